@@ -1,0 +1,1 @@
+# cmake --install: libraries, headers, binaries and a package that find_package(vqt) finds.

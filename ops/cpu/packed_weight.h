@@ -1,0 +1,63 @@
+// The packed weight: one byte block that holds header, scales, zero points, sums and weights, readable on any machine.
+//
+//   kCanonical   header | scale f32[scales] | zero i32[scales] | canonical bytes
+//   kCpuInt8     header | scale f32[n_pad] | zero i32[n_pad] | sum i32[n_pad] | panels s8 [n_pad/16][k_pad/4][16][4]
+//                  n_pad: n up to a multiple of 16, k_pad: k up to 4; padding is 0.
+//                  Asymmetric weights are stored as q - 128 with zero - 128, so that they fit s8.
+//                  A per-tensor scale is repeated for every column. sum: of the stored s8 values of a column.
+//   kCpuInt4     header | offset f32[n_pad] | panels, each [k/group] x { scale f32[16] | zero u8[16], asymmetric only |
+//                  nibbles [group_pad/8][16][4] }
+//                  A byte holds k (low nibble) and k + 4 (high) of one column; a 32-bit lane is 4 consecutive k's.
+//                  Nibbles are unsigned, symmetric ones stored as q + 8 with an implied zero of 8.
+//                  offset: sum over groups of scale * sum(q - zero): times x's zero point it is what x's zero costs.
+//                  Fast kernels need k % group == 0 and group % 8 == 0, or one group a row (then group_pad rounds up to 8).
+// n below means columns of y (rows of the weight). All sections start at multiples of 64 bytes.
+#pragma once
+
+#include <cstdint>
+
+#include "vqt/scheme.h"
+
+namespace vqt::cpu {
+
+constexpr int64_t kPanel = 16;  // columns of one weight panel
+
+enum class Layout : uint16_t { kCanonical = 0, kCpuInt8 = 1, kCpuInt4 = 2 };
+
+struct PackedHeader {  // 64 bytes at the start of the block
+  char magic[4];       // "VQTW"
+  uint16_t version;    // kPackedVersion
+  Layout layout;
+  int64_t n, k;
+  int64_t group_size;  // 0 without groups, k where it was given as -1
+  int64_t bytes;       // of the whole block, header included
+  uint8_t bits;
+  uint8_t symmetric;
+  Granularity granularity;
+  uint8_t reserved[21];
+};
+static_assert(sizeof(PackedHeader) == 64);
+constexpr uint16_t kPackedVersion = 1;
+
+// Byte offsets of the sections; a section that a layout lacks has offset 0.
+struct PackedSections {
+  int64_t scale = 0, zero = 0, sum = 0, offset = 0, weight = 0;
+  int64_t n_pad = 0, k_pad = 0;
+  int64_t scales = 0;       // how many scales the canonical form has
+  int64_t group_bytes = 0;  // kCpuInt4: bytes of one group of one panel
+  int64_t total = 0;
+};
+PackedSections sections(const PackedHeader& header);
+
+// Header for a weight of this scheme. Layout is not checked against the scheme; see fast_layout.
+PackedHeader make_header(int64_t n, int64_t k, const Scheme& scheme, Layout layout);
+// The layout the CPU's fast kernels want, or kCanonical where they do not apply (groups that cross rows, 16 bits, ...).
+Layout fast_layout(int64_t k, const Scheme& scheme);
+// Null when the block is a packed weight of `bytes` bytes, else a sentence that says what is wrong.
+const char* check_header(const PackedHeader& header, int64_t bytes);
+
+// canonical (quantize's output) -> packed block of header.bytes bytes, and back. scale f32 and zero i32: header's scales.
+void pack(const PackedHeader& header, const void* canonical, const float* scale, const int32_t* zero, uint8_t* block);
+void unpack(const uint8_t* block, void* canonical, float* scale, int32_t* zero);
+
+}  // namespace vqt::cpu

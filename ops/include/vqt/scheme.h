@@ -1,0 +1,44 @@
+// How one weight is stored and what its activations do. Torch-free: kernels, passes and tools share these words.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace vqt {
+
+enum class Granularity : uint8_t {
+  kPerTensor = 0,   // one scale
+  kPerChannel = 1,  // one scale per output row
+  kGroup = 2,       // one scale per run of group_size values of the row-major weight; group_size -1: one group a row
+};
+
+enum class Activation : uint8_t {
+  kDynamic = 0,  // every row of x gets its own scale (and zero point) at run time
+  kStatic = 1,   // one scale and zero point from calibration
+  kNone = 2,     // weight-only: x stays float
+};
+
+struct Scheme {
+  int64_t bits = 8;  // 4, 8 or 16
+  bool symmetric = true;
+  Granularity granularity = Granularity::kPerChannel;
+  int64_t group_size = 0;  // values per scale with kGroup (-1: a whole row), 0 otherwise
+
+  bool operator==(const Scheme& o) const {
+    return bits == o.bits && symmetric == o.symmetric && granularity == o.granularity && group_size == o.group_size;
+  }
+};
+
+// "per_tensor", "per_channel", "group": the spelling of ops, config and reports.
+const char* to_string(Granularity granularity);
+// Throws std::invalid_argument that lists the three names.
+Granularity granularity_from(const std::string& name);
+
+// "dynamic", "static", "none".
+const char* to_string(Activation activation);
+Activation activation_from(const std::string& name);
+
+// The field's shorthand: w8a8, w4a8-g128, w4a16-g64, w16a16. 16-bit weights compute with float activations.
+std::string shorthand(const Scheme& scheme, Activation activation);
+
+}  // namespace vqt

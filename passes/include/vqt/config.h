@@ -1,0 +1,63 @@
+// QuantizationConfig: what to store in how many bits. Same field names in JSON, C++ and Python; docs/config.md explains them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "vqt/scheme.h"
+
+namespace vqt {
+
+// A config that cannot be used: the message names the field, what was expected and what came. vqt-quantize exits with 2.
+struct ConfigError : std::invalid_argument {
+  using std::invalid_argument::invalid_argument;
+};
+
+// The fields that say how a weight is stored. Unset fields follow from the others (resolve_scheme).
+struct SchemeFields {
+  std::optional<std::string> quant_type;
+  std::optional<int64_t> bits;
+  std::optional<bool> symmetric;
+  std::optional<bool> per_channel;
+  std::optional<int64_t> group_size;  // -1: one group a row
+};
+
+struct Override : SchemeFields {
+  std::vector<std::string> targets;  // patterns
+};
+
+struct QuantizationConfig : SchemeFields {
+  std::string name;  // empty: quant_type
+  bool skip_first_last = true;
+  Activation activation = Activation::kDynamic;
+  bool activation_symmetric = false;
+  int64_t calibration_samples = 100;
+  std::string calibration_method = "minmax";
+  std::string device = "cpu";
+  std::vector<std::string> sensitive_layers = {"attention", "head"};
+  bool sensitive_layers_given = false;  // only patterns a user gave must match something
+  int64_t sensitive_bits = 8;
+  int64_t normal_bits = 4;
+  std::vector<std::string> ignore;
+  std::string convolutions = "float";
+  std::vector<std::string> algorithms;
+  std::vector<Override> overrides;
+
+  // source names the file or flag in error messages. Both throw ConfigError.
+  static QuantizationConfig from_json(const std::string& text, const std::string& source = "config");
+  static QuantizationConfig from_file(const std::string& path);
+  static QuantizationConfig preset(const std::string& name);
+  std::string to_json(int indent = 2) const;  // only fields that differ from their defaults, and quant_type
+  std::string display_name() const;           // name, or the quant_type it resolves to
+};
+
+// production, mobile, prototype, max-accuracy, smallest.
+const std::vector<std::string>& preset_names();
+
+// Refuses contradictions between given fields and values out of range; from_json calls it, C++ and Python callers may.
+void validate(const QuantizationConfig& config, const std::string& source = "config");
+
+}  // namespace vqt
