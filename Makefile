@@ -1,0 +1,47 @@
+# `make help` lists what there is. Every target does its own set-up and reuses what is already there.
+.DEFAULT_GOAL := help
+BUILD ?= build
+JOBS ?= $(shell nproc)
+
+.PHONY: help setup build demo demo-1b test asan bench install format clean
+
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: ## Debian packages and .venv
+	@scripts/setup
+
+$(BUILD)/build.ninja: CMakePresets.json CMakeLists.txt | setup
+	cmake --preset release
+
+build: setup $(BUILD)/build.ninja ## libraries and binaries, without tests
+	cmake --build $(BUILD) -j$(JOBS) --target vqt-quantize vqt-eval vqt_python
+
+demo: build ## quantize and evaluate a small random VGGT on real photographs
+	scripts/demo 30m
+
+demo-1b: build ## the same at VGGT-1B's size
+	scripts/demo 1b
+
+test: setup $(BUILD)/build.ninja ## every test: ctest, then pytest
+	cmake --build $(BUILD) -j$(JOBS)
+	ctest --test-dir $(BUILD) --output-on-failure
+	.venv/bin/python -m pytest -q tests
+
+asan: setup ## the C++ tests under address and undefined-behaviour sanitizers
+	cmake --preset asan
+	cmake --build build-asan -j$(JOBS)
+	ctest --preset asan
+
+bench: build ## speed of the linears against torch on this machine
+	cmake --build $(BUILD) -j$(JOBS) --target linear_bench
+	$(BUILD)/bin/linear_bench
+
+install: build ## into PREFIX (default: ./install)
+	cmake --install $(BUILD) --prefix $(or $(PREFIX),install)
+
+format: ## clang-format on every C++ file
+	git ls-files '*.cpp' '*.h' '*.cu' | xargs clang-format -i
+
+clean: ## remove build trees and artifacts, keep .venv
+	rm -rf build build-debug build-asan artifacts install
