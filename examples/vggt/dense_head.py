@@ -113,6 +113,7 @@ class _DPT(nn.Module):
         self.levels = [kept_pairs.index(i) for i in config.intermediate_layer_idx]
         self.specials = specials
         self.with_position = with_position
+        self.chunk = FRAME_CHUNK
         self.norm = nn.LayerNorm(config.dim_in, eps=1e-5)
         self.projects = nn.ModuleList(nn.Conv2d(config.dim_in, k, 1) for k in channels)
         self.resize_layers = nn.ModuleList(
@@ -150,8 +151,8 @@ class DenseHead(_DPT):
         b, s = pairs[0].size(0), pairs[0].size(1)
         height, width = rows * self.patch_size, cols * self.patch_size
         chunks: list[Tensor] = []
-        for begin in range(0, b * s, FRAME_CHUNK):
-            x = self.fuse(pairs, begin, min(begin + FRAME_CHUNK, b * s), rows, cols)
+        for begin in range(0, b * s, self.chunk):
+            x = self.fuse(pairs, begin, min(begin + self.chunk, b * s), rows, cols)
             x = add_position(resize(x, height, width), cols / rows)
             chunks.append(self.scratch.output_conv2(x).to(torch.float32))
         x = torch.cat(chunks).permute(0, 2, 3, 1).reshape(b, s, height, width, -1)
@@ -171,8 +172,8 @@ class FeatureExtractor(_DPT):
     def forward(self, pairs: list[Tensor], rows: int, cols: int) -> Tensor:
         b, s = pairs[0].size(0), pairs[0].size(1)
         chunks: list[Tensor] = []
-        for begin in range(0, b * s, FRAME_CHUNK):
-            x = self.fuse(pairs, begin, min(begin + FRAME_CHUNK, b * s), rows, cols)
+        for begin in range(0, b * s, self.chunk):
+            x = self.fuse(pairs, begin, min(begin + self.chunk, b * s), rows, cols)
             chunks.append(resize(x, rows * self.scale, cols * self.scale))
         x = torch.cat(chunks)
         return x.reshape(b, s, x.size(1), x.size(2), x.size(3))
