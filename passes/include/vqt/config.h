@@ -1,7 +1,9 @@
-// QuantizationConfig: what to store in how many bits. Same field names in JSON, C++ and Python; docs/config.md explains them.
+// QuantizationConfig: what to store in how many bits. Same field names in JSON, C++ and Python;
+// docs/config.md explains them.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -11,7 +13,8 @@
 
 namespace vqt {
 
-// A config that cannot be used: the message names the field, what was expected and what came. vqt-quantize exits with 2.
+// A config that cannot be used: the message names the field, what was expected and what came. vqt-quantize
+// exits with 2.
 struct ConfigError : std::invalid_argument {
   using std::invalid_argument::invalid_argument;
 };
@@ -46,6 +49,11 @@ struct QuantizationConfig : SchemeFields {
   std::vector<std::string> algorithms;
   std::vector<Override> overrides;
 
+  // For error messages, no fields: the file or flag everything came from, and single fields that came from
+  // elsewhere.
+  std::string source = "config";
+  std::map<std::string, std::string> origins;
+
   // source names the file or flag in error messages. Both throw ConfigError.
   static QuantizationConfig from_json(const std::string& text, const std::string& source = "config");
   static QuantizationConfig from_file(const std::string& path);
@@ -54,10 +62,21 @@ struct QuantizationConfig : SchemeFields {
   std::string display_name() const;           // name, or the quant_type it resolves to
 };
 
+// The scheme the fields resolve to; under mixed_precision that of sensitive or of all other sites. Expects a
+// valid config.
+bool is_mixed(const QuantizationConfig& config);
+Scheme resolve_scheme(const QuantizationConfig& config, bool sensitive = false);
+// An override: base with the given fields put over it, what they leave open derived again (4 bits: groups,
+// ...).
+Scheme derive_scheme(const Scheme& base, const SchemeFields& given);
+// "int8_per_channel_sym" and so on; int4_group for every scheme of 4 bits.
+std::string quant_type_of(const Scheme& scheme);
+
 // production, mobile, prototype, max-accuracy, smallest.
 const std::vector<std::string>& preset_names();
 
-// Refuses contradictions between given fields and values out of range; from_json calls it, C++ and Python callers may.
-void validate(const QuantizationConfig& config, const std::string& source = "config");
+// Refuses contradictions between given fields and values out of range; from_json calls it, C++ and Python
+// callers may.
+void validate(const QuantizationConfig& config, const std::string& source = "");  // "": config.source
 
 }  // namespace vqt

@@ -1,0 +1,104 @@
+// The one list of the config's fields. JSON, flags of vqt-quantize, --help, Python and docs/config.md all
+// walk it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "vqt/config.h"
+
+namespace vqt {
+
+struct Field {
+  const char* name;     // in JSON, C++ and Python; the flag is --name
+  const char* alias;    // another accepted name, or ""
+  const char* initial;  // the default as --help and docs/config.md print it
+  const char* allowed;  // every legal value, separated by '|', or ""
+  const char* help;     // one sentence, units included
+};
+
+// Calls visitor(const Field&, member&) for every field that says how one weight is stored.
+template <class Fields, class Visitor>
+void visit_scheme_fields(Fields& c, Visitor&& visitor) {
+  visitor(
+      Field{"quant_type", "", "int8_per_channel_sym",
+            "int8_per_tensor_sym|int8_per_tensor_asym|int8_per_channel_sym|int8_per_channel_asym|int4_group|"
+            "int16_per_tensor_sym|int16_per_channel_sym|mixed_precision",
+            "how weights are stored; mixed_precision takes sensitive_bits and normal_bits by site"},
+      c.quant_type);
+  visitor(Field{"bits", "num_bits", "from quant_type", "4|8|16",
+                "bits a weight; 4 are stored in groups, 8 and 16 per channel unless said otherwise"},
+          c.bits);
+  visitor(Field{"symmetric", "", "from quant_type, else true", "",
+                "zero point fixed at 0; false spends the whole range on [min, max] (4 and 8 bits)"},
+          c.symmetric);
+  visitor(Field{"per_channel", "", "from quant_type, else true", "",
+                "one scale per output row; false: one for the whole weight (8 and 16 bits)"},
+          c.per_channel);
+  visitor(Field{"group_size", "", "128", "",
+                "weights per scale of 4-bit groups: 1 or more, or -1 for one group a row; giving it implies "
+                "4 bits"},
+          c.group_size);
+}
+
+// Calls visitor(const Field&, member&) for every field of QuantizationConfig, in the order of docs/config.md.
+template <class Config, class Visitor>
+void visit_fields(Config& c, Visitor&& visitor) {
+  visitor(Field{"name", "", "quant_type", "", "what reports call this config"}, c.name);
+  visit_scheme_fields(c, visitor);
+  visitor(Field{"skip_first_last", "", "true", "", "the first and the last site stay float"},
+          c.skip_first_last);
+  visitor(Field{"activation", "", "dynamic", "dynamic|static|none",
+                "activations: each row quantized at run time, by a fixed calibrated range, or left float"},
+          c.activation);
+  visitor(Field{"activation_symmetric", "", "false", "",
+                "quantize activations to signed values without a zero point"},
+          c.activation_symmetric);
+  visitor(Field{"calibration_samples", "", "100", "", "images used for activation static, at most"},
+          c.calibration_samples);
+  visitor(Field{"calibration_method", "", "minmax", "minmax|percentile|mse|entropy",
+                "how activation static picks its range; only minmax in this version"},
+          c.calibration_method);
+  visitor(
+      Field{"device", "", "cpu", "cpu|cuda", "the kind of machine whose kernels the weights are packed for"},
+      c.device);
+  visitor(Field{"sensitive_layers", "", "attention,head", "",
+                "mixed_precision: patterns of the sites stored with sensitive_bits"},
+          c.sensitive_layers);
+  visitor(Field{"sensitive_bits", "", "8", "4|8|16",
+                "mixed_precision: bits a weight of the sites in sensitive_layers"},
+          c.sensitive_bits);
+  visitor(Field{"normal_bits", "", "4", "4|8|16", "mixed_precision: bits a weight of every other site"},
+          c.normal_bits);
+  visitor(Field{"ignore", "", "none", "", "patterns of the sites that stay float"}, c.ignore);
+  visitor(Field{"convolutions", "", "float", "float|int8",
+                "convolutions stay float; int8 is not in this version"},
+          c.convolutions);
+  visitor(Field{"algorithms", "", "none", "smoothquant|hadamard|gptq|bias_correction",
+                "accuracy algorithms, in order; none of them is in this version"},
+          c.algorithms);
+  visitor(
+      Field{
+          "overrides", "", "none", "",
+          "JSON list of {\"targets\": [patterns], any field from quant_type to group_size} for single sites"},
+      c.overrides);
+}
+
+// The list at run time, for --help, Python and tests.
+struct FieldInfo {
+  std::string name, alias, kind, initial;  // kind: text, integer, true|false, list, list of objects
+  std::vector<std::string> allowed;
+  std::string help;
+};
+std::vector<FieldInfo> config_fields();
+
+// Field flags over a config from a file or a preset: (field, the flag's values in order). A flag may be
+// repeated and a list may use commas; a value that begins with re: is one pattern to its end, commas
+// included. Fields that a flag contradicts give way (quant_type from the file against --bits 4); flags that
+// contradict each other are a ConfigError whose message names both flags. The result is validated.
+using FlagValues = std::vector<std::pair<std::string, std::vector<std::string>>>;
+void apply_flags(QuantizationConfig& config, const FlagValues& flags);
+
+}  // namespace vqt
