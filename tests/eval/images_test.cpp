@@ -1,0 +1,261 @@
+// Pictures against what Pillow and VGGT's official loader made of them, and rules against hand-worked sizes.
+#include "images.h"
+
+#include <ATen/ops/full.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+namespace vqt {
+namespace {
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+const fs::path kData = fs::path(VQT_TEST_DATA) / "preprocess";
+
+std::string data(const std::string& name) { return (kData / name).string(); }
+
+int64_t largest_difference(const at::Tensor& a, const at::Tensor& b) {
+  EXPECT_EQ(a.sizes(), b.sizes());
+  if (a.sizes() != b.sizes()) return 255;
+  return a.to(at::kInt).sub(b.to(at::kInt)).abs().max().item<int64_t>();
+}
+
+template <class Work>
+std::string error_of(Work work) {
+  try {
+    work();
+  } catch (const ImageError& e) {
+    return e.what();
+  }
+  return "no error";
+}
+
+class TempFolder {
+ public:
+  TempFolder() {
+    std::string name = (fs::temp_directory_path() / "vqt_images_XXXXXX").string();
+    path_ = mkdtemp(name.data());
+  }
+  ~TempFolder() { fs::remove_all(path_); }
+  std::string str() const { return path_.string(); }
+  void picture(const std::string& name) const {
+    fs::create_directories((path_ / name).parent_path());
+    fs::copy_file(kData / "decode_grey.png", path_ / name);
+  }
+  void write(const std::string& name, const std::string& bytes) const {
+    std::ofstream(path_ / name, std::ios::binary) << bytes;
+  }
+
+ private:
+  fs::path path_;
+};
+
+std::vector<std::string> names(const ImageList& list) {
+  std::vector<std::string> result;
+  for (const std::string& path : list.paths) result.push_back(fs::path(path).filename().string());
+  return result;
+}
+
+// --- against the official loader (tests/data/preprocess/README.md) ---
+
+struct Fixture {
+  std::string name;
+  Preprocess preprocess;
+  int pictures;
+  int64_t height, width, row_step;  // every 7th column is stored, and every row_step-th row
+};
+
+class OfficialLoader : public testing::TestWithParam<Fixture> {};
+
+TEST_P(OfficialLoader, IsMatchedWithinOneOf255) {
+  const Fixture& f = GetParam();
+  ImageList list;
+  for (int i = 0; i < f.pictures; ++i)
+    list.paths.push_back(data(f.name + ".image" + std::to_string(i) + ".png"));
+  ImageOptions options;
+  options.preprocess = f.preprocess;
+  const Images images = load_images(list, options);
+  ASSERT_EQ(images.frames.sizes(), at::IntArrayRef({f.pictures, 3, f.height, f.width}));
+  const at::Tensor stored = images.frames.slice(2, 0, f.height, f.row_step).slice(3, 0, f.width, 7);
+  const std::string suffix = f.row_step == 7 ? ".out_u8_rows_cols_step7." : ".out_u8.";
+  for (int i = 0; i < f.pictures; ++i) {
+    const at::Tensor expected =
+        decode_image(data(f.name + suffix + std::to_string(i) + ".png")).permute({2, 0, 1});
+    EXPECT_LE(largest_difference(stored[i].mul(255).round(), expected), 1) << f.name << " picture " << i;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, OfficialLoader,
+                         testing::Values(Fixture{"crop_thin", Preprocess::kCrop, 1, 28, 518, 1},
+                                         Fixture{"crop_half", Preprocess::kCrop, 1, 28, 518, 1},
+                                         Fixture{"crop_tall", Preprocess::kCrop, 1, 518, 518, 7},
+                                         Fixture{"pad_thin", Preprocess::kPad, 1, 518, 518, 7},
+                                         Fixture{"pad_tall", Preprocess::kPad, 1, 518, 518, 7},
+                                         Fixture{"rgba", Preprocess::kCrop, 1, 28, 518, 1},
+                                         Fixture{"mixed", Preprocess::kCrop, 2, 56, 518, 1}),
+                         [](const auto& info) { return info.param.name; });
+
+class DecodeLikePillow : public testing::TestWithParam<const char*> {};
+
+TEST_P(DecodeLikePillow, SamePixels) {
+  const std::string name = GetParam();
+  const int64_t allowed =
+      name == "decode_exif.jpg" ? 2 : 0;  // two builds of libjpeg; a turned picture is far off
+  EXPECT_LE(largest_difference(decode_image(data(name)), decode_image(data(name + ".expected.png"))),
+            allowed);
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, DecodeLikePillow,
+                         testing::Values("decode_rgba.png", "decode_grey.png", "decode_grey_alpha.png",
+                                         "decode_palette_transparent.png", "decode_rgb16.png",
+                                         "decode_rgba.webp", "decode_exif.jpg"));
+
+TEST(DecodeImage, KeepsTheOrderRgb) {
+  TempFolder folder;
+  folder.write("p.ppm", std::string("P6\n2 1\n255\n") + std::string("\x01\x02\x03\xfa\xfb\xfc", 6));
+  const at::Tensor rgb = decode_image(folder.str() + "/p.ppm");
+  ASSERT_EQ(rgb.sizes(), at::IntArrayRef({1, 2, 3}));
+  const std::vector<uint8_t> values(rgb.data_ptr<uint8_t>(), rgb.data_ptr<uint8_t>() + 6);
+  EXPECT_THAT(values, ElementsAre(1, 2, 3, 250, 251, 252));
+}
+
+// --- damaged files ---
+
+TEST(DecodeImage, NamesADamagedFile) {
+  TempFolder folder;
+  folder.write("text.jpg", "this is no picture");
+  folder.write("empty.png", "");
+  std::ifstream whole(data("decode_exif.jpg"), std::ios::binary);
+  const std::string bytes((std::istreambuf_iterator<char>(whole)), {});
+  folder.write("whole.jpg", bytes + "bytes after the end mark");
+  folder.write("cut.jpg", bytes.substr(0, bytes.size() - 40));
+  std::ifstream png(data("crop_thin.image0.png"), std::ios::binary);
+  const std::string png_bytes((std::istreambuf_iterator<char>(png)), {});
+  folder.write("cut.png", png_bytes.substr(0, png_bytes.size() / 2));
+  for (const char* name : {"text.jpg", "empty.png", "cut.png", "cut.jpg"}) {
+    const std::string path = folder.str() + "/" + name;
+    EXPECT_THAT(error_of([&] { decode_image(path); }), HasSubstr(path));
+  }
+  EXPECT_THAT(error_of([&] { decode_image(folder.str() + "/cut.jpg"); }), HasSubstr("cut short"));
+  EXPECT_THAT(error_of([&] { decode_image(folder.str() + "/none.png"); }), HasSubstr("No such file"));
+  EXPECT_EQ(error_of([&] { decode_image(folder.str() + "/whole.jpg"); }), "no error");
+}
+
+// --- sizes, hand-worked: width x height -> width x height ---
+
+struct SizeCase {
+  int64_t w, h;
+  Preprocess preprocess;
+  int64_t side, to_w, to_h;
+};
+
+TEST(ResizedSize, FollowsTheOfficialRoundings) {
+  constexpr Preprocess crop = Preprocess::kCrop, pad = Preprocess::kPad;
+  const SizeCase cases[] = {
+      {640, 480, crop, 518, 518, 392},  // 388.5 / 14 = 27.75 -> 28
+      {518, 35, crop, 518, 518, 28},    // 2.5 patches: half to even, down
+      {518, 49, crop, 518, 518, 56},    // 3.5 patches: half to even, up
+      {518, 63, crop, 518, 518, 56},    // 4.5 patches: down
+      {30, 60, crop, 518, 518, 1036},   // taller than wide: cropped later
+      {100, 100, crop, 518, 518, 518}, {640, 480, pad, 518, 518, 392},
+      {480, 640, pad, 518, 392, 518},                                   // the longer side is the height
+      {35, 518, pad, 518, 28, 518},    {100, 100, pad, 518, 518, 518},  // a tie counts as wide
+      {640, 480, crop, 224, 224, 168}, {1000, 20, crop, 518, 518, 14},  // 0.74 patches -> 1
+      {2000, 20, crop, 518, 518, 0},  // less than half a patch: refused by prepare_image
+  };
+  for (const SizeCase& c : cases) {
+    const Size got = resized_size({c.h, c.w}, c.preprocess, c.side);
+    EXPECT_EQ(got, (Size{c.to_h, c.to_w}))
+        << c.w << " x " << c.h << " at " << c.side << ": got " << got.width << " x " << got.height;
+  }
+  EXPECT_THAT(error_of([] {
+                prepare_image(at::full({20, 2000, 3}, 9, at::kByte), Preprocess::kCrop, 518);
+              }),
+              HasSubstr("2000 x 20"));
+}
+
+TEST(PrepareImage, CropKeepsTheMiddleAndPadPutsTheSmallerHalfFirst) {
+  // 28 x 98 at 28: already the width, 98 rows; the middle 28 start at row 35.
+  at::Tensor tall = at::full({98, 28, 3}, 0, at::kByte);
+  for (int64_t row = 0; row < 98; ++row) tall[row].fill_(row);
+  const at::Tensor cropped = prepare_image(tall, Preprocess::kCrop, 28);
+  ASSERT_EQ(cropped.sizes(), at::IntArrayRef({3, 28, 28}));
+  EXPECT_EQ(cropped[0][0][0].item<int64_t>(), 35);
+  EXPECT_EQ(cropped[2][27][27].item<int64_t>(), 62);
+  // 42 x 14 at 42: 28 white rows, 14 above and 14 below; a frame of 28 x 42 among 42 x 42 likewise.
+  const at::Tensor padded = prepare_image(at::full({14, 42, 3}, 7, at::kByte), Preprocess::kPad, 42);
+  EXPECT_EQ(padded[0].select(1, 0).slice(0, 0, 14).min().item<int64_t>(), 255);
+  EXPECT_EQ(padded[0].slice(0, 14, 28).max().item<int64_t>(), 7);
+  EXPECT_EQ(padded[0].slice(0, 28, 42).min().item<int64_t>(), 255);
+}
+
+TEST(LoadImages, RefusesAnImageSizeThatIsNoMultipleOf14) {
+  ImageOptions options;
+  options.image_size = 500;
+  EXPECT_THAT(error_of([&] {
+                load_images({"", false, {data("decode_grey.png")}}, options);
+              }),
+              testing::AllOf(HasSubstr("image_size"), HasSubstr("14"), HasSubstr("500")));
+}
+
+// --- folders ---
+
+TEST(ListImages, SortsBytewiseAndTakesTheFirstN) {
+  TempFolder folder;
+  for (const char* name :
+       {"b.png", "a.JPG", "B.png", "a10.png", "a2.png", "\xc3\xa9.png", ".hidden.png", "sub/c.png"}) {
+    folder.picture(name);
+  }
+  folder.write("notes.txt", "no picture");
+  EXPECT_THAT(names(list_images(folder.str())),
+              ElementsAre("B.png", "a.JPG", "a10.png", "a2.png", "b.png", "\xc3\xa9.png"));
+  EXPECT_THAT(names(list_images(folder.str(), 2)), ElementsAre("B.png", "a.JPG"));
+  EXPECT_EQ(list_images(folder.str(), 99).paths.size(), 6u);
+  EXPECT_FALSE(list_images(folder.str()).from_subfolder);
+  EXPECT_THAT(error_of([&] { list_images(folder.str(), 0); }), HasSubstr("max_images"));
+}
+
+TEST(ListImages, TakesTheOnlySubfolderWithPictures) {
+  TempFolder folder;
+  folder.picture("images/1.png");
+  fs::create_directories(folder.str() + "/empty");
+  const ImageList list = list_images(folder.str());
+  EXPECT_TRUE(list.from_subfolder);
+  EXPECT_EQ(list.folder, folder.str() + "/images");
+  EXPECT_THAT(names(list), ElementsAre("1.png"));
+  folder.picture("other/1.png");
+  EXPECT_THAT(error_of([&] { list_images(folder.str()); }),
+              testing::AllOf(HasSubstr("several subfolders"), HasSubstr("/images"), HasSubstr("/other")));
+}
+
+TEST(ListImages, SaysWhatIsWrongWithAFolder) {
+  TempFolder folder;
+  EXPECT_THAT(error_of([&] { list_images(folder.str()); }), HasSubstr("no pictures"));
+  EXPECT_THAT(error_of([&] { list_images(folder.str() + "/none"); }), HasSubstr("/none: no such folder"));
+  EXPECT_THAT(error_of([&] { list_images(data("decode_grey.png")); }), HasSubstr("is a file"));
+}
+
+// --- the model's input ---
+
+TEST(ModelInput, LayoutsAndNormalisation) {
+  ImageOptions options;
+  const at::Tensor frames = at::full({4, 3, 14, 28}, 0.5, at::kFloat);
+  EXPECT_EQ(model_input(frames, 1, 2, options).sizes(), at::IntArrayRef({1, 2, 3, 14, 28}));
+  EXPECT_EQ(model_input(frames, 1, 2, options)[0][0][0][0][0].item<float>(), 0.5f);
+  options.layout = InputLayout::kBchw;
+  options.mean = {0.25, 0.5, 0};
+  options.std = {0.5, 2, 0.25};
+  const at::Tensor x = model_input(frames, 0, 4, options);
+  EXPECT_EQ(x.sizes(), at::IntArrayRef({4, 3, 14, 28}));
+  EXPECT_EQ(x[3][0][0][0].item<float>(), 0.5f);  // (0.5 - 0.25) / 0.5
+  EXPECT_EQ(x[3][1][0][0].item<float>(), 0.f);
+  EXPECT_EQ(x[3][2][0][0].item<float>(), 2.f);
+}
+
+}  // namespace
+}  // namespace vqt
