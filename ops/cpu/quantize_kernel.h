@@ -1,0 +1,29 @@
+// A float tensor to and from the canonical layout. A scheme's granularity is one number here: `run`, how many
+// values of the row-major weight share a scale (everything, a row, a group). Value i has scale[i / run].
+#pragma once
+
+#include <cstdint>
+
+namespace vqt::cpu {
+
+struct Quantized {
+  int64_t n = 0, k = 0;  // rows and columns of the float tensor
+  int64_t run = 1;       // values per scale
+  int64_t bits = 8;      // 4, 8 or 16
+  bool symmetric = true;
+  const float* scale = nullptr;   // [ceil(n * k / run)]
+  const int32_t* zero = nullptr;  // like scale; null: all 0
+};
+
+// x [n][k] -> q: s8 or u8 [n][k], s16 [n][k], or nibbles [n][ceil(k/2)], low first, an unused last nibble 0.
+// Returns whether the rows hold only finite numbers; where not, q is unspecified.
+bool quantize_rows(const Quantized& a, const float* x, int64_t row_begin, int64_t row_end, void* q);
+
+// (q - zero) * scale for rows [row_begin, row_end). out: their first value, [rows][k].
+void dequantize_rows(const Quantized& a, const void* q, int64_t row_begin, int64_t row_end, float* out);
+
+// Columns [k, k + count) of one canonical row that share a scale.
+void dequantize_values(const void* row, int64_t k, int64_t count, int64_t bits, bool symmetric, float scale,
+                       int32_t zero, float* out);
+
+}  // namespace vqt::cpu
