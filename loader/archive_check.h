@@ -1,0 +1,21 @@
+// What makes a zip a TorchScript archive, and ours.
+#pragma once
+
+#include <string>
+
+#include "vqt/archive.h"
+#include "zip_directory.h"
+
+namespace vqt {
+
+struct CheckedArchive {
+  ZipDirectory zip;
+  std::string vqt_json;  // empty: not one of ours
+};
+
+// Records larger than this hold weights; structure_only leaves them unread.
+constexpr uint64_t kLargeRecord = uint64_t{1} << 20;
+
+CheckedArchive check_archive(const InputFile& file, const LoadOptions& options);
+
+}  // namespace vqt

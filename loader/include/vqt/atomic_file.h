@@ -1,0 +1,39 @@
+// A file written beside its place and renamed: readers see the old one or the new one, never a half.
+// Torch-free.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace vqt {
+
+class AtomicFile {
+ public:
+  // Opens a temporary file in path's folder (of the file a link leads to). Throws ArchiveError.
+  explicit AtomicFile(const std::string& path);
+  ~AtomicFile();  // without commit(): removes the temporary file
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  const std::string& temporary_path() const { return temporary_; }
+  uint64_t size() const { return size_; }
+  // The first failure (disk full) is remembered and thrown by check() and commit(); later bytes are dropped.
+  // For callers that cannot be unwound, as torch's zip writer.
+  void append(const void* data, size_t bytes) noexcept;
+  void append(std::string_view text) noexcept { append(text.data(), text.size()); }
+  void check() const;             // throws ArchiveError
+  void truncate(uint64_t bytes);  // throws ArchiveError
+  void commit();                  // flushes to the disk, renames. Throws ArchiveError
+
+ private:
+  std::string target_, temporary_;
+  int fd_ = -1, slot_ = -1, error_ = 0;
+  uint64_t size_ = 0;
+};
+
+// SIGINT, SIGTERM and SIGHUP remove unfinished files and then end the process as they would have. For mains.
+void remove_unfinished_files_on_signals();
+
+}  // namespace vqt
