@@ -15,20 +15,24 @@ TORCH_LIBRARY(vqt, m) {
       "int group_size=0, int k=-1, ScalarType dtype=float) -> Tensor");
   m.def("quantize_per_token(Tensor x, bool symmetric=False) -> (Tensor q, Tensor scale, Tensor zero_point)");
   m.def(
-      "pack_weight(Tensor weight, Tensor scale, Tensor zero_point, int bits, bool symmetric, str granularity, "
+      "pack_weight(Tensor weight, Tensor scale, Tensor zero_point, int bits, bool symmetric, str "
+      "granularity, "
       "int group_size=0, int k=-1, str layout=\"auto\") -> Tensor");
   m.def(
       "unpack_weight(Tensor packed, int k, int bits, bool symmetric, str granularity, int group_size=0) "
       "-> (Tensor weight, Tensor scale, Tensor zero_point)");
 
-  // weight: packed (scale and zero_point absent) or canonical. row_begin, row_end: the rows of weight that are used,
-  // as a slice of a fused projection does; scales and groups stay those of the whole weight. bias: [rows used].
+  // weight: packed (scale and zero_point absent) or canonical. row_begin, row_end: the rows of weight that
+  // are used, as a slice of a fused projection does; scales and groups stay those of the whole weight. bias:
+  // [rows used].
   m.def(
-      "linear_int8(Tensor x, Tensor weight, Tensor? bias=None, Tensor? scale=None, Tensor? zero_point=None, *, "
+      "linear_int8(Tensor x, Tensor weight, Tensor? bias=None, Tensor? scale=None, Tensor? zero_point=None, "
+      "*, "
       "str activation=\"dynamic\", bool activation_symmetric=False, float x_scale=0.0, int x_zero_point=0, "
       "int row_begin=0, int row_end=-1) -> Tensor");
   m.def(
-      "linear_int4(Tensor x, Tensor weight, Tensor? bias=None, Tensor? scale=None, Tensor? zero_point=None, *, "
+      "linear_int4(Tensor x, Tensor weight, Tensor? bias=None, Tensor? scale=None, Tensor? zero_point=None, "
+      "*, "
       "int group_size=0, str activation=\"dynamic\", bool activation_symmetric=False, float x_scale=0.0, "
       "int x_zero_point=0, int row_begin=0, int row_end=-1) -> Tensor");
   m.def(

@@ -1,0 +1,28 @@
+// Packed weights as tensors (cpu/packed_weight.h has the bytes).
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+#include <string_view>
+
+#include "cpu/packed_weight.h"
+
+namespace vqt {
+
+// A weight argument is packed when it is uint8 and comes without scales of its own.
+inline bool is_packed(const at::Tensor& weight, const std::optional<at::Tensor>& scale) {
+  return weight.scalar_type() == at::kByte && !scale.has_value();
+}
+
+struct PackedBlock {
+  at::Tensor bytes;  // contiguous; keeps block alive
+  cpu::PackedHeader header;
+  const uint8_t* block = nullptr;
+};
+
+// Checks the header against the tensor. Throws "vqt::<op>: <argument>: expected a packed weight ..., got
+// ...".
+PackedBlock open_packed(std::string_view op, std::string_view argument, const at::Tensor& packed);
+
+}  // namespace vqt

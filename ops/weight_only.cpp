@@ -1,0 +1,52 @@
+#include "weight_only.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/mm.h>
+
+#include <algorithm>
+
+#include "kernel_scope.h"
+
+namespace vqt {
+namespace {
+
+constexpr int64_t kBlockRows =
+    256;  // enough for the matmul to run at full speed: 1 MB of scratch at K = 1024
+constexpr int64_t kRowsPerTask = 8;
+
+}  // namespace
+
+at::Tensor weight_only_linear(const at::Tensor& x, int64_t row_begin, int64_t row_end,
+                              const DequantizeRows& dequantize_rows, const std::optional<at::Tensor>& bias) {
+  const KernelScope scope;
+  const int64_t k = x.size(-1), n = row_end - row_begin;
+  std::vector<int64_t> sizes = x.sizes().vec();
+  sizes.back() = n;
+  int64_t m = 1;
+  for (size_t i = 0; i + 1 < sizes.size(); ++i) m *= sizes[i];
+
+  const at::Tensor x2 = x.to(at::kFloat).reshape({m, k});
+  const at::TensorOptions options = x2.options();
+  at::Tensor y = at::empty({m, n}, options);
+  const at::Tensor bias_float = bias.has_value() ? bias->to(at::kFloat) : at::Tensor();
+  const at::Tensor scratch = at::empty({std::min(kBlockRows, n), k}, options);
+  for (int64_t row = 0; row < n && m > 0; row += kBlockRows) {
+    const int64_t rows = std::min(kBlockRows, n - row);
+    float* out = scratch.mutable_data_ptr<float>();
+    at::parallel_for(0, rows, kRowsPerTask, [&](int64_t begin, int64_t end) {
+      dequantize_rows(row_begin + row + begin, row_begin + row + end, out + begin * k);
+    });
+    const at::Tensor weight = scratch.narrow(0, 0, rows).t();
+    at::Tensor part = y.narrow(1, row, rows);
+    if (bias_float.defined()) {
+      at::addmm_out(part, bias_float.narrow(0, row, rows), x2, weight);
+    } else {
+      at::mm_out(part, x2, weight);
+    }
+  }
+  return y.view(sizes).to(x.scalar_type());
+}
+
+}  // namespace vqt
