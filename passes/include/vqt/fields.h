@@ -94,6 +94,9 @@ struct FieldInfo {
 };
 std::vector<FieldInfo> config_fields();
 
+// "q.json: overrides[1].targets" or "--ignore": how an error names a field of this config.
+std::string field_label(const QuantizationConfig& config, const std::string& path);
+
 // Field flags over a config from a file or a preset: (field, the flag's values in order). A flag may be
 // repeated and a list may use commas; a value that begins with re: is one pattern to its end, commas
 // included. Fields that a flag contradicts give way (quant_type from the file against --bits 4); flags that

@@ -1,4 +1,5 @@
-// From sites and a config to what happens to each site. Pure: every config error surfaces before a weight is touched.
+// From sites and a config to what happens to each site. Pure: every config error surfaces before a weight is
+// touched.
 #pragma once
 
 #include <string>
@@ -12,17 +13,19 @@ namespace vqt {
 
 struct PlannedSite {
   bool keep_float = false;
-  Scheme scheme;                               // when not kept float
+  Scheme scheme;                                 // when not kept float
   Activation activation = Activation::kDynamic;  // kNone for 16 bits, whatever the config says
   bool activation_symmetric = false;
-  std::string reason;  // why it stays float, or which rule chose the scheme ("override 2", "mixed precision: sensitive", "")
+  std::string reason;  // why it stays float, or which rule chose the scheme (overrides[1] "fc2", "" for the
+                       // base scheme)
 };
 
-// One entry per site, in order. Throws ConfigError: a user's pattern that matches no site (with the nearest names).
+// One entry per site, in order. Throws ConfigError: a user's pattern that matches no site (with the nearest
+// names).
 std::vector<PlannedSite> plan_schemes(const std::vector<SiteInfo>& sites, const QuantizationConfig& config);
 
-// Bytes the packed weight of this scheme takes on this machine (device "cpu"), without packing it.
-int64_t predicted_bytes(int64_t n, int64_t k, const Scheme& scheme);
+// Bytes the packed weight of this scheme takes, without packing it. For "cuda" it is the canonical layout.
+int64_t predicted_bytes(int64_t n, int64_t k, const Scheme& scheme, const std::string& device = "cpu");
 
 // Does pattern match this FQN? See docs/config.md. Throws ConfigError for a bad regular expression.
 bool matches(const std::string& pattern, const std::string& fqn);

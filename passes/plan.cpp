@@ -1,0 +1,226 @@
+// Which rule decides about a site, in order: refused, ignore, skip_first_last, overrides, mixed precision,
+// base.
+#include "vqt/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "cpu/packed_weight.h"
+#include "vqt/fields.h"
+#include "vqt/nearest.h"
+
+namespace vqt {
+namespace {
+
+const std::string* first_match(const std::vector<std::string>& patterns, const std::string& name) {
+  for (const std::string& pattern : patterns) {
+    if (matches(pattern, name)) return &pattern;
+  }
+  return nullptr;
+}
+
+// ---- patterns that match nothing
+std::string literal_part(
+    const std::string& expression) {  // of a regular expression: its longest run of plain text
+  std::string best, run;
+  for (size_t i = 0; i <= expression.size(); ++i) {
+    const bool escaped = i + 1 < expression.size() && expression[i] == '\\' && expression[i + 1] == '.';
+    if (escaped) ++i;
+    const char c = i < expression.size() ? expression[i] : '*';
+    if (escaped || std::isalnum(static_cast<unsigned char>(c)) || c == '_') {
+      run += c;
+      continue;
+    }
+    if (run.size() > best.size()) best = run;
+    run.clear();
+  }
+  return best;
+}
+
+std::string without_digits(std::string name) {  // block 3 and block 17 are no two suggestions
+  name.erase(std::remove_if(name.begin(), name.end(), [](unsigned char c) { return std::isdigit(c); }),
+             name.end());
+  return name;
+}
+
+// What the user may have meant, best first, at most three and of different kinds.
+std::string suggestions(const std::string& pattern, const std::vector<SiteInfo>& sites) {
+  const bool regex = pattern.rfind("re:", 0) == 0;
+  const bool dotted = !regex && pattern.find('.') != std::string::npos;
+  const std::string text = regex ? literal_part(pattern.substr(3)) : pattern;
+  struct Candidate {
+    size_t distance, whole;  // whole: between equals, the one of a like length
+    std::string name, shown;
+  };
+  std::vector<Candidate> found;
+  for (const SiteInfo& site : sites) {
+    if (regex) found.push_back({substring_distance(text, site.name), 0, site.name, site.name});
+    for (size_t begin = 0, dot = 0; dot != std::string::npos && !regex; begin = dot + 1) {
+      dot = site.name.find('.', begin);
+      const std::string module = site.name.substr(0, dot);
+      const std::string component = site.name.substr(begin, dot - begin);
+      if (dotted) {
+        found.push_back({edit_distance(text, module), 0, module, module});
+      } else {
+        found.push_back({substring_distance(text, component), edit_distance(text, component), component,
+                         fmt::format("{} (in {})", component, site.name)});
+      }
+    }
+  }
+  std::stable_sort(found.begin(), found.end(), [](const Candidate& a, const Candidate& b) {
+    return std::tie(a.distance, a.whole) < std::tie(b.distance, b.whole);
+  });
+  std::string list;
+  std::set<std::string> kinds;
+  for (const Candidate& c : found) {
+    if (kinds.size() == 3 || c.distance > std::max(found[0].distance, text.size() / 3)) break;
+    if (kinds.insert(without_digits(c.name)).second) list += (list.empty() ? "" : ", ") + c.shown;
+  }
+  return list;
+}
+
+void check_used(const std::vector<std::string>& patterns, const std::string& path,
+                const std::vector<SiteInfo>& sites, const QuantizationConfig& config) {
+  for (const std::string& pattern : patterns) {
+    if (std::any_of(sites.begin(), sites.end(), [&](const SiteInfo& s) { return matches(pattern, s.name); }))
+      continue;
+    const std::string nearest = suggestions(pattern, sites);
+    throw ConfigError(fmt::format("{}: \"{}\" matches no site; {}", field_label(config, path), pattern,
+                                  nearest.empty() ? "the model has none" : "nearest: " + nearest));
+  }
+}
+
+// ---- one site
+struct Ends {
+  size_t first = SIZE_MAX, last = SIZE_MAX;
+};
+// Counted before anything is ignored or refused. Sites that may not run are neither first nor last.
+Ends first_and_last(const std::vector<SiteInfo>& sites) {
+  Ends ends;
+  for (size_t i = 0; i < sites.size(); ++i) {
+    if (sites[i].optional_only || sites[i].calls == 0) continue;
+    if (ends.first == SIZE_MAX) ends.first = i;
+    ends.last = i;
+  }
+  return ends;
+}
+
+// Why a legal scheme runs on the reference kernel, or "".
+std::string slow_because(const Scheme& s, int64_t k) {
+  if (s.bits == 16 || cpu::fast_layout(k, s) != cpu::Layout::kCanonical) return "";
+  if (s.group_size > 0 && k % s.group_size != 0) {
+    return fmt::format("reference kernel: K = {} is not a multiple of group_size {}", k, s.group_size);
+  }
+  return fmt::format("reference kernel: no fast one for {} at K = {}", shorthand(s, Activation::kNone), k);
+}
+
+void add_reason(std::string& reason, const std::string& more) {
+  if (!more.empty()) reason += (reason.empty() ? "" : "; ") + more;
+}
+
+PlannedSite keep_float(const std::string& reason) {
+  PlannedSite p;
+  p.keep_float = true;
+  p.reason = reason;
+  return p;
+}
+
+PlannedSite plan_site(const SiteInfo& site, bool first, bool last, const QuantizationConfig& config) {
+  if (!site.refusal.empty()) return keep_float(site.refusal);
+  if (const std::string* pattern = first_match(config.ignore, site.name)) {
+    return keep_float(fmt::format("ignore \"{}\"", *pattern));
+  }
+  if (config.skip_first_last && (first || last)) {
+    return keep_float(fmt::format("skip_first_last: {} site", first && last ? "the only"
+                                                              : first       ? "first"
+                                                                            : "last"));
+  }
+  PlannedSite p;
+  const std::string* sensitive = is_mixed(config) ? first_match(config.sensitive_layers, site.name) : nullptr;
+  p.scheme = resolve_scheme(config, sensitive != nullptr);
+  if (is_mixed(config)) {
+    p.reason =
+        sensitive ? fmt::format("mixed_precision: sensitive \"{}\"", *sensitive) : "mixed_precision: normal";
+  }
+  for (size_t i = config.overrides.size(); i-- > 0;) {
+    const std::string* pattern = first_match(config.overrides[i].targets, site.name);
+    if (!pattern) continue;
+    p.scheme = derive_scheme(p.scheme, config.overrides[i]);
+    p.reason = fmt::format("overrides[{}] \"{}\"", i, *pattern);
+    break;
+  }
+  return p;
+}
+
+// ---- tied weights
+// Larger is more precise: bits, then scales for fewer weights, then the whole range used.
+auto precision(const PlannedSite& p, int64_t k) {
+  const Scheme& s = p.scheme;
+  const int64_t weights_per_scale = s.granularity == Granularity::kPerTensor ? INT64_MAX
+                                    : s.group_size > 0                       ? s.group_size
+                                                                             : k;
+  return std::make_tuple(p.keep_float, s.bits, -weights_per_scale, !s.symmetric);
+}
+
+void settle_tied(const std::vector<SiteInfo>& sites, std::vector<PlannedSite>& plan) {
+  std::map<int64_t, std::vector<size_t>> groups;
+  for (size_t i = 0; i < sites.size(); ++i) {
+    if (sites[i].tied >= 0) groups[sites[i].tied].push_back(i);
+  }
+  for (const auto& [tied, members] : groups) {
+    const size_t best = *std::max_element(members.begin(), members.end(), [&](size_t a, size_t b) {
+      return precision(plan[a], sites[a].k) < precision(plan[b], sites[b].k);
+    });
+    const PlannedSite chosen = plan[best];
+    for (const size_t i : members) {
+      if (plan[i].keep_float == chosen.keep_float && (chosen.keep_float || plan[i].scheme == chosen.scheme))
+        continue;
+      plan[i] = chosen;
+      plan[i].reason = fmt::format("shares its weight with {}{}{}", sites[best].name,
+                                   chosen.keep_float ? ", which stays float" : "",
+                                   chosen.reason.empty() ? "" : " (" + chosen.reason + ")");
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<PlannedSite> plan_schemes(const std::vector<SiteInfo>& sites, const QuantizationConfig& config) {
+  validate(config);
+  check_used(config.ignore, "ignore", sites, config);
+  if (is_mixed(config) && config.sensitive_layers_given) {
+    check_used(config.sensitive_layers, "sensitive_layers", sites, config);
+  }
+  for (size_t i = 0; i < config.overrides.size(); ++i) {
+    check_used(config.overrides[i].targets, fmt::format("overrides[{}].targets", i), sites, config);
+  }
+  const Ends ends = first_and_last(sites);
+  std::vector<PlannedSite> plan;
+  for (size_t i = 0; i < sites.size(); ++i) {
+    plan.push_back(plan_site(sites[i], i == ends.first, i == ends.last, config));
+  }
+  settle_tied(sites, plan);
+  for (size_t i = 0; i < sites.size(); ++i) {
+    PlannedSite& p = plan[i];
+    if (p.keep_float) continue;
+    p.activation = p.scheme.bits == 16 ? Activation::kNone : config.activation;
+    p.activation_symmetric = config.activation_symmetric && p.activation != Activation::kNone;
+    if (p.activation != config.activation) add_reason(p.reason, "16 bits compute with float activations");
+    add_reason(p.reason, slow_because(p.scheme, sites[i].k));
+  }
+  return plan;
+}
+
+int64_t predicted_bytes(int64_t n, int64_t k, const Scheme& scheme, const std::string& device) {
+  if (n == 0) return 0;
+  const cpu::Layout layout = device == "cpu" ? cpu::fast_layout(k, scheme) : cpu::Layout::kCanonical;
+  const int64_t total = cpu::sections(cpu::make_header(n, k, scheme, layout)).total;
+  return n * ((total + n - 1) / n);  // pack_weight's tensor is [n, bytes a row]
+}
+
+}  // namespace vqt
