@@ -125,8 +125,8 @@ void check_scales(std::string_view op, const at::Tensor& scale, const at::Tensor
   std::ostringstream layout;
   layout << "[" << count << "]";
   check_tensor(op, "scale", scale, at::kFloat, 1, layout.str());
-  check_tensor(op, "zero_point", zero_point, at::kInt, 1, layout.str());
   if (scale.sym_size(0) != count) fail_value(op, "scale", "float32 " + layout.str(), describe(scale));
+  check_tensor(op, "zero_point", zero_point, at::kInt, 1, layout.str());
   if (zero_point.sym_size(0) != count)
     fail_value(op, "zero_point", "int32 " + layout.str(), describe(zero_point));
 }

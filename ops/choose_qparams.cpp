@@ -1,0 +1,94 @@
+// Scale and zero point of a tensor for a scheme.
+#include <ATen/Parallel.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/ops/empty.h>
+#include <torch/library.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+
+#include "check.h"
+#include "kernel_scope.h"
+#include "values.h"
+#include "vqt/ops.h"
+
+namespace vqt {
+namespace {
+
+constexpr std::string_view kOp = "choose_qparams";
+constexpr int64_t kValuesPerTask = 1 << 16;
+
+Scheme check_args(const at::Tensor& x, int64_t bits, bool symmetric, std::string_view granularity,
+                  int64_t group_size) {
+  const Scheme scheme = check_scheme(kOp, bits, symmetric, granularity, group_size);
+  check_float(kOp, "x", x);
+  if (scheme.granularity != Granularity::kPerTensor && x.dim() != 2) {
+    fail_value(kOp, "x", "[N, K] with granularity " + std::string(granularity), describe(x));
+  }
+  return scheme;
+}
+
+c10::SymInt count_scales(const at::Tensor& x, const Scheme& scheme) {
+  if (scheme.granularity == Granularity::kPerTensor) return 1;
+  if (scheme.granularity == Granularity::kPerChannel || scheme.group_size == -1) return x.sym_size(0);
+  return (x.sym_numel() + (scheme.group_size - 1)) / scheme.group_size;
+}
+
+std::tuple<at::Tensor, at::Tensor> choose_qparams_meta(const at::Tensor& x, int64_t bits, bool symmetric,
+                                                       std::string_view granularity, int64_t group_size) {
+  const c10::SymInt scales = count_scales(x, check_args(x, bits, symmetric, granularity, group_size));
+  return {x.new_empty_symint({scales}, at::kFloat), x.new_empty_symint({scales}, at::kInt)};
+}
+
+std::tuple<at::Tensor, at::Tensor> choose_qparams_cpu(const at::Tensor& x, int64_t bits, bool symmetric,
+                                                      std::string_view granularity, int64_t group_size) {
+  const KernelScope scope;
+  const Scheme scheme = check_args(x, bits, symmetric, granularity, group_size);
+  const at::Tensor values = x.to(at::kFloat).contiguous();
+  const float* data = values.const_data_ptr<float>();
+  const int64_t count = values.numel(), scales = count_scales(x, scheme).guard_int(__FILE__, __LINE__);
+  const at::Tensor scale = at::empty({scales}, values.options());
+  const at::Tensor zero_point = at::empty({scales}, values.options().dtype(at::kInt));
+  float* scale_data = scale.mutable_data_ptr<float>();
+  int32_t* zero_data = zero_point.mutable_data_ptr<int32_t>();
+  std::atomic<bool> finite = true;
+  const auto store = [&](int64_t i, const cpu::ValueRange& range) {
+    const cpu::Qparams q = cpu::qparams_of(range, bits, symmetric);
+    scale_data[i] = q.scale;
+    zero_data[i] = q.zero;
+    if (range.nonfinite > 0 || !std::isfinite(q.scale)) finite = false;
+  };
+  if (scheme.granularity == Granularity::kPerTensor) {
+    store(0, range_of(values));
+  } else {
+    const bool rows = scheme.granularity == Granularity::kPerChannel || scheme.group_size == -1;
+    const int64_t run = rows ? x.size(1) : scheme.group_size;
+    at::parallel_for(0, scales, std::max<int64_t>(1, kValuesPerTask / std::max<int64_t>(run, 1)),
+                     [&](int64_t begin, int64_t end) {
+                       for (int64_t i = begin; i < end; ++i) {
+                         store(i, cpu::value_range(data + i * run, std::min(run, count - i * run)));
+                       }
+                     });
+  }
+  if (!finite) {
+    check_finite(kOp, "x", values);
+    fail_value(kOp, "x", "a range that fits float32", "values from about -3e38 to 3e38");
+  }
+  return {scale, zero_point};
+}
+
+}  // namespace
+
+std::tuple<at::Tensor, at::Tensor> choose_qparams(const at::Tensor& x, int64_t bits, bool symmetric,
+                                                  std::string_view granularity, int64_t group_size) {
+  static const auto op = c10::Dispatcher::singleton()
+                             .findSchemaOrThrow("vqt::choose_qparams", "")
+                             .typed<decltype(choose_qparams)>();
+  return op.call(x, bits, symmetric, granularity, group_size);
+}
+
+TORCH_LIBRARY_IMPL(vqt, Meta, m) { m.impl("choose_qparams", &choose_qparams_meta); }
+TORCH_LIBRARY_IMPL(vqt, CPU, m) { m.impl("choose_qparams", &choose_qparams_cpu); }
+
+}  // namespace vqt
