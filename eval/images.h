@@ -3,38 +3,19 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <array>
 #include <cstdint>
 #include <functional>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "image_options.h"
+
 namespace vqt {
 
 // The folder or a picture cannot be used; the message names it.
 struct ImageError : std::runtime_error {
   using std::runtime_error::runtime_error;
-};
-
-enum class Preprocess {
-  kCrop,  // width image_size, height rounded to 14, the middle image_size rows kept
-  kPad,   // longer side image_size, the other rounded to 14, white around it up to image_size x image_size
-};
-enum class InputLayout {
-  kBshw,  // [1, S, 3, H, W]: the frames of one scene, as VGGT takes them
-  kBchw,  // [S, 3, H, W]: a batch of pictures
-};
-
-constexpr int64_t kPatch = 14;  // heights and widths are multiples of it
-
-struct ImageOptions {
-  Preprocess preprocess = Preprocess::kCrop;
-  int64_t image_size = 518;  // pixels, a multiple of 14
-  InputLayout layout = InputLayout::kBshw;
-  std::array<double, 3> mean = {0, 0,
-                                0};  // (x - mean) / std per channel, x in [0, 1]; VGGT does its own inside
-  std::array<double, 3> std = {1, 1, 1};
 };
 
 struct ImageList {

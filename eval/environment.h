@@ -1,0 +1,12 @@
+// What a figure depends on besides the code: machine, versions, command line.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace vqt {
+
+// Keys: cpu, cpu_flags, threads, memory_bytes, gpu, driver, cuda, os, torch, vqt, command_line, time.
+nlohmann::ordered_json describe_environment(const std::string& command_line);
+
+}  // namespace vqt

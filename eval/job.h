@@ -1,0 +1,51 @@
+// What the parent tells a process that does one piece of work, and what it hears back: JSON files in a
+// temporary folder, and lines of progress through a pipe. Torch-free.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "image_options.h"
+
+namespace vqt {
+
+struct Job {
+  std::string task;  // "run": forwards of an archive; "quantize": the archive quantized by config into output
+  std::string model;   // archive
+  std::string output;  // run: the outputs, as pickled tensors; quantize: the new archive
+  std::string result;  // JSON, see JobResult
+  // run
+  std::string pictures;  // pickled float32 [S, 3, H, W]
+  ImageOptions images;
+  int64_t frames = 0;  // a forward
+  int64_t warmup = 2, runs = 3;
+  // (JSON, where it came from): have to fit the model, or the run fails before its first forward.
+  std::vector<std::pair<std::string, std::string>> check_configs;
+  // quantize
+  std::string config, config_source;  // JSON, where it came from
+};
+
+struct JobResult {
+  std::string error;  // empty: it worked
+  int exit_code = 0;  // of vqt-eval, where there is an error
+  int64_t file_bytes = 0;
+  double ms = 0;  // of the whole scene, median
+  std::vector<double> all_ms;
+  int64_t peak_memory_bytes = 0;
+  int64_t warmup = 0;
+  std::string vqt_json;  // of the archive; empty for a float one
+  std::vector<std::string> warnings;
+};
+
+NLOHMANN_JSON_SERIALIZE_ENUM(Preprocess, {{Preprocess::kCrop, "crop"}, {Preprocess::kPad, "pad"}})
+NLOHMANN_JSON_SERIALIZE_ENUM(InputLayout, {{InputLayout::kBshw, "bshw"}, {InputLayout::kBchw, "bchw"}})
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ImageOptions, preprocess, image_size, layout, mean, std)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Job, task, model, output, result, pictures, images, frames, warmup, runs,
+                                   check_configs, config, config_source)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(JobResult, error, exit_code, file_bytes, ms, all_ms, peak_memory_bytes,
+                                   warmup, vqt_json, warnings)
+
+}  // namespace vqt

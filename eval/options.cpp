@@ -1,0 +1,199 @@
+#include "options.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <set>
+
+namespace vqt {
+namespace {
+
+// --image-folder and --image_folder are the same flag: hyphens inside a flag's name become underscores.
+std::string with_underscores(std::string argument) {
+  if (argument.rfind("--", 0) != 0) return argument;
+  for (size_t i = 2; i < argument.size() && argument[i] != '='; ++i) {
+    if (argument[i] == '-') argument[i] = '_';
+  }
+  return argument;
+}
+
+std::string quoted(const std::string& argument) {
+  const bool plain = !argument.empty() && std::all_of(argument.begin(), argument.end(), [](unsigned char c) {
+    return std::isalnum(c) || std::strchr("_-./=,:+@%", c) || c >= 0x80;
+  });
+  if (plain) return argument;
+  std::string result = "'";
+  for (const char c : argument) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return result + "'";
+}
+
+void check_three(const char* flag, const std::vector<double>& values) {
+  for (const double v : values) {
+    if (!std::isfinite(v)) throw UsageError(fmt::format("{}: expected finite numbers, got {}", flag, v));
+  }
+  if (values.size() != 3) {
+    throw UsageError(
+        fmt::format("{}: expected 3 values, one for each of R, G, B, got {}", flag, values.size()));
+  }
+}
+
+Candidate open_candidate(const std::string& source, const std::string& value) {
+  Candidate c{"", source, value, {}};
+  if (source == "model") {
+    c.name = std::filesystem::path(value).stem().string();
+  } else if (source == "config") {
+    c.config = QuantizationConfig::from_file(value);
+    c.name = c.config.display_name();
+  } else {
+    c.config = QuantizationConfig::preset(value);
+    c.name = value;
+  }
+  return c;
+}
+
+const char* const kFooter = R"(
+The pictures directly in image_folder (or in its only subfolder that has some), sorted bytewise by name, are one
+scene. Hyphens and underscores in flag names are the same; lists take several values, commas where they are
+numbers, and repetition. Without --model, --config and --preset the five presets are compared.
+Exit codes: 0 done, 1 the work failed, 2 bad usage (the content of a config file included).
+Example: vqt-eval --reference vggt.pt --preset production smallest --image_folder photos --max_images 4)";
+
+}  // namespace
+
+void make_names_distinct(std::vector<Candidate>& candidates) {
+  std::set<std::string> taken;
+  for (Candidate& c : candidates) {
+    const std::string base = c.name;
+    for (int n = 2; !taken.insert(c.name).second; ++n) c.name = fmt::format("{}-{}", base, n);
+  }
+}
+
+Options parse_options(const std::vector<std::string>& arguments) {
+  Options o;
+  std::vector<std::string> models, configs, presets;
+  std::vector<double> mean(o.images.mean.begin(), o.images.mean.end());
+  std::vector<double> std(o.images.std.begin(), o.images.std.end());
+  std::string ground_truth;
+
+  CLI::App app("Scores quantized models against a float model on the pictures of a folder.", "vqt-eval");
+  app.footer(kFooter);
+  app.get_formatter()->column_width(34);
+  app.add_option("--reference", o.reference, "TorchScript archive of the float model")
+      ->required()
+      ->type_name("FILE");
+  CLI::Option* model = app.add_option("--model", models, "archives to score")->type_name("FILE");
+  CLI::Option* config =
+      app.add_option("--config", configs, "config files; the reference is quantized by each")
+          ->type_name("FILE");
+  CLI::Option* preset = app.add_option("--preset", presets, "presets; the reference is quantized by each")
+                            ->type_name(fmt::format("{{{}}}", fmt::join(preset_names(), ",")));
+  app.add_option("--image_folder", o.image_folder, "folder of pictures of one scene")
+      ->required()
+      ->type_name("DIR");
+  CLI::Option* max_images =
+      app.add_option("--max_images", o.max_images, "use the first N pictures (default: all)")
+          ->check(CLI::Range(int64_t{1}, int64_t{1} << 40))
+          ->type_name("N");
+  CLI::Option* frames = app.add_option("--frames", o.frames,
+                                       "pictures a forward; the scene is split (default: all in one forward)")
+                            ->check(CLI::Range(int64_t{1}, int64_t{1} << 40))
+                            ->type_name("K");
+  app.add_option("--output_dir", o.output_dir, "folder of the results")
+      ->capture_default_str()
+      ->type_name("DIR");
+  app.add_option(
+         "--preprocess", o.images.preprocess,
+         "crop: width image_size, height rounded to 14, middle kept; pad: the longer side image_size, white "
+         "around (default: crop)")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, Preprocess>{{"crop", Preprocess::kCrop}, {"pad", Preprocess::kPad}},
+          CLI::ignore_case))
+      ->type_name("crop|pad");
+  app.add_option("--image_size", o.images.image_size, "pixels, a multiple of 14")
+      ->capture_default_str()
+      ->type_name("PX");
+  app.add_option("--input_layout", o.images.layout,
+                 "what the model takes: bshw [1,S,3,H,W], bchw [S,3,H,W] (default: bshw)")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, InputLayout>{{"bshw", InputLayout::kBshw}, {"bchw", InputLayout::kBchw}},
+          CLI::ignore_case))
+      ->type_name("bshw|bchw");
+  app.add_option("--mean", mean, "subtracted from RGB in [0,1] (default: 0,0,0)")
+      ->delimiter(',')
+      ->type_name("R,G,B");
+  app.add_option("--std", std, "then divided by (default: 1,1,1)")->delimiter(',')->type_name("R,G,B");
+  app.add_option("--device", o.device, "where the models run")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->capture_default_str()
+      ->type_name("cpu|cuda");
+  app.add_option("--warmup", o.warmup, "forwards before the timed ones; fewer where one takes over 30 s")
+      ->check(CLI::Range(int64_t{0}, int64_t{1000}))
+      ->capture_default_str()
+      ->type_name("N");
+  app.add_option("--runs", o.runs, "timed forwards, of which the median counts")
+      ->check(CLI::Range(int64_t{1}, int64_t{1000}))
+      ->capture_default_str()
+      ->type_name("N");
+  app.add_option("--depth_frames", o.depth_frames, "frames a model that depth maps are drawn for")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40))
+      ->capture_default_str()
+      ->type_name("N");
+  app.add_option("--ground_truth", ground_truth, "not in this version: refused")->type_name("DIR");
+  app.add_flag("--quiet", o.quiet, "no progress on stderr");
+
+  std::vector<std::string> reversed;  // CLI11 takes them last first
+  o.command_line = "vqt-eval";
+  for (const std::string& argument : arguments) {
+    reversed.insert(reversed.begin(), with_underscores(argument));
+    o.command_line += " " + quoted(argument);
+  }
+  try {
+    app.parse(reversed);
+  } catch (const CLI::CallForHelp&) {
+    o.help = app.help();
+    return o;
+  } catch (const CLI::ParseError& e) {
+    throw UsageError(fmt::format("{} (vqt-eval --help lists the flags)", e.what()));
+  }
+  if (!ground_truth.empty()) {
+    throw UsageError(
+        "--ground_truth: this version cannot score against ground truth yet; leave the flag out to compare "
+        "with the float model");
+  }
+  if (o.device == "cuda") {
+    throw UsageError("--device: this build has no CUDA; expected cpu");
+  }
+  if (o.images.image_size <= 0 || o.images.image_size % kPatch != 0) {
+    throw UsageError(
+        fmt::format("--image_size: expected a multiple of {}, got {}", kPatch, o.images.image_size));
+  }
+  check_three("--mean", mean);
+  check_three("--std", std);
+  std::copy(mean.begin(), mean.end(), o.images.mean.begin());
+  std::copy(std.begin(), std.end(), o.images.std.begin());
+  if (std::count(std.begin(), std.end(), 0.0) > 0)
+    throw UsageError("--std: expected values other than 0, got 0");
+  if (max_images->count() == 0) o.max_images = -1;
+  if (frames->count() == 0) o.frames = 0;
+
+  std::map<const CLI::Option*, size_t> used;
+  for (const CLI::Option* option : app.parse_order()) {  // one entry a value, in the order typed
+    const bool lists = option == model || option == config || option == preset;
+    if (!lists) continue;
+    const std::string source = option == model ? "model" : option == config ? "config" : "preset";
+    o.candidates.push_back(open_candidate(source, option->results()[used[option]++]));
+  }
+  if (o.candidates.empty()) {
+    for (const std::string& name : preset_names()) o.candidates.push_back(open_candidate("preset", name));
+  }
+  make_names_distinct(o.candidates);
+  return o;
+}
+
+}  // namespace vqt

@@ -1,0 +1,49 @@
+// The command line of vqt-eval.
+#pragma once
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "image_options.h"
+#include "vqt/config.h"
+
+namespace vqt {
+
+// Bad usage: the message names the flag first. Exit code 2.
+struct UsageError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// What is scored against the reference: an archive as it is, or the reference quantized by a config.
+struct Candidate {
+  std::string name;           // distinct within a run
+  std::string source;         // "model", "config" or "preset"
+  std::string path;           // of the archive or the config file; the preset's name
+  QuantizationConfig config;  // unused for "model"
+};
+
+struct Options {
+  std::string reference;
+  std::vector<Candidate> candidates;  // in the order given
+  std::string image_folder;
+  int64_t max_images = -1;  // all
+  int64_t frames = 0;       // pictures a forward; 0: all in one
+  ImageOptions images;
+  std::string output_dir = "results";
+  std::string device = "cpu";
+  int64_t warmup = 2, runs = 3;
+  int64_t depth_frames = 4;  // frames a model that depth maps are drawn for
+  bool quiet = false;
+  std::string command_line;  // as typed, quoted for a shell
+  std::string help;          // not empty: print it and leave with 0
+};
+
+// Throws UsageError; ConfigError for the content of a config file.
+Options parse_options(const std::vector<std::string>& arguments);
+
+// Later ones of equal names get -2, -3, ... appended.
+void make_names_distinct(std::vector<Candidate>& candidates);
+
+}  // namespace vqt

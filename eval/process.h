@@ -1,0 +1,40 @@
+// Child processes and interruption. Torch-free.
+#pragma once
+
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace vqt {
+
+// SIGINT, SIGTERM or SIGHUP came: leave, removing what is half done. Exit code 128 + signal.
+struct Interrupted : std::runtime_error {
+  explicit Interrupted(int signal) : std::runtime_error("interrupted"), signal(signal) {}
+  int signal;
+};
+
+void catch_interrupts();      // from here on those signals set a flag
+void throw_if_interrupted();  // throws Interrupted
+
+// Starts this program again with arguments, followed by the number of a file descriptor that it may write
+// lines to, each of which on_line gets; on_wait is called about twice a second. The child's stdout goes to
+// stderr. It dies with this process and is killed when a signal comes or a callback throws. Returns its exit
+// code, or 128 + the signal that ended it.
+int run_self(const std::vector<std::string>& arguments,
+             const std::function<void(const std::string&)>& on_line, const std::function<void()>& on_wait);
+
+// A folder of its own, removed with everything in it when it goes out of scope.
+class TempFolder {
+ public:
+  explicit TempFolder(const std::string& parent);  // throws std::runtime_error: parent cannot be written
+  ~TempFolder();
+  TempFolder(const TempFolder&) = delete;
+  TempFolder& operator=(const TempFolder&) = delete;
+  std::string file(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace vqt

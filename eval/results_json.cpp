@@ -1,0 +1,94 @@
+// results.json: every number at full precision; what cannot be given is null.
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "report.h"
+
+namespace vqt {
+namespace {
+
+Json cost_json(const Cost& cost, int64_t reference_bytes) {
+  Json j = {{"size_bytes", cost.size_bytes}};
+  j["compression"] =
+      cost.size_bytes > 0 ? Json(static_cast<double>(reference_bytes) / cost.size_bytes) : Json();
+  j["ms_per_image"] = cost.ms_per_image;
+  j["peak_memory_bytes"] = cost.peak_memory_bytes;
+  j["timing"] = {
+      {"scene_ms", cost.all_ms}, {"warmup_forwards", cost.warmup}, {"timed_forwards", cost.all_ms.size()}};
+  return j;
+}
+
+Json metrics_json(const Metrics& m) {
+  const auto value = [&](double v) { return m.count > 0 ? Json(v) : Json(); };
+  return {{"mae", value(m.mae)},
+          {"rmse", value(m.rmse)},
+          {"psnr_db", m.psnr_db ? Json(*m.psnr_db) : Json()},
+          {"cosine", value(m.cosine)},
+          {"max_error", value(m.max_error)},
+          {"p50", value(m.p50)},
+          {"p90", value(m.p90)},
+          {"p99", value(m.p99)},
+          {"equal", m.equal},
+          {"elements", m.count},
+          {"nonfinite", m.nonfinite},
+          {"nonfinite_in_reference", m.nonfinite_in_reference}};
+}
+
+}  // namespace
+
+std::string main_scheme(const ModelResult& model) {
+  std::map<std::string, int64_t> bytes;
+  if (model.sites.is_array()) {
+    for (const Json& site : model.sites) {
+      if (site.value("action", "") != "quantized") continue;
+      bytes[site.value("scheme", "?")] += site.value("bytes_before", int64_t{0});
+    }
+  }
+  if (bytes.empty()) return "float32";
+  std::vector<std::pair<std::string, int64_t>> order(bytes.begin(), bytes.end());
+  std::stable_sort(order.begin(), order.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::string text = order[0].first;
+  if (order.size() > 1) text += "+" + order[1].first;
+  return order.size() > 2 ? text + "+.." : text;
+}
+
+Json results_json(const EvalReport& report) {
+  Json j;
+  j["environment"] = report.environment;
+  j["scene"] = {{"folder", report.scene.folder},
+                {"pictures", report.scene.names},
+                {"height", report.scene.height},
+                {"width", report.scene.width},
+                {"preprocess", report.scene.preprocess},
+                {"input_layout", report.scene.input_layout},
+                {"frames_per_forward", report.scene.frames}};
+  const int64_t reference_bytes = report.reference.cost.size_bytes;
+  Json outputs = Json::object();
+  for (const OutputInfo& o : report.reference.outputs) {
+    outputs[o.path] = {{"shape", o.shape}, {"min", o.low}, {"max", o.high}};
+  }
+  j["reference"] = {{"name", report.reference.name}, {"path", report.reference.path}};
+  j["reference"].update(cost_json(report.reference.cost, reference_bytes));
+  j["reference"]["outputs"] = outputs;
+  j["models"] = Json::array();
+  for (const ModelResult& m : report.models) {
+    Json model = {{"name", m.name},
+                  {"source", m.source},
+                  {"path", m.path},
+                  {"scheme", main_scheme(m)},
+                  {"config", m.config}};
+    model.update(cost_json(m.cost, reference_bytes));
+    Json metrics = Json::object();
+    for (const auto& [path, values] : m.outputs) metrics[path] = metrics_json(values);
+    model["outputs"] = metrics;
+    model["notes"] = m.notes;
+    model["sites"] = m.sites;
+    j["models"].push_back(model);
+  }
+  j["notes"] = report.notes;
+  return j;
+}
+
+}  // namespace vqt

@@ -1,0 +1,13 @@
+// Rows of text as aligned columns.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace vqt {
+
+// The first row is the header. The first column is left-aligned, the others right; where a line would be
+// longer than width, the first column's texts lose their middle. Counts UTF-8 characters, not bytes.
+std::string text_table(const std::vector<std::vector<std::string>>& rows, size_t width = 100);
+
+}  // namespace vqt
