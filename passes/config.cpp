@@ -2,6 +2,7 @@
 #include "vqt/config.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>

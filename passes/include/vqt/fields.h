@@ -97,6 +97,10 @@ std::vector<FieldInfo> config_fields();
 // "q.json: overrides[1].targets" or "--ignore": how an error names a field of this config.
 std::string field_label(const QuantizationConfig& config, const std::string& path);
 
+// Every field as one JSON object; bits, symmetric, per_channel and group_size as they resolve (absent where
+// they mean nothing: per_channel of groups, bits of mixed_precision).
+std::string resolved_json(const QuantizationConfig& config);
+
 // Field flags over a config from a file or a preset: (field, the flag's values in order). A flag may be
 // repeated and a list may use commas; a value that begins with re: is one pattern to its end, commas
 // included. Fields that a flag contradicts give way (quant_type from the file against --bits 4); flags that
