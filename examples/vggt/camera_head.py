@@ -43,7 +43,7 @@ class CameraHead(nn.Module):
             x = tokens + gate * (normed * (1 + scale) + shift)
             for block in self.trunk:
                 x = block(x, None)
-            encoding = encoding + self.pose_branch(self.trunk_norm(x))
+            encoding = encoding + self.pose_branch(self.trunk_norm(x)).to(torch.float32)
             # The raw encoding goes round; the activated one would lose a negative field of view.
             fed_back = encoding.to(dtype)
             encodings.append(torch.cat([encoding[..., :7], F.relu(encoding[..., 7:])], dim=-1))

@@ -182,7 +182,7 @@ def _need_multiple(where: str, value: int, of: int, why: str) -> None:
 def _check(c: VGGTConfig) -> None:
     _need_multiple("img_size", c.img_size, c.patch_size, "patch_size")
     _need_multiple("embed_dim", c.embed_dim, c.patch_embed.num_heads, "patch_embed.num_heads")
-    _need_multiple("embed_dim", c.embed_dim, 4 * c.aggregator.num_heads, "4 * aggregator.num_heads, for the rotary embedding")
+    _need_multiple("embed_dim", c.embed_dim, 4 * c.aggregator.num_heads, "4 * aggregator.num_heads: rotary embedding")
     for name, head in c.heads().items():
         if head is None:
             continue
@@ -190,7 +190,10 @@ def _check(c: VGGTConfig) -> None:
             raise ConfigError(f"{name}.dim_in: expected {2 * c.embed_dim} (2 * embed_dim), got {head.dim_in}")
         pairs = getattr(head, "intermediate_layer_idx", [])
         if pairs and max(pairs) >= c.aggregator.depth:
-            raise ConfigError(f"{name}.intermediate_layer_idx: expected pairs below aggregator.depth {c.aggregator.depth}, got {pairs}")
+            raise ConfigError(
+                f"{name}.intermediate_layer_idx: expected pairs below aggregator.depth {c.aggregator.depth}, "
+                f"got {pairs}"
+            )
         for k in getattr(head, "out_channels", []):
             _need_multiple(f"{name}.out_channels", k, 4, "for the position embedding")
             if k == 0:
@@ -202,12 +205,13 @@ def _check(c: VGGTConfig) -> None:
             continue
         _need_multiple(f"{name}.features", dense.features, 8, "half of it carries a position embedding")
         if dense.output_dim < 2:
-            raise ConfigError(f"{name}.output_dim: expected 2 or more (the last is the confidence), got {dense.output_dim}")
+            raise ConfigError(f"{name}.output_dim: expected 2 or more, the last for confidence; got {dense.output_dim}")
         if dense.activation not in ("exp", "inv_log"):
             raise ConfigError(f"{name}.activation: expected exp or inv_log, got {dense.activation!r}")
         if dense.conf_activation != "expp1":
             raise ConfigError(f"{name}.conf_activation: expected expp1, got {dense.conf_activation!r}")
     if c.track_head:
         _need_multiple("track_head.features", c.track_head.features, 4, "for the position embedding")
-        _need_multiple("track_head.hidden_size", c.track_head.hidden_size, c.track_head.num_heads, "track_head.num_heads")
+        heads = c.track_head.num_heads
+        _need_multiple("track_head.hidden_size", c.track_head.hidden_size, heads, "track_head.num_heads")
         _need_multiple("patch_size", c.patch_size, c.track_head.stride, "track_head.stride")

@@ -47,7 +47,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ExportError(f"{path}: not a checkpoint that can be read: {reason}") from None
     if not isinstance(tensors, dict) or not all(isinstance(value, Tensor) for value in tensors.values()):
-        raise ExportError(f"{path}: expected a plain state dict (name to tensor), got {type(tensors).__name__} of other things")
+        raise ExportError(f"{path}: expected a plain state dict, names to tensors; got something else")
     return tensors
 
 

@@ -118,7 +118,7 @@ class Tracker(nn.Module):
             x = x + position.unsqueeze(2) + reference.unsqueeze(1)
             update = self.updateformer(x.to(dtype)).to(torch.float32)
             feature_step = self.ffeat_norm(update[..., 2:].reshape(b * n * s, c).to(dtype))
-            features = features + self.ffeat_updater(feature_step).reshape(b, n, s, c)
+            features = features + self.ffeat_updater(feature_step).to(torch.float32).reshape(b, n, s, c)
             coords = coords + update[..., :2]
             coords = torch.cat([start.unsqueeze(2), coords[:, :, 1:]], dim=2)
             predictions.append(coords.transpose(1, 2) * self.stride)

@@ -72,7 +72,8 @@ class UpdateFormer(nn.Module):
     def __init__(self, config: TrackHeadConfig, dim_in: int, dim_out: int) -> None:
         super().__init__()
         dim, heads, depth = config.hidden_size, config.num_heads, config.depth
-        self.virual_tracks = nn.Parameter(torch.zeros(1, config.num_virtual_tracks, 1, dim))  # spelled as in the checkpoint
+        # Spelled as in the checkpoint.
+        self.virual_tracks = nn.Parameter(torch.zeros(1, config.num_virtual_tracks, 1, dim))
         self.input_norm = nn.LayerNorm(dim_in, eps=1e-5)
         self.input_transform = nn.Linear(dim_in, dim)
         self.output_norm = nn.LayerNorm(dim, eps=1e-5)
