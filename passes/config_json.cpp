@@ -21,6 +21,7 @@ namespace {
   std::string text = got.is_array() ? "a list" : got.is_object() ? "an object" : got.dump();
   throw ConfigError(fmt::format("{}: expected {}, got {}", where, expected, text));
 }
+
 // nlohmann keeps the last of two equal keys in silence; this callback refuses them while it parses.
 class DuplicateKeys {
  public:
@@ -142,12 +143,13 @@ Json parse_json(const std::string& text, const std::string& source) {
   try {
     return Json::parse(text, DuplicateKeys(source));
   } catch (const Json::parse_error& e) {
-    std::string what =
-        e.what();  // [json.exception.parse_error.101] parse error at line 1, column 9: syntax error ...
+    const std::string what =
+        e.what();  // [json.exception...] parse error at line 1, column 9: syntax error ...
     const size_t at = what.find("line ");
     throw ConfigError(source + ": " + (at == std::string::npos ? what : what.substr(at)));
   }
 }
+
 void read(const std::string& where, const Json& json, std::string& value) {
   if (!json.is_string()) wrong_type(where, "a string", json);
   value = json.get<std::string>();
@@ -199,6 +201,7 @@ void read(const std::string& where, const Json& json, std::vector<Override>& val
     });
   }
 }
+
 SchemeFields fields_of(const Scheme& scheme) {
   SchemeFields fields;
   fields.quant_type = quant_type_of(scheme);
@@ -208,6 +211,7 @@ SchemeFields fields_of(const Scheme& scheme) {
   }
   return fields;
 }
+
 Json canonical_json(QuantizationConfig config) {
   static_cast<SchemeFields&>(config) = canonical_fields(config);
   return all_fields(config);
@@ -243,7 +247,8 @@ std::string QuantizationConfig::to_json(int indent) const {
     const bool given = name == "sensitive_layers" && sensitive_layers_given;
     if (object[name] == value && !given) object.erase(name);
   }
-  return object.dump(indent);
+  return object.dump(indent, ' ', false,
+                     Json::error_handler_t::replace);  // a name from a flag may be any bytes
 }
 
 std::string resolved_json(const QuantizationConfig& config) {

@@ -1,0 +1,15 @@
+// plan_schemes, and what only the sites' numbers can forbid.
+#pragma once
+
+#include <vector>
+
+#include "find_sites.h"
+#include "vqt/plan.h"
+
+namespace vqt {
+
+std::vector<PlannedSite> plan_sites(const SiteTable& table, const QuantizationConfig& config);
+// Throws QuantizeError with the reasons where nothing is left to quantize.
+void require_work(const SiteTable& table, const std::vector<PlannedSite>& plan);
+
+}  // namespace vqt

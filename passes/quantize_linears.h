@@ -1,0 +1,50 @@
+// From float weights to packed ones, and from aten::linear to vqt::linear_*.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+#include <vector>
+
+#include "find_sites.h"
+#include "model_graph.h"
+#include "vqt/plan.h"
+#include "vqt/quantize.h"
+
+namespace vqt {
+
+// One scale and zero point for a site's activations; only with activation static.
+struct ActivationRange {
+  double scale = 0.0;
+  int64_t zero_point = 0;
+};
+
+struct QuantizedWeight {
+  at::Tensor packed;     // uint8, self-describing
+  double sqnr_db = 0.0;  // inf: exact
+};
+// Throws QuantizeError where the weight holds NaN or Inf. layout as in pack_weight.
+QuantizedWeight quantize_weight(const at::Tensor& weight, const Scheme& scheme, const std::string& layout,
+                                const std::string& site);
+
+// The op a scheme runs on ("vqt::linear_int8") and its arguments behind (x, weight, bias), by name.
+std::string linear_op(const Scheme& scheme);
+std::vector<std::pair<std::string, c10::IValue>> linear_arguments(const PlannedSite& plan,
+                                                                  const ActivationRange& range,
+                                                                  const RowRange& rows, int64_t n);
+
+// linear becomes op(x, packed, bias, ...) with its place, name and type; linear is gone afterwards.
+torch::jit::Node* rewrite_linear(torch::jit::Node* linear, torch::jit::Value* packed, const std::string& op,
+                                 const std::vector<std::pair<std::string, c10::IValue>>& arguments);
+
+// Quantizes, packs and rewrites every planned site and lets each float weight go as soon as it is replaced;
+// then cuts the fast paths that would need those weights and takes the weights' attributes away. rows: one a
+// site, filled further.
+void quantize_linears(const ModelGraphs& model, SiteTable& table, const std::vector<PlannedSite>& plan,
+                      const std::vector<ActivationRange>& ranges, const std::string& layout,
+                      const Progress& progress, std::vector<SiteReport>& rows);
+
+// 10 log10(sum a^2 / sum (a - b)^2), inf when equal, summed in double.
+double sqnr_db(const at::Tensor& a, const at::Tensor& b);
+
+}  // namespace vqt

@@ -1,0 +1,101 @@
+// SiteReport rows out of sites.
+#include "site_rows.h"
+
+#include <torch/csrc/jit/ir/constants.h>
+
+#include "vqt/ops.h"
+
+namespace vqt {
+namespace {
+
+using namespace torch::jit;
+
+std::string dtype_name(at::ScalarType type) {
+  switch (type) {
+    case at::kFloat:
+      return "float32";
+    case at::kDouble:
+      return "float64";
+    case at::kHalf:
+      return "float16";
+    case at::kBFloat16:
+      return "bfloat16";
+    default:
+      return c10::toString(type);
+  }
+}
+
+SiteReport float_row(const Site& site) {
+  SiteReport row;
+  row.name = site.info.name;
+  row.n = site.info.n;
+  row.k = site.info.k;
+  row.action = "float";
+  row.scheme = dtype_name(site.weight.scalar_type());
+  row.reason = site.info.refusal;
+  row.calls = site.info.calls;
+  row.bytes_before = row.bytes_after = site.info.weight_bytes;
+  return row;
+}
+
+Activation activation_of(const Node* linear) {
+  const FunctionSchema& schema = linear->schema();
+  const auto index = schema.argumentIndexWithName("activation");
+  const auto name = index ? constant_as<std::string>(linear->input(*index)) : std::nullopt;
+  return name ? activation_from(*name) : Activation::kNone;
+}
+
+SiteReport quantized_row(const Site& site) {
+  SiteReport row;
+  row.name = site.info.name;
+  row.action = "quantized";
+  row.calls = site.info.calls;
+  row.bytes_after = static_cast<int64_t>(site.weight.nbytes());
+  const PackedInfo info = packed_info(site.weight);
+  row.n = info.n;
+  row.k = info.k;
+  row.bytes_before = info.n * info.k * 4;
+  const Activation activation =
+      site.calls.empty() ? Activation::kNone : activation_of(site.calls.front().linear);
+  row.scheme = shorthand(info.scheme, activation);
+  return row;
+}
+
+void add_computed(const SiteTable& table, std::vector<SiteReport>& rows) {
+  for (const ComputedLinear& computed : table.computed) {
+    SiteReport row;
+    row.name = computed.name;
+    row.action = "float";
+    row.scheme = "-";
+    row.reason = computed.reason;
+    rows.push_back(row);
+  }
+}
+
+}  // namespace
+
+std::vector<SiteReport> planned_rows(const SiteTable& table, const std::vector<PlannedSite>& plan,
+                                     const std::string& device) {
+  std::vector<SiteReport> rows;
+  for (size_t i = 0; i < table.sites.size(); ++i) {
+    SiteReport row = float_row(table.sites[i]);
+    row.reason = plan[i].reason;
+    if (!plan[i].keep_float) {
+      row.action = "quantized";
+      row.scheme = shorthand(plan[i].scheme, plan[i].activation);
+      row.bytes_after = predicted_bytes(row.n, row.k, plan[i].scheme, device);
+    }
+    rows.push_back(row);
+  }
+  add_computed(table, rows);
+  return rows;
+}
+
+std::vector<SiteReport> present_rows(const SiteTable& table) {
+  std::vector<SiteReport> rows;
+  for (const Site& site : table.sites) rows.push_back(site.quantized ? quantized_row(site) : float_row(site));
+  add_computed(table, rows);
+  return rows;
+}
+
+}  // namespace vqt

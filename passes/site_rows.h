@@ -1,0 +1,19 @@
+// The table of sites that reports show.
+#pragma once
+
+#include <vector>
+
+#include "find_sites.h"
+#include "vqt/plan.h"
+#include "vqt/quantize.h"
+
+namespace vqt {
+
+// Rows of a float model: what is planned, bytes_after predicted for this device; linears without a parameter
+// come last.
+std::vector<SiteReport> planned_rows(const SiteTable& table, const std::vector<PlannedSite>& plan,
+                                     const std::string& device);
+// Rows of any model as it is.
+std::vector<SiteReport> present_rows(const SiteTable& table);
+
+}  // namespace vqt
