@@ -81,7 +81,7 @@ std::string psnr_matrix(const EvalReport& r) {
   for (size_t first = 0; first < r.models.size(); first += kModelsABlock) {
     const size_t last = std::min(first + kModelsABlock, r.models.size());
     Rows rows = {{"PSNR in dB"}};
-    for (size_t i = first; i < last; ++i) rows[0].push_back(r.models[i].name.substr(0, 14));
+    for (size_t i = first; i < last; ++i) rows[0].push_back(shortened(r.models[i].name, 14));
     for (size_t o = 0; o < r.reference.outputs.size(); ++o) {
       rows.push_back({r.reference.outputs[o].path});
       for (size_t i = first; i < last; ++i) rows.back().push_back(psnr(r.models[i].outputs[o].second));
@@ -100,7 +100,7 @@ std::vector<std::string> all_notes(const EvalReport& r) {
 }
 
 std::string heading(const std::string& title) {
-  return fmt::format("\n{}\n{}\n", title, std::string(title.size(), '-'));
+  return fmt::format("\n{}\n{}\n", title, std::string(std::min<size_t>(100, title.size()), '-'));
 }
 
 std::string sites_text(const ModelResult& m) {
@@ -140,14 +140,15 @@ std::string summary_text(const EvalReport& r) {
                                  r.reference.path);
   text += text_table(comparison(r)) + "\n" + psnr_matrix(r);
   for (const std::string& note : all_notes(r)) text += "note: " + note + "\n";
-  return text;
+  return wrapped(text);
 }
 
 std::string report_text(const EvalReport& r) {
   std::string text = "vqt-eval report\n\n" + summary_text(r);
   text += R"(
-MB: archive, 10^6 bytes; smaller, faster: against the reference; peak MB: of the process that ran the model;
-worst PSNR: lowest over the outputs, peak = range of the reference output; inf: equal, -: constant reference.
+MB: archive, 10^6 bytes. smaller, faster: against the reference. peak MB: of the process that ran
+the model. worst PSNR: lowest of the outputs, peak = range of the reference output; inf: equal
+outputs, -: constant reference.
 )";
   for (const OutputInfo& o : r.reference.outputs) {
     text += heading(
@@ -175,7 +176,7 @@ worst PSNR: lowest over the outputs, peak = range of the reference output; inf: 
                                                   : value.dump();
     text += fmt::format("{:<13} {}\n", key, shown);
   }
-  return text;
+  return wrapped(text);
 }
 
 }  // namespace vqt

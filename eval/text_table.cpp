@@ -21,6 +21,8 @@ std::string head(const std::string& text, size_t n) {
   return text.substr(0, at);
 }
 
+}  // namespace
+
 std::string shortened(const std::string& text, size_t width) {
   const size_t n = length(text);
   if (n <= width) return text;
@@ -29,7 +31,25 @@ std::string shortened(const std::string& text, size_t width) {
   return head(text, front) + ".." + text.substr(head(text, n - back).size());
 }
 
-}  // namespace
+std::string wrapped(const std::string& text, size_t indent, size_t width) {
+  std::string result;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    std::string line = text.substr(begin, end - begin);
+    begin = end + 1;
+    while (length(line) > width) {
+      const std::string start = head(line, width);
+      const size_t space = start.rfind(' ');
+      const bool breaks =
+          space != std::string::npos && start.find_first_not_of(' ') < space && space > indent;
+      const size_t cut = breaks ? space : start.size();
+      result += line.substr(0, cut) + "\n";
+      line = std::string(indent, ' ') + line.substr(cut + (breaks ? 1 : 0));
+    }
+    result += line + "\n";
+  }
+  return result;
+}
 
 std::string text_table(const std::vector<std::vector<std::string>>& rows, size_t width) {
   std::vector<size_t> widths;

@@ -10,4 +10,10 @@ namespace vqt {
 // longer than width, the first column's texts lose their middle. Counts UTF-8 characters, not bytes.
 std::string text_table(const std::vector<std::vector<std::string>>& rows, size_t width = 100);
 
+// n characters at most; what is too long loses its middle.
+std::string shortened(const std::string& text, size_t n);
+
+// Lines longer than width are broken at spaces, and within words that are longer; the rest is indented.
+std::string wrapped(const std::string& text, size_t indent = 4, size_t width = 100);
+
 }  // namespace vqt

@@ -1,0 +1,170 @@
+// The command line: what is accepted, what it means, what the errors say.
+#include "options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace vqt {
+namespace {
+using testing::ElementsAre;
+using testing::HasSubstr;
+using Words = std::vector<std::string>;
+
+Options parse(Words extra) {
+  Words all = {"--reference", "m.pt", "--image_folder", "photos"};
+  all.insert(all.end(), extra.begin(), extra.end());
+  return parse_options(all);
+}
+
+Words names(const Options& o) {
+  Words result;
+  for (const Candidate& c : o.candidates) result.push_back(c.name);
+  return result;
+}
+
+std::string usage_error(const Words& words) {
+  try {
+    parse_options(words);
+  } catch (const UsageError& e) {
+    return e.what();
+  }
+  return "no error";
+}
+
+std::string usage_error_with(Words extra) {
+  Words all = {"--reference", "m.pt", "--image_folder", "photos"};
+  all.insert(all.end(), extra.begin(), extra.end());
+  return usage_error(all);
+}
+
+TEST(ParseOptions, Defaults) {
+  const Options o = parse({});
+  EXPECT_EQ(o.reference, "m.pt");
+  EXPECT_EQ(o.image_folder, "photos");
+  EXPECT_EQ(o.max_images, -1);
+  EXPECT_EQ(o.frames, 0);
+  EXPECT_EQ(o.output_dir, "results");
+  EXPECT_EQ(o.device, "cpu");
+  EXPECT_EQ(o.images.preprocess, Preprocess::kCrop);
+  EXPECT_EQ(o.images.image_size, 518);
+  EXPECT_EQ(o.images.layout, InputLayout::kBshw);
+  EXPECT_THAT(o.images.mean, ElementsAre(0, 0, 0));
+  EXPECT_THAT(o.images.std, ElementsAre(1, 1, 1));
+  EXPECT_EQ(o.warmup, 2);
+  EXPECT_EQ(o.runs, 3);
+  EXPECT_FALSE(o.quiet);
+  EXPECT_THAT(names(o), ElementsAre("production", "mobile", "prototype", "max-accuracy", "smallest"));
+  EXPECT_EQ(o.candidates[1].config.group_size, 64);
+}
+
+TEST(ParseOptions, HyphensAndUnderscoresAreTheSame) {
+  const Options o =
+      parse_options({"--reference=a-b.pt", "--image-folder", "my-photos", "--max-images=3", "--output_dir",
+                     "x-y", "--input-layout", "bchw", "--image-size", "224", "--preset", "max-accuracy"});
+  EXPECT_EQ(o.reference, "a-b.pt");  // values keep their hyphens
+  EXPECT_EQ(o.image_folder, "my-photos");
+  EXPECT_EQ(o.max_images, 3);
+  EXPECT_EQ(o.output_dir, "x-y");
+  EXPECT_EQ(o.images.layout, InputLayout::kBchw);
+  EXPECT_EQ(o.images.image_size, 224);
+  EXPECT_THAT(names(o), ElementsAre("max-accuracy"));
+}
+
+TEST(ParseOptions, CandidatesKeepTheOrderTypedAndGetDistinctNames) {
+  const std::string config = testing::TempDir() + "vqt_options_test.json";
+  std::ofstream(config) << R"({"name": "production", "quant_type": "int8_per_channel_asym"})";
+  const Options o = parse({"--preset", "smallest", "production", "--model", "dir/production.pt", "b.pt",
+                           "--config", config, "--preset", "mobile", "--model", "c/b.pt"});
+  EXPECT_THAT(names(o),
+              ElementsAre("smallest", "production", "production-2", "b", "production-3", "mobile", "b-2"));
+  Words sources;
+  for (const Candidate& c : o.candidates) sources.push_back(c.source);
+  EXPECT_THAT(sources, ElementsAre("preset", "preset", "model", "model", "config", "preset", "model"));
+  EXPECT_EQ(o.candidates[2].path, "dir/production.pt");
+  EXPECT_EQ(o.candidates[4].config.quant_type, "int8_per_channel_asym");
+  std::filesystem::remove(config);
+}
+
+TEST(MakeNamesDistinct, NeverProducesANameThatIsTaken) {
+  std::vector<Candidate> candidates(4);
+  candidates[0].name = "a";
+  candidates[1].name = "a";
+  candidates[2].name = "a-2";
+  candidates[3].name = "a";
+  make_names_distinct(candidates);
+  Words result;
+  for (const Candidate& c : candidates) result.push_back(c.name);
+  EXPECT_THAT(result, ElementsAre("a", "a-2", "a-2-2", "a-3"));
+}
+
+TEST(ParseOptions, ListsOfNumbersTakeCommasAndSeveralValues) {
+  EXPECT_THAT(parse({"--mean", "0.485,0.456,0.406"}).images.mean, ElementsAre(0.485, 0.456, 0.406));
+  EXPECT_THAT(parse({"--mean", "0.5", "0.25", "-1"}).images.mean, ElementsAre(0.5, 0.25, -1));
+  EXPECT_THAT(parse({"--std", "2,3,4"}).images.std, ElementsAre(2, 3, 4));
+}
+
+TEST(ParseOptions, TheCommandLineIsQuotedForAShell) {
+  EXPECT_EQ(parse_options({"--reference", "my model.pt", "--image-folder", "it's"}).command_line,
+            "vqt-eval --reference 'my model.pt' --image-folder 'it'\\''s'");
+}
+
+struct Bad {
+  Words words;
+  std::vector<const char*> says;
+};
+
+TEST(ParseOptions, BadUsageNamesTheFlag) {
+  const Bad cases[] = {
+      {{"--max_images", "0"}, {"max_images", "1", "0"}},
+      {{"--max_images", "-4"}, {"max_images", "-4"}},
+      {{"--max_images", "many"}, {"max_images", "many"}},
+      {{"--frames", "0"}, {"frames"}},
+      {{"--frames", "-1"}, {"frames"}},
+      {{"--image_size", "500"}, {"image_size", "14", "500"}},
+      {{"--image_size", "-14"}, {"image_size", "-14"}},
+      {{"--preprocess", "stretch"}, {"preprocess", "crop", "stretch"}},
+      {{"--input_layout", "hwc"}, {"input_layout", "bshw"}},
+      {{"--device", "tpu"}, {"device", "cpu"}},
+      {{"--device", "cuda"}, {"device", "CUDA", "cpu"}},
+      {{"--ground_truth", "gt"}, {"ground_truth", "yet"}},
+      {{"--mean", "1,2"}, {"mean", "3 values", "2"}},
+      {{"--mean", "nan,0,0"}, {"mean", "finite"}},
+      {{"--std", "1,0,1"}, {"std", "0"}},
+      {{"--runs", "0"}, {"runs"}},
+      {{"--modle", "a.pt"}, {"modle"}},
+      {{"--model"}, {"model"}},
+      {{"stray"}, {"stray"}},
+  };
+  for (const Bad& bad : cases) {
+    const std::string error = usage_error_with(bad.words);
+    for (const char* part : bad.says)
+      EXPECT_THAT(error, HasSubstr(part)) << testing::PrintToString(bad.words);
+  }
+  EXPECT_THAT(usage_error({"--image_folder", "photos"}), HasSubstr("reference"));
+  EXPECT_THAT(usage_error({"--reference", "m.pt"}), HasSubstr("image_folder"));
+}
+
+TEST(ParseOptions, AnUnknownPresetListsThePresets) {
+  try {
+    parse({"--preset", "produktion"});
+    FAIL() << "accepted";
+  } catch (const ConfigError& e) {
+    EXPECT_THAT(e.what(),
+                testing::AllOf(HasSubstr("produktion"), HasSubstr("production"), HasSubstr("smallest")));
+  }
+}
+
+TEST(ParseOptions, HelpShowsUnitsAndDefaults) {
+  const std::string help = parse_options({"--help"}).help;
+  for (const char* part :
+       {"--reference", "--model", "--config", "--preset", "--image_folder", "--max_images", "--frames",
+        "--output_dir", "[results]", "518", "multiple of 14", "crop", "bshw", "Exit codes"}) {
+    EXPECT_THAT(help, HasSubstr(part));
+  }
+}
+
+}  // namespace
+}  // namespace vqt

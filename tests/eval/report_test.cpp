@@ -1,0 +1,222 @@
+// The report's three faces from one made-up run, and depth maps from made-up depths.
+#include "report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <opencv2/imgcodecs.hpp>
+#include <regex>
+#include <sstream>
+
+#include "text_table.h"
+
+namespace vqt {
+namespace {
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testing::Not;
+
+DepthFrame frame() {
+  DepthFrame f{"a<b>.jpg", 0, 14, 28, {}, {}, {}};
+  f.photo.assign(3 * 14 * 28, 0.5f);
+  std::vector<float> near, off;
+  for (int i = 0; i < 14 * 28; ++i) {
+    f.reference.push_back(1 + i / 100.f);
+    near.push_back(f.reference.back() + 0.001f);
+    off.push_back(f.reference.back() + 0.5f);
+  }
+  off[0] = std::numeric_limits<float>::quiet_NaN();
+  f.models = {{"good", near}, {"</script><b>bad", off}};
+  return f;
+}
+
+Metrics metrics(double psnr, double mae) {
+  Metrics m;
+  m.count = 10;
+  m.psnr_db = psnr;
+  m.cosine = 0.999;
+  m.mae = mae;
+  return m;
+}
+
+EvalReport made_up() {
+  EvalReport r;
+  r.environment = {
+      {"cpu", "A CPU"}, {"gpu", nullptr}, {"threads", 2}, {"command_line", "vqt-eval --reference r.pt"}};
+  r.scene = {"photos", {"a<b>.jpg"}, 14, 28, "crop", "bshw", 1};
+  r.reference = {"ref",
+                 "r.pt",
+                 {1000000, 40, {40, 41, 39}, 2, 3000000},
+                 {{"depth", {1, 1, 14, 28, 1}, 1, 5}, {"pose", {1, 9}, 0, 1}}};
+  Metrics equal;
+  equal.count = 9;
+  equal.equal = true;
+  Metrics constant = metrics(0, 0.5);
+  constant.psnr_db.reset();
+  const Json sites = {{{"name", "a.qkv"},
+                       {"shape", {8, 4}},
+                       {"action", "quantized"},
+                       {"scheme", "w8a8"},
+                       {"reason", ""},
+                       {"calls", 1},
+                       {"bytes_before", 128},
+                       {"bytes_after", 64},
+                       {"weight_sqnr_db", 40.5}},
+                      {{"name", "head"},
+                       {"shape", {8, 4}},
+                       {"action", "float"},
+                       {"scheme", "float32"},
+                       {"reason", "last site"},
+                       {"calls", 1},
+                       {"bytes_before", 128},
+                       {"bytes_after", 128},
+                       {"weight_sqnr_db", nullptr}}};
+  r.models.push_back({"good",
+                      "preset",
+                      "good",
+                      {{"quant_type", "int8_per_channel_sym"}},
+                      sites,
+                      {250000, 20, {20}, 2, 1500000},
+                      {{"depth", metrics(45.25, 0.01)}, {"pose", equal}},
+                      {}});
+  r.models.push_back({"</script><b>bad",
+                      "model",
+                      "b.pt",
+                      nullptr,
+                      nullptr,
+                      {500000, 80, {80}, 0, 1500000},
+                      {{"depth", metrics(20.5, 0.5)}, {"pose", constant}},
+                      {"a note"}});
+  r.depth_maps = {draw_depth(frame(), "depth", "ref")};
+  return r;
+}
+
+TEST(ResultsJson, HasTheContractsKeysAndValues) {
+  const Json j = results_json(made_up());
+  EXPECT_EQ(j["environment"]["cpu"], "A CPU");
+  EXPECT_TRUE(j["environment"]["gpu"].is_null());
+  EXPECT_EQ(j["reference"]["size_bytes"], 1000000);
+  EXPECT_EQ(j["models"].size(), 2u);
+  const Json& good = j["models"][0];
+  for (const char* key : {"name", "config", "size_bytes", "compression", "ms_per_image", "peak_memory_bytes",
+                          "outputs", "sites"}) {
+    EXPECT_TRUE(good.contains(key)) << key;
+  }
+  for (const char* key : {"mae", "rmse", "psnr_db", "cosine", "max_error", "p50", "p90", "p99"}) {
+    EXPECT_TRUE(good["outputs"]["depth"].contains(key)) << key;
+  }
+  EXPECT_EQ(good["compression"], 4.0);
+  EXPECT_EQ(good["config"]["quant_type"], "int8_per_channel_sym");
+  EXPECT_EQ(good["scheme"], "w8a8");
+  EXPECT_EQ(good["outputs"]["depth"]["psnr_db"], 45.25);
+  EXPECT_TRUE(good["outputs"]["pose"]["psnr_db"].is_null());
+  EXPECT_EQ(good["outputs"]["pose"]["equal"], true);
+  EXPECT_EQ(good["sites"].size(), 2u);
+  EXPECT_TRUE(j["models"][1]["config"].is_null());
+  EXPECT_TRUE(j["models"][1]["sites"].is_null());
+}
+
+TEST(SummaryText, PrintsInfForEqualAndADashForAConstantReference) {
+  const std::string text = summary_text(made_up());
+  EXPECT_THAT(text, HasSubstr("4.00x"));  // smaller
+  EXPECT_THAT(text, HasSubstr("2.00x"));  // faster, and the other model's size
+  EXPECT_THAT(text, HasSubstr("0.50x"));  // slower
+  EXPECT_TRUE(std::regex_search(text, std::regex("pose +inf +-")));
+  EXPECT_TRUE(std::regex_search(text, std::regex("depth +45.2 +20.5")));
+  EXPECT_THAT(text, HasSubstr("note: </script><b>bad: a note"));
+}
+
+TEST(ReportText, StaysWithin100ColumnsAndBeginsWithTheAnswer) {
+  EvalReport r = made_up();
+  r.models[0].name = std::string(70, 'n');
+  r.reference.outputs[0].path = r.models[0].outputs[0].first = r.models[1].outputs[0].first =
+      "heads.with.a.long.path." + std::string(90, 'p');
+  r.environment["command_line"] =
+      "vqt-eval --reference " + std::string(60, 'r') + " --image_folder " + std::string(60, 'f');
+  std::istringstream lines(report_text(r));
+  int number = 0, answer = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    EXPECT_LE(line.size(), 100u) << line;
+    if (line.find("4.00x") != std::string::npos && answer == 0) answer = number;
+  }
+  EXPECT_GT(answer, 0);
+  EXPECT_LT(answer, 10);
+}
+
+TEST(ReportHtml, IsSelfContainedAndEscaped) {
+  const std::string html = report_html(made_up());
+  EXPECT_THAT(html, HasSubstr("Chart.js v"));
+  EXPECT_THAT(html, HasSubstr("data:image/jpeg;base64,/9j/"));
+  EXPECT_FALSE(std::regex_search(html, std::regex("(src|href)\\s*=\\s*[\"']?(https?:|//)")));
+  EXPECT_THAT(html, Not(HasSubstr("@import")));
+  EXPECT_THAT(html, Not(HasSubstr("<link")));
+  // Three scripts open and three close: the name that holds </script> stays data.
+  size_t closes = 0;
+  for (size_t at = 0; (at = html.find("</script>", at)) != std::string::npos; ++at) ++closes;
+  EXPECT_EQ(closes, 3u);
+  const size_t begin = html.find("id=\"data\">") + 10;
+  const Json data = Json::parse(html.substr(begin, html.find("</script>", begin) - begin));
+  EXPECT_EQ(data["results"], results_json(made_up()));
+  EXPECT_EQ(data["depth_maps"][0]["models"][1]["name"], "</script><b>bad");
+}
+
+TEST(WriteReport, WritesEveryFileAndNoOther) {
+  std::string folder = testing::TempDir() + "vqt_report_XXXXXX";
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  EXPECT_EQ(write_report(made_up(), folder), folder + "/report.html");
+  std::vector<std::string> files;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (entry.is_regular_file()) files.push_back(fs::relative(entry.path(), folder).string());
+  }
+  EXPECT_THAT(files,
+              testing::UnorderedElementsAre("results.json", "report.txt", "report.html",
+                                            "depth/good_001_a_b_.png", "depth/__script__b_bad_001_a_b_.png"));
+  std::ifstream json(folder + "/results.json");
+  EXPECT_EQ(Json::parse(json), results_json(made_up()));
+  fs::remove_all(folder);
+}
+
+TEST(DepthScale, IsSharedByAllModelsOfAPicture) {
+  DepthFrame f = frame();
+  const DepthScale scale = depth_scale(f);
+  EXPECT_NEAR(scale.low, 1 + 0.02 * 391 / 100, 0.006);
+  EXPECT_NEAR(scale.high, 1 + 0.98 * 391 / 100, 0.006);
+  EXPECT_NEAR(scale.difference, 0.5, 1e-5);  // the worse of the two; its NaN does not count
+}
+
+TEST(DrawDepth, DrawsTheFigureAndItsPanels) {
+  const DepthMap map = draw_depth(frame(), "depth", "ref");
+  ASSERT_EQ(map.models.size(), 2u);
+  EXPECT_NEAR(map.models[0].mean_difference, 0.001, 1e-5);
+  EXPECT_NEAR(map.models[1].mean_difference, 0.5, 1e-5);
+  const auto decoded = [](const std::string& bytes) {
+    return cv::imdecode(std::vector<uint8_t>(bytes.begin(), bytes.end()), cv::IMREAD_COLOR);
+  };
+  EXPECT_EQ(decoded(map.photo_jpeg).size(), cv::Size(28, 14));
+  const cv::Mat figure = decoded(map.models[1].png);
+  ASSERT_FALSE(figure.empty());
+  EXPECT_GT(figure.cols, 4 * 28);
+  // The difference panel of the shifted map is one bright colour, that of the near one is almost black.
+  EXPECT_GT(cv::mean(decoded(map.models[1].difference_jpeg))[1], 150);
+  EXPECT_LT(cv::mean(decoded(map.models[0].difference_jpeg))[1], 10);
+}
+
+TEST(TextTable, AlignsAndKeepsTheWidth) {
+  EXPECT_EQ(text_table({{"model", "MB"}, {"a", "100"}, {"long", "7"}}),
+            "model   MB\na      100\nlong     7\n");
+  EXPECT_EQ(text_table({{"n", "v"}, {"abcdefghijklmnopqrst", "1"}}, 13), "n           v\nabcd..qrst  1\n");
+  EXPECT_EQ(text_table({{"\xc3\xa9\xc3\xa9", "1"}, {"abc", "2"}}), "\xc3\xa9\xc3\xa9   1\nabc  2\n");
+}
+
+TEST(Wrapped, BreaksAtSpacesAndInsideLongWords) {
+  EXPECT_EQ(wrapped("short\n", 2, 10), "short\n");
+  EXPECT_EQ(wrapped("one two three four\nx\n", 2, 10), "one two\n  three\n  four\nx\n");
+  EXPECT_EQ(wrapped("abcdefghijklmno\n", 2, 10), "abcdefghij\n  klmno\n");
+  EXPECT_EQ(wrapped("a\n\nb\n", 2, 10), "a\n\nb\n");
+}
+
+}  // namespace
+}  // namespace vqt
