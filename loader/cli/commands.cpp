@@ -1,0 +1,107 @@
+// --list, --dry-run and --repack.
+#include "cli/commands.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "archive_check.h"
+#include "cli/site_table.h"
+#include "vqt/archive.h"
+#include "vqt_json.h"
+
+namespace vqt::cli {
+namespace {
+
+LoadOptions structure_only(ProgressLine& progress) {
+  return {/*structure_only=*/true,
+          [&](const std::string& s, int64_t done, int64_t total) { progress(s, done, total); }};
+}
+
+// Bytes that leave the archive; a weight shared by several sites counts once.
+int64_t saved_bytes(const torch::jit::Module& model, const std::vector<SiteReport>& rows) {
+  std::map<std::string, int64_t> tied;
+  for (const SiteInfo& site : vqt::list_sites(model)) tied[site.name] = site.tied;
+  std::set<int64_t> seen;
+  int64_t saved = 0;
+  for (const SiteReport& row : rows) {
+    const int64_t group = row.name.empty() ? -1 : tied[row.name];
+    if (group >= 0 && !seen.insert(group).second) continue;
+    saved += row.bytes_before - row.bytes_after;
+  }
+  return saved;
+}
+
+}  // namespace
+
+void list_sites(const Options& options, ProgressLine& progress) {
+  const QuantizationConfig config = config_from(options);
+  check_options(options, config);
+  std::vector<SiteReport> sites;
+  bool planned = options.has_config();
+  const InputFile file(options.in);
+  const CheckedArchive checked = check_archive(file, structure_only(progress));
+  if (!checked.vqt_json.empty()) {
+    sites = read_vqt_json(checked.vqt_json, options.in).sites;  // knows the reasons too
+    if (planned) progress.warn(options.in + " is already quantized; the config flags change nothing");
+    planned = false;
+  } else {
+    const Archive archive = load_archive(options.in, structure_only(progress));
+    sites = describe_sites(archive.module, planned ? &config : nullptr);
+  }
+  progress.finish();
+  fmt::print("{}", options.json ? sites_to_json(sites).dump(1) + "\n" : site_lines(sites, planned));
+}
+
+void dry_run(const Options& options, ProgressLine& progress) {
+  const QuantizationConfig config = config_from(options);
+  check_options(options, config);
+  const Archive archive = load_archive(options.in, structure_only(progress));
+  if (is_quantized(archive.module)) {
+    throw QuantizeError(fmt::format("{}: is already quantized; expected the float archive", options.in));
+  }
+  const std::vector<SiteReport> sites = describe_sites(archive.module, &config);
+  const int64_t after = archive.file_bytes - saved_bytes(archive.module, sites);
+  progress.finish();
+  fmt::print("{}{}", site_lines(sites, true), summary(sites));
+  fmt::print("archive: {} -> about {} ({:.2f}x smaller; {} -> {} bytes)\nnothing was written\n",
+             bytes_text(archive.file_bytes), bytes_text(after),
+             static_cast<double>(archive.file_bytes) / static_cast<double>(after), archive.file_bytes, after);
+}
+
+void repack(const Options& options, ProgressLine& progress) {
+  check_options(options, QuantizationConfig{});
+  const auto report_progress = [&](const std::string& s, int64_t done, int64_t total) {
+    progress(s, done, total);
+  };
+  Archive archive = load_archive(options.in, {false, report_progress});
+  if (!is_quantized(archive.module)) {
+    throw QuantizeError(
+        fmt::format("{}: is not quantized; expected an archive vqt-quantize wrote", options.in));
+  }
+  Report report;
+  if (!archive.vqt_json.empty()) {
+    const VqtJson before = read_vqt_json(archive.vqt_json, options.in);
+    report.config = QuantizationConfig::from_json(before.config, options.in + ": vqt.json");
+    report.sites = before.sites;
+  }
+  const int64_t changed = vqt::repack(archive.module);
+  std::map<std::string, SiteReport> now;
+  for (const SiteReport& site : describe_sites(archive.module)) now[site.name] = site;
+  if (report.sites.empty()) {
+    for (const auto& [name, site] : now) report.sites.push_back(site);
+  }
+  for (SiteReport& site : report.sites) {
+    const auto found = now.find(site.name);
+    if (found != now.end() && site.action == "quantized") site.bytes_after = found->second.bytes_after;
+  }
+  progress("writing " + options.out, 0, 1);
+  save_archive(archive.module, archive.extra, report, options.out);
+  progress.finish();
+  fmt::print("{} of {} weights have a new layout\n{}\n", changed, totals(report.sites).quantized,
+             options.out);
+}
+
+}  // namespace vqt::cli

@@ -1,0 +1,39 @@
+// The command line of vqt-quantize.
+#pragma once
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "vqt/config.h"
+#include "vqt/fields.h"
+
+namespace vqt::cli {
+
+// The command line cannot be used; exit code 2.
+struct UsageError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+struct Options {
+  std::string in, out;
+  std::string config, preset;
+  FlagValues fields;  // single fields of the config given as flags
+  std::string inputs, calibration;
+  bool list = false, json = false, dry_run = false, repack = false, verify = false, quiet = false;
+  double min_cosine = 0.9;
+
+  bool has_config() const { return !config.empty() || !preset.empty() || !fields.empty(); }
+};
+
+// nullopt: --help or --version was printed. Throws UsageError.
+std::optional<Options> parse_options(int argc, const char* const* argv);
+
+// File or preset, then the field flags over it. Throws ConfigError.
+QuantizationConfig config_from(const Options& options);
+
+// What only the file system and the config can say: OUT = IN, a missing folder, static without images.
+// Throws UsageError.
+void check_options(const Options& options, const QuantizationConfig& config);
+
+}  // namespace vqt::cli

@@ -1,0 +1,96 @@
+// The main job: load, run the float model where asked, quantize, verify, save, tell.
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <chrono>
+#include <filesystem>
+
+#include "cli/calibration.h"
+#include "cli/commands.h"
+#include "cli/site_table.h"
+#include "cli/verify.h"
+#include "inputs_file.h"
+#include "vqt/archive.h"
+
+namespace vqt::cli {
+namespace {
+
+int64_t peak_memory_bytes() {
+  struct rusage usage = {};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss * 1024;
+}
+
+NamedTensors run_float(torch::jit::Module& model, const std::vector<c10::IValue>& arguments,
+                       const std::string& inputs_file) {
+  try {
+    return run_forward(model, arguments);
+  } catch (const ForwardError& e) {
+    if (inputs_file.empty()) throw std::runtime_error(needs_inputs(e.what()));
+    throw std::runtime_error(
+        fmt::format("--inputs {}: the float model's forward fails on it: {}", inputs_file, e.what()));
+  }
+}
+
+void verify(torch::jit::Module& quantized, const NamedTensors& expected,
+            const std::vector<c10::IValue>& arguments, const Options& options) {
+  const Verdict verdict =
+      judge(compare_outputs(expected, run_forward(quantized, arguments)), options.min_cosine);
+  fmt::print("{}", verdict.table);
+  if (verdict.failures.empty()) return;
+  std::string text =
+      fmt::format("--verify: the quantized model differs too much; {} was not written", options.out);
+  for (const std::string& failure : verdict.failures) text += "\n  " + failure;
+  throw std::runtime_error(text);
+}
+
+}  // namespace
+
+void quantize(const Options& options, ProgressLine& progress) {
+  const auto started = std::chrono::steady_clock::now();
+  const QuantizationConfig config = config_from(options);
+  check_options(options, config);
+  std::vector<c10::IValue> arguments;
+  if (!options.inputs.empty()) arguments = read_inputs(options.inputs);
+  const Progress report_progress = [&](const std::string& s, int64_t done, int64_t total) {
+    progress(s, done, total);
+  };
+  Archive archive = load_archive(options.in, {false, report_progress});
+  if (is_quantized(archive.module)) {
+    throw QuantizeError(options.in + ": is already quantized; quantize the float archive it was made from");
+  }
+
+  NamedTensors expected;
+  if (options.verify) {
+    if (options.inputs.empty()) arguments = random_inputs(archive.module);
+    progress("running the float model", 0, 1);
+    expected = run_float(archive.module, arguments, options.inputs);
+  }
+  QuantizeOptions work;
+  work.progress = report_progress;
+  if (!options.inputs.empty()) work.measure = once(arguments);
+  if (!options.calibration.empty()) {
+    work.calibration = images_source(options.calibration, config.calibration_samples, archive.module);
+  } else if (config.activation == Activation::kStatic) {
+    work.calibration = once(arguments);
+  }
+  Report report;
+  torch::jit::Module quantized = vqt::quantize(std::move(archive.module), config, report, work);
+  for (const std::string& warning : report.warnings) progress.warn(warning);
+  if (options.verify) {
+    progress("running the quantized model", 0, 1);
+    verify(quantized, expected, arguments, options);
+  }
+  progress("writing " + options.out, 0, 1);
+  save_archive(quantized, archive.extra, report, options.out);
+  progress.finish();
+
+  const auto after = static_cast<int64_t>(std::filesystem::file_size(options.out));
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  fmt::print("{}archive: {} -> {} ({:.2f}x smaller)\ntime: {}, peak memory: {}\n{}\n", summary(report.sites),
+             bytes_text(archive.file_bytes), bytes_text(after),
+             static_cast<double>(archive.file_bytes) / static_cast<double>(after), time_text(seconds),
+             bytes_text(peak_memory_bytes()), options.out);
+}
+
+}  // namespace vqt::cli

@@ -1,0 +1,100 @@
+#include "cli/site_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "cli/progress.h"
+
+namespace vqt::cli {
+namespace {
+
+bool quantized(const SiteReport& site) { return site.action == "quantized"; }
+
+std::string columns(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string out;
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) line += fmt::format("{}{:<{}}", i ? "  " : "", row[i], widths[i]);
+    out += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+  }
+  return out;
+}
+
+// "  12 sites: reason: first, second and 10 more"
+std::string kept_lines(const std::vector<SiteReport>& sites) {
+  std::map<std::string, std::vector<std::string>> by_reason;
+  for (const SiteReport& s : sites) {
+    if (!quantized(s)) by_reason[s.reason].push_back(s.name.empty() ? "the model" : s.name);
+  }
+  std::string out;
+  for (const auto& [reason, names] : by_reason) {
+    out += fmt::format("  {} float: {}: {}{}{}\n", names.size(), reason, names[0],
+                       names.size() > 1 ? ", " + names[1] : "",
+                       names.size() > 2 ? fmt::format(" and {} more", names.size() - 2) : "");
+  }
+  return out;
+}
+
+std::string sqnr_line(const std::vector<SiteReport>& sites) {
+  std::vector<const SiteReport*> measured;
+  for (const SiteReport& s : sites) {
+    if (quantized(s) && !std::isnan(s.weight_sqnr_db)) measured.push_back(&s);
+  }
+  if (measured.empty()) return "";
+  std::sort(measured.begin(), measured.end(),
+            [](const SiteReport* a, const SiteReport* b) { return a->weight_sqnr_db < b->weight_sqnr_db; });
+  return fmt::format("weight SQNR: median {:.1f} dB, least {:.1f} dB ({})\n",
+                     measured[measured.size() / 2]->weight_sqnr_db, measured[0]->weight_sqnr_db,
+                     measured[0]->name);
+}
+
+}  // namespace
+
+std::string site_lines(const std::vector<SiteReport>& sites, bool planned) {
+  std::vector<std::vector<std::string>> rows;
+  for (const SiteReport& s : sites) {
+    const bool changes = planned && quantized(s);
+    const std::string bytes = changes ? fmt::format("{} -> {} bytes", s.bytes_before, s.bytes_after)
+                                      : fmt::format("{} bytes", s.bytes_after);
+    rows.push_back({s.name.empty() ? "-" : s.name, fmt::format("[{}, {}]", s.n, s.k),
+                    changes ? "-> " + s.scheme : s.scheme, bytes, s.reason});
+  }
+  return columns(rows);
+}
+
+Totals totals(const std::vector<SiteReport>& sites) {
+  Totals t;
+  for (const SiteReport& s : sites) {
+    ++(quantized(s) ? t.quantized : t.kept);
+    t.bytes_before += s.bytes_before;
+    t.bytes_after += s.bytes_after;
+  }
+  return t;
+}
+
+std::string summary(const std::vector<SiteReport>& sites) {
+  const Totals t = totals(sites);
+  std::map<std::string, int> schemes;
+  for (const SiteReport& s : sites) {
+    if (quantized(s)) ++schemes[s.scheme];
+  }
+  std::string kinds;
+  for (const auto& [scheme, count] : schemes)
+    kinds += fmt::format("{}{} {}", kinds.empty() ? ": " : ", ", count, scheme);
+  std::string out =
+      fmt::format("{} of {} sites quantized{}\n", t.quantized, sites.size(), kinds) + kept_lines(sites);
+  out += fmt::format(
+      "their weights: {} -> {} ({:.2f}x smaller)\n", bytes_text(t.bytes_before), bytes_text(t.bytes_after),
+      static_cast<double>(t.bytes_before) / static_cast<double>(std::max<int64_t>(t.bytes_after, 1)));
+  return out + sqnr_line(sites);
+}
+
+}  // namespace vqt::cli

@@ -1,0 +1,24 @@
+// The table of sites as text.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "vqt/quantize.h"
+
+namespace vqt::cli {
+
+// One line per site, its name first: shape, scheme, bytes, reason. Where planned, "float32 -> w8a8" and both
+// sizes.
+std::string site_lines(const std::vector<SiteReport>& sites, bool planned);
+
+struct Totals {
+  int64_t quantized = 0, kept = 0;
+  int64_t bytes_before = 0, bytes_after = 0;  // of the weights of all sites, a shared one counted at each
+};
+Totals totals(const std::vector<SiteReport>& sites);
+
+// "96 of 100 sites quantized: 90 w8a8, 6 w4a8-g64", the reasons of the others, bytes, weight SQNR.
+std::string summary(const std::vector<SiteReport>& sites);
+
+}  // namespace vqt::cli

@@ -1,0 +1,89 @@
+#include "cli/verify.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/rand.h>
+#include <fmt/format.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace vqt::cli {
+namespace {
+
+// One forward is not worth the profiling and fusing that pay off over many.
+struct PlainExecution {
+  bool before = torch::jit::getGraphExecutorOptimize();
+  PlainExecution() { torch::jit::setGraphExecutorOptimize(false); }
+  ~PlainExecution() { torch::jit::setGraphExecutorOptimize(before); }
+};
+
+size_t required_arguments(const torch::jit::Module& model) {
+  const auto& arguments = model.get_method("forward").function().getSchema().arguments();
+  return static_cast<size_t>(
+      std::count_if(arguments.begin() + 1, arguments.end(),
+                    [](const c10::Argument& a) { return !a.default_value().has_value(); }));
+}
+
+// TorchScript's messages begin with a traceback and end with "RuntimeError: cause"; others begin with the
+// cause.
+std::string cause(const std::string& text) {
+  const size_t error = text.rfind("Error: ");
+  if (error == std::string::npos) return text.substr(0, text.find('\n'));
+  const size_t begin = error + 7;
+  return text.substr(begin, std::min(text.find('\n', begin), text.size()) - begin);
+}
+
+}  // namespace
+
+std::string needs_inputs(const std::string& why) {
+  return fmt::format(
+      "--verify: the model does not take the random input float32 [1, 2, 3, 392, 518]: {}; pass --inputs "
+      "FILE "
+      "with what its forward takes (torch.save of a tensor, or of a tuple of arguments)",
+      why);
+}
+
+std::vector<c10::IValue> random_inputs(const torch::jit::Module& model) {
+  const size_t required = required_arguments(model);
+  if (required != 1) {
+    throw std::runtime_error(needs_inputs(fmt::format("its forward needs {} arguments", required)));
+  }
+  at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(uint64_t{1});
+  return {at::rand({1, 2, 3, 392, 518}, generator, at::TensorOptions().dtype(at::kFloat))};
+}
+
+NamedTensors run_forward(torch::jit::Module& model, const std::vector<c10::IValue>& arguments) {
+  const at::NoGradGuard no_grad;
+  const PlainExecution plain;
+  try {
+    return flatten_outputs(model.forward(arguments));
+  } catch (const c10::Error& e) {
+    throw ForwardError(cause(e.what_without_backtrace()));
+  } catch (const std::exception& e) {
+    throw ForwardError(cause(e.what()));
+  }
+}
+
+Verdict judge(const std::vector<Difference>& differences, double min_cosine) {
+  Verdict verdict;
+  size_t width = 6;
+  for (const Difference& d : differences) width = std::max(width, d.path.size());
+  verdict.table = fmt::format("{:<{}}  {:>10}  {:>10}  {:>9}  {:>8}\n", "output", width, "MAE", "max error",
+                              "cosine", "SQNR dB");
+  for (const Difference& d : differences) {
+    if (d.problem.empty() || !d.finite) {
+      verdict.table += fmt::format("{:<{}}  {:>10.3g}  {:>10.3g}  {:>9.6f}  {:>8.1f}\n", d.path, width, d.mae,
+                                   d.max_error, d.cosine, d.sqnr_db);
+    }
+    if (!d.problem.empty()) {
+      verdict.failures.push_back(fmt::format("{}: {}", d.path, d.problem));
+    } else if (!(d.cosine >= min_cosine)) {
+      verdict.failures.push_back(fmt::format("{}: cosine {:.6f} is below {}", d.path, d.cosine, min_cosine));
+    }
+  }
+  return verdict;
+}
+
+}  // namespace vqt::cli
