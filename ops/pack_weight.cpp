@@ -93,8 +93,6 @@ at::Tensor pack_weight_cpu(const at::Tensor& weight, const at::Tensor& scale, co
 using Unpacked = std::tuple<at::Tensor, at::Tensor, at::Tensor>;
 
 Unpacked empty_canonical(const at::Tensor& packed, const c10::SymInt& n, int64_t k, const Scheme& scheme) {
-  if (k < 1) fail_value("unpack_weight", "k", "1 or more", std::to_string(k));
-  check_tensor("unpack_weight", "packed", packed, at::kByte, 2, "[N, bytes a row]");
   c10::SymInt scales = 1;
   if (scheme.granularity == Granularity::kPerChannel || scheme.group_size == -1) scales = n;
   if (scheme.granularity == Granularity::kGroup && scheme.group_size > 0) {
@@ -106,9 +104,15 @@ Unpacked empty_canonical(const at::Tensor& packed, const c10::SymInt& n, int64_t
           at::empty_symint({scales}, options.dtype(at::kInt))};
 }
 
+Scheme check_unpack(int64_t k, int64_t bits, bool symmetric, std::string_view granularity,
+                    int64_t group_size) {
+  if (k < 1) fail_value("unpack_weight", "k", "1 or more", std::to_string(k));
+  return check_scheme("unpack_weight", bits, symmetric, granularity, group_size);
+}
+
 Unpacked unpack_weight_meta(const at::Tensor& packed, int64_t k, int64_t bits, bool symmetric,
                             std::string_view granularity, int64_t group_size) {
-  const Scheme scheme = check_scheme("unpack_weight", bits, symmetric, granularity, group_size);
+  const Scheme scheme = check_unpack(k, bits, symmetric, granularity, group_size);
   check_tensor("unpack_weight", "packed", packed, at::kByte, 2, "[N, bytes a row]");
   return empty_canonical(packed, packed.sym_size(0), k, scheme);
 }
@@ -123,7 +127,7 @@ std::string describe_packed(int64_t k, const Scheme& scheme) {
 Unpacked unpack_weight_cpu(const at::Tensor& packed, int64_t k, int64_t bits, bool symmetric,
                            std::string_view granularity, int64_t group_size) {
   const KernelScope scope;
-  Scheme scheme = check_scheme("unpack_weight", bits, symmetric, granularity, group_size);
+  Scheme scheme = check_unpack(k, bits, symmetric, granularity, group_size);
   if (scheme.group_size == k) scheme.group_size = -1;
   const PackedBlock source = open_packed("unpack_weight", "packed", packed);
   const Scheme stored = cpu::scheme_of(source.header);

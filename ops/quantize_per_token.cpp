@@ -39,10 +39,12 @@ PerToken quantize_per_token_meta(const at::Tensor& x, bool symmetric) {
 
 // The kernel stores q + 128 with zero 128; a row of NaN is 0 already.
 void shift_to_signed(const cpu::QuantizeRows& job, int64_t row_begin, int64_t row_end) {
+  const int64_t k = job.k;  // not read again after each byte, which may alias job
   for (int64_t row = row_begin; row < row_end; ++row) {
     job.zero[row] = 0;
     if (std::isnan(job.scale[row])) continue;
-    for (int64_t i = row * job.k; i < (row + 1) * job.k; ++i) job.q[i] ^= 0x80;
+    uint8_t* q = job.q + row * job.k;
+    for (int64_t i = 0; i < k; ++i) q[i] ^= 0x80;
   }
 }
 

@@ -27,7 +27,8 @@ at::Tensor weight_only_linear(const at::Tensor& x, int64_t row_begin, int64_t ro
   int64_t m = 1;
   for (size_t i = 0; i + 1 < sizes.size(); ++i) m *= sizes[i];
 
-  const at::Tensor x2 = x.to(at::kFloat).reshape({m, k});
+  const at::Tensor x2 =
+      x.to(at::kFloat).reshape({m, k}).contiguous();  // strides would change a product's last bits
   const at::TensorOptions options = x2.options();
   at::Tensor y = at::empty({m, n}, options);
   const at::Tensor bias_float = bias.has_value() ? bias->to(at::kFloat) : at::Tensor();
