@@ -17,13 +17,6 @@ namespace {
 
 using namespace torch::jit;
 
-// Equal for two tensors that are the same values in the same memory.
-std::string identity(const at::Tensor& t) {
-  if (!t.has_storage()) return fmt::format("{}", static_cast<const void*>(t.unsafeGetTensorImpl()));
-  return fmt::format("{} {} {} {}", static_cast<const void*>(t.storage().unsafeGetStorageImpl()),
-                     t.storage_offset(), fmt::join(t.sizes(), ","), fmt::join(t.strides(), ","));
-}
-
 class SiteFinder {
  public:
   explicit SiteFinder(const ModelGraphs& model) : model_(model) {
@@ -166,13 +159,15 @@ class SiteFinder {
       const auto constant = toIValue(root);
       if (constant && constant->isTensor()) fresh.weight = constant->toTensor();
       if (constant && constant->isNone()) return nullptr;
+    } else if (source->kind() == prim::Uninitialized) {
+      return nullptr;  // what the compiler puts behind a failed assertion
     }
     if (!fresh.weight.defined()) {
       add_computed(linear, *root, method);
       return nullptr;
     }
     const std::string key =
-        fresh.owner < 0 ? identity(fresh.weight) : fmt::format("{}.{}", fresh.owner, fresh.attribute);
+        fresh.owner < 0 ? tensor_identity(fresh.weight) : fmt::format("{}.{}", fresh.owner, fresh.attribute);
     const auto [at, added] = site_by_key_.emplace(key, static_cast<int>(table_.sites.size()));
     if (added) {
       fresh.info.optional_only = true;
@@ -268,7 +263,7 @@ class SiteFinder {
     std::unordered_map<std::string, std::vector<int>> by_tensor;
     for (size_t i = 0; i < table_.sites.size(); ++i) {
       if (!table_.sites[i].quantized)
-        by_tensor[identity(table_.sites[i].weight)].push_back(static_cast<int>(i));
+        by_tensor[tensor_identity(table_.sites[i].weight)].push_back(static_cast<int>(i));
     }
     for (size_t m = 0; m < model_.methods().size(); ++m) {
       for_each_node(model_.methods()[m].graph->block(), [&](Node* node) {
@@ -278,7 +273,7 @@ class SiteFinder {
         const c10::IValue held =
             node->kind() == prim::GetAttr ? model_.attribute(value) : toIValue(value).value_or(c10::IValue());
         if (!held.isTensor() || !held.toTensor().defined()) return;
-        const auto found = by_tensor.find(identity(held.toTensor()));
+        const auto found = by_tensor.find(tensor_identity(held.toTensor()));
         if (found == by_tensor.end()) return;
         uses_of(value, value, static_cast<int>(m), found->second, /*sliced=*/false);
       });
@@ -350,7 +345,7 @@ class SiteFinder {
   void number_tied() {
     std::map<std::string, std::vector<int>> groups;
     for (size_t i = 0; i < table_.sites.size(); ++i)
-      groups[identity(table_.sites[i].weight)].push_back(static_cast<int>(i));
+      groups[tensor_identity(table_.sites[i].weight)].push_back(static_cast<int>(i));
     int64_t number = 0;
     for (const auto& [tensor, members] : groups) {
       if (members.size() < 2) continue;
@@ -368,6 +363,12 @@ class SiteFinder {
 };
 
 }  // namespace
+
+std::string tensor_identity(const at::Tensor& t) {
+  if (!t.has_storage()) return fmt::format("{}", static_cast<const void*>(t.unsafeGetTensorImpl()));
+  return fmt::format("{} {} {} {}", static_cast<const void*>(t.storage().unsafeGetStorageImpl()),
+                     t.storage_offset(), fmt::join(t.sizes(), ","), fmt::join(t.strides(), ","));
+}
 
 std::vector<SiteInfo> SiteTable::infos() const {
   std::vector<SiteInfo> infos;

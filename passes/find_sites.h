@@ -30,9 +30,10 @@ struct MetadataUse {
 
 struct Site {
   SiteInfo info;
-  int owner = -1;         // instance, -1: a constant in the graph
-  std::string attribute;  // of owner
-  at::Tensor weight;      // float, or the packed one of a quantized linear
+  int owner = -1;                 // instance, -1: a constant in the graph
+  std::string attribute;          // of owner
+  at::Tensor weight;              // float, or the packed one of a quantized linear
+  std::string replaced_identity;  // of the float weight, once it was replaced
   bool quantized = false;
   std::vector<SiteCall> calls;  // in all methods, slices included
   std::vector<MetadataUse> metadata;
@@ -52,6 +53,9 @@ struct SiteTable {
   std::vector<ComputedLinear> computed;
   std::vector<SiteInfo> infos() const;
 };
+
+// Equal for two tensors that are the same values in the same memory.
+std::string tensor_identity(const at::Tensor& tensor);
 
 // model: clone_with_own_types, inline_functions done. The nodes point into its graphs.
 SiteTable find_sites(const ModelGraphs& model);

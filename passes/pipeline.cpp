@@ -4,6 +4,7 @@
 #include "clone_module.h"
 #include "find_sites.h"
 #include "inline_functions.h"
+#include "measure_linears.h"
 #include "observe_activations.h"
 #include "plan_sites.h"
 #include "quantize_linears.h"
@@ -15,26 +16,34 @@ namespace vqt {
 
 torch::jit::Module quantize(torch::jit::Module model, const QuantizationConfig& config, Report& report,
                             const QuantizeOptions& options) {
+  const at::NoGradGuard no_grad;
   validate(config);
   refuse_if_quantized(model);
-  const at::NoGradGuard no_grad;
-  torch::jit::Module result = clone_with_own_types(
-      model);                    // before any edit: sibling Linears share a type, and so would share a scheme
-  model = torch::jit::Module();  // the clone holds its parameters; from here on they can go one by one
-  inline_functions(
-      ModelGraphs(result));  // before sites are looked for: a shared function hides whose weight it gets
+  report = Report();
+  report.config = config;
+  const std::string layout = layout_for(config.device, report.warnings);
+
+  // Before any edit: sibling Linears share a type, and so would share a scheme.
+  torch::jit::Module result = clone_with_own_types(model);
+  model = torch::jit::Module();  // the clone holds the same parameters; from here on they can go one by one
+  // Before sites are looked for: a shared function hides whose weight it gets.
+  inline_functions(ModelGraphs(result));
   const ModelGraphs graphs(result);
   SiteTable table = find_sites(graphs);  // in execution order: skip_first_last counts on it
-  std::vector<PlannedSite> plan =
-      plan_sites(table, config);  // pure: all config errors surface before a weight is touched
+  // Pure: all config errors surface before a weight is touched.
+  std::vector<PlannedSite> plan = plan_sites(table, config);
   require_work(table, plan);
-  const std::vector<ActivationRange> ranges =
-      observe_activations(result, table, config, options, plan,
-                          report.warnings);  // on the float model; may leave unreached sites float
+
+  // Before anything runs: behind a native fast path the linears would see no activation.
+  if (cut_fast_paths(graphs, table, plan)) table = find_sites(graphs);
+  // On the float model. Sites that calibration cannot reach stay float.
+  const auto ranges = observe_activations(result, table, config, options, plan, report.warnings);
   require_work(table, plan);
-  report.config = config;
   report.sites = planned_rows(table, plan, config.device);
-  quantize_linears(graphs, table, plan, ranges, "auto", options.progress, report.sites);
+  // While the float weights are still there.
+  measure_linears(result, table, plan, ranges, layout, options, report.sites);
+  quantize_linears(graphs, table, plan, ranges, layout, options.progress, report.sites);
+  note_left_weights(graphs, table, report.warnings);
   return result;
 }
 

@@ -30,6 +30,16 @@ std::vector<PlannedSite> plan_sites(const SiteTable& table, const QuantizationCo
   return plan;
 }
 
+std::string layout_for(const std::string& device, std::vector<std::string>& warnings) {
+  if (device == "cpu") return "auto";
+  warnings.push_back(
+      fmt::format("device: \"{}\": this build has no CUDA kernels; weights are stored in the canonical "
+                  "layout, which runs right on any "
+                  "machine and which --repack makes fast on the one at hand",
+                  device));
+  return "canonical";
+}
+
 void require_work(const SiteTable& table, const std::vector<PlannedSite>& plan) {
   std::map<std::string, std::pair<int, std::string>> reasons;  // reason: how many, first name
   for (size_t i = 0; i < plan.size(); ++i) {

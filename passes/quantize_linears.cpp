@@ -48,15 +48,14 @@ class Rewriter {
       rewrite_linear(call.linear, packed_for(call.root), op,
                      linear_arguments(plan_[i], range, call.rows, site.info.n));
       changed_methods_.insert(call.method);
-      rewritten_instances_.push_back(model_.methods()[call.method].instance);
     }
     for (const MetadataUse& use : site.metadata) {
       answer_metadata(site, use, packed_for(use.root));
       changed_methods_.insert(use.method);
     }
-    used_paths_.insert(site.fast_paths.begin(), site.fast_paths.end());
     site.calls.clear();
     site.metadata.clear();
+    site.replaced_identity = tensor_identity(site.weight);
     site.weight = at::Tensor();
     if (site.owner >= 0) {
       const Module& owner = model_.instances()[site.owner].module;
@@ -65,13 +64,6 @@ class Rewriter {
   }
 
   void finish() {
-    for (size_t i = 0; i < table_.fast_paths.size(); ++i) {
-      const FastPath& path = table_.fast_paths[i];
-      // Layers without their fast path cannot read the nested tensor that an encoder makes for it.
-      const bool nested = path.makes_nested_tensor &&
-                          model_.contains_any(model_.methods()[path.method].instance, rewritten_instances_);
-      if (nested || used_paths_.count(static_cast<int>(i))) cut_fast_path(model_, path);
-    }
     for (int method : changed_methods_) EliminateDeadCode(model_.methods()[method].graph);
     for (const MethodGraph& method : model_.methods()) check_no_reader(method);
     for (const auto& [instance, attribute] : removed_) {
@@ -162,8 +154,7 @@ class Rewriter {
   SiteTable& table_;
   const std::vector<PlannedSite>& plan_;
   std::set<std::pair<int, std::string>> removed_;  // (owner, attribute) of the weights that go
-  std::set<int> changed_methods_, used_paths_;
-  std::vector<int> rewritten_instances_;  // whose methods hold a rewritten linear
+  std::set<int> changed_methods_;
 };
 
 }  // namespace
@@ -232,6 +223,28 @@ Node* rewrite_linear(Node* linear, Value* packed, const std::string& op,
   return result->node();
 }
 
+bool cut_fast_paths(const ModelGraphs& model, const SiteTable& table, const std::vector<PlannedSite>& plan) {
+  std::set<int> wanted;
+  std::vector<int> rewritten;  // instances whose methods hold a linear that will be rewritten
+  for (size_t i = 0; i < plan.size(); ++i) {
+    if (plan[i].keep_float) continue;
+    wanted.insert(table.sites[i].fast_paths.begin(), table.sites[i].fast_paths.end());
+    for (const SiteCall& call : table.sites[i].calls)
+      rewritten.push_back(model.methods()[call.method].instance);
+  }
+  bool any = false;
+  for (size_t i = 0; i < table.fast_paths.size(); ++i) {
+    const FastPath& path = table.fast_paths[i];
+    // Layers without their fast path cannot read the nested tensor that an encoder makes for it.
+    const bool nested =
+        path.makes_nested_tensor && model.contains_any(model.methods()[path.method].instance, rewritten);
+    if (!nested && wanted.count(static_cast<int>(i)) == 0) continue;
+    cut_fast_path(model, path);
+    any = true;
+  }
+  return any;
+}
+
 void quantize_linears(const ModelGraphs& model, SiteTable& table, const std::vector<PlannedSite>& plan,
                       const std::vector<ActivationRange>& ranges, const std::string& layout,
                       const Progress& progress, std::vector<SiteReport>& rows) {
@@ -253,6 +266,25 @@ void quantize_linears(const ModelGraphs& model, SiteTable& table, const std::vec
     if (progress) progress("quantizing", ++done, total);
   }
   rewriter.finish();
+}
+
+void note_left_weights(const ModelGraphs& model, const SiteTable& table, std::vector<std::string>& warnings) {
+  std::map<std::string, std::string> gone;  // identity of a float weight that was replaced: its site
+  for (const Site& site : table.sites) {
+    if (!site.replaced_identity.empty()) gone.emplace(site.replaced_identity, site.info.name);
+  }
+  for (const Instance& instance : model.instances()) {
+    const c10::ClassTypePtr type = instance.module.type();
+    for (size_t slot = 0; slot < type->numAttributes(); ++slot) {
+      const c10::IValue value = instance.module._ivalue()->getSlot(slot);
+      if (!value.isTensor() || !value.toTensor().defined()) continue;
+      const auto found = gone.find(tensor_identity(value.toTensor()));
+      if (found == gone.end()) continue;
+      warnings.push_back(
+          fmt::format("{}: holds the float weight of {} and is read by no method; it stays in the archive",
+                      join_fqn(instance.fqn, type->getAttributeName(slot)), found->second));
+    }
+  }
 }
 
 }  // namespace vqt

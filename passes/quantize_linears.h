@@ -37,12 +37,18 @@ std::vector<std::pair<std::string, c10::IValue>> linear_arguments(const PlannedS
 torch::jit::Node* rewrite_linear(torch::jit::Node* linear, torch::jit::Value* packed, const std::string& op,
                                  const std::vector<std::pair<std::string, c10::IValue>>& arguments);
 
-// Quantizes, packs and rewrites every planned site and lets each float weight go as soon as it is replaced;
-// then cuts the fast paths that would need those weights and takes the weights' attributes away. rows: one a
-// site, filled further.
+// Cuts the fast paths that need a weight which is planned to go. True if there were any: nodes of the table
+// may be gone.
+bool cut_fast_paths(const ModelGraphs& model, const SiteTable& table, const std::vector<PlannedSite>& plan);
+
+// Quantizes, packs and rewrites every planned site, letting each float weight go as soon as it is replaced,
+// then takes the weights' attributes away. rows: one a site, filled further. After cut_fast_paths.
 void quantize_linears(const ModelGraphs& model, SiteTable& table, const std::vector<PlannedSite>& plan,
                       const std::vector<ActivationRange>& ranges, const std::string& layout,
                       const Progress& progress, std::vector<SiteReport>& rows);
+
+// Warns of attributes that no method reads and that keep a quantized weight in the archive.
+void note_left_weights(const ModelGraphs& model, const SiteTable& table, std::vector<std::string>& warnings);
 
 // 10 log10(sum a^2 / sum (a - b)^2), inf when equal, summed in double.
 double sqnr_db(const at::Tensor& a, const at::Tensor& b);
