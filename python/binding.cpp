@@ -1,0 +1,167 @@
+// vqt._C: the C++ entry points for Python. The package around it (python/vqt) gives them their Python faces.
+#include <c10/util/Exception.h>
+#include <pybind11/functional.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+#include <torch/csrc/jit/python/pybind_utils.h>
+
+#include <cmath>
+
+#include "vqt/archive.h"
+#include "vqt/fields.h"
+#include "vqt/quantize.h"
+#include "vqt_json.h"
+
+namespace py = pybind11;
+
+namespace vqt {
+namespace {
+
+using torch::jit::Module;
+
+// forward's arguments: a tensor (or any other value) alone, or a tuple or list of them.
+std::vector<c10::IValue> to_arguments(const py::handle& item) {
+  std::vector<c10::IValue> arguments;
+  if (!py::isinstance<py::tuple>(item) && !py::isinstance<py::list>(item)) {
+    arguments.push_back(torch::jit::toTypeInferredIValue(item));
+    return arguments;
+  }
+  for (const py::handle& value : item) arguments.push_back(torch::jit::toTypeInferredIValue(value));
+  return arguments;
+}
+
+// Inputs out of a Python iterable. Called without the GIL.
+InputSource to_source(const py::object& iterable) {
+  if (iterable.is_none()) return nullptr;
+  return [iterator = py::iter(iterable)](std::vector<c10::IValue>& arguments) mutable {
+    const py::gil_scoped_acquire gil;
+    if (iterator == py::iterator::sentinel()) return false;
+    arguments = to_arguments(*iterator);
+    ++iterator;
+    return true;
+  };
+}
+
+// Also where Ctrl-C gets in: the work itself runs without the GIL.
+Progress to_progress(const py::object& callback) {
+  return [&callback](const std::string& stage, int64_t done, int64_t total) {
+    const py::gil_scoped_acquire gil;
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+    if (!callback.is_none()) callback(stage, done, total);
+  };
+}
+
+std::pair<Module, Report> quantize_module(const Module& module, const QuantizationConfig& config,
+                                          const py::object& calibration, const py::object& inputs,
+                                          const py::object& progress) {
+  QuantizeOptions options;
+  options.calibration = to_source(calibration);
+  options.measure = to_source(inputs);
+  options.progress = to_progress(progress);
+  std::pair<Module, Report> result;
+  {
+    const py::gil_scoped_release release;
+    result.first = quantize(module, config, result.second, options);
+  }
+  return result;
+}
+
+Report describe(const Module& module, const std::optional<QuantizationConfig>& config) {
+  Report report;
+  if (config) report.config = *config;
+  report.sites = describe_sites(module, config ? &*config : nullptr);
+  return report;
+}
+
+py::tuple load(const std::string& path) {
+  std::optional<Archive> archive;
+  {
+    const py::gil_scoped_release release;
+    archive = load_archive(path);
+  }
+  py::object report = py::none();
+  if (!archive->vqt_json.empty()) {
+    const VqtJson json = read_vqt_json(archive->vqt_json, path);
+    Report r;
+    r.config = QuantizationConfig::from_json(json.config, path + ": vqt.json: config");
+    r.sites = json.sites;
+    report = py::cast(r);
+  }
+  py::dict extra;
+  for (const auto& [name, text] : archive->extra) extra[py::str(name)] = py::bytes(text);
+  return py::make_tuple(archive->module, extra, report);
+}
+
+void save(const Module& module, const std::map<std::string, py::bytes>& extra, const Report& report,
+          const std::string& path) {
+  std::map<std::string, std::string> files;
+  for (const auto& [name, content] : extra) files[name] = content;
+  const py::gil_scoped_release release;
+  save_archive(module, files, report, path);
+}
+
+void bind_config(py::module_& m) {
+  py::class_<FieldInfo>(m, "FieldInfo")
+      .def_readonly("name", &FieldInfo::name)
+      .def_readonly("alias", &FieldInfo::alias)
+      .def_readonly("kind", &FieldInfo::kind)
+      .def_readonly("initial", &FieldInfo::initial)
+      .def_readonly("allowed", &FieldInfo::allowed)
+      .def_readonly("help", &FieldInfo::help);
+  m.def("config_fields", &config_fields);
+  m.def("preset_names", &preset_names);
+  py::class_<QuantizationConfig>(m, "Config")
+      .def_static("from_json", &QuantizationConfig::from_json, py::arg("text"), py::arg("source"))
+      .def_static("from_file", &QuantizationConfig::from_file, py::arg("path"))
+      .def_static("preset", &QuantizationConfig::preset, py::arg("name"))
+      .def("to_json", &QuantizationConfig::to_json, py::arg("indent"))
+      .def("values", &resolved_json)
+      .def("display_name", &QuantizationConfig::display_name);
+}
+
+void bind_report(py::module_& m) {
+  py::class_<SiteReport>(m, "Site")
+      .def_readonly("name", &SiteReport::name)
+      .def_property_readonly("shape", [](const SiteReport& s) { return std::make_pair(s.n, s.k); })
+      .def_readonly("action", &SiteReport::action)
+      .def_readonly("scheme", &SiteReport::scheme)
+      .def_readonly("reason", &SiteReport::reason)
+      .def_readonly("calls", &SiteReport::calls)
+      .def_readonly("bytes_before", &SiteReport::bytes_before)
+      .def_readonly("bytes_after", &SiteReport::bytes_after)
+      .def_readonly("weight_sqnr_db", &SiteReport::weight_sqnr_db)
+      .def_readonly("output_sqnr_db", &SiteReport::output_sqnr_db)
+      .def_readonly("ms_float", &SiteReport::ms_float)
+      .def_readonly("ms_quantized", &SiteReport::ms_quantized);
+  py::class_<Report>(m, "Report")
+      .def_readonly("config", &Report::config)
+      .def_readonly("sites", &Report::sites)
+      .def_readonly("warnings", &Report::warnings);
+}
+
+void translate_torch_errors(std::exception_ptr thrown) {
+  try {
+    if (thrown) std::rethrow_exception(thrown);
+  } catch (const c10::Error& e) {  // the sentence, without forty frames of C++
+    PyErr_SetString(PyExc_RuntimeError, e.what_without_backtrace());
+  }
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_C, m) {
+  py::register_local_exception_translator(&translate_torch_errors);
+  py::register_exception<ConfigError>(m, "ConfigError", PyExc_ValueError);
+  py::register_exception<QuantizeError>(m, "QuantizeError", PyExc_RuntimeError);
+  py::register_exception<ArchiveError>(m, "ArchiveError", PyExc_RuntimeError);
+  bind_config(m);
+  bind_report(m);
+  m.def("quantize", &quantize_module);
+  m.def("describe", &describe);
+  m.def("is_quantized", &is_quantized);
+  m.def("repack", [](Module module) { return repack(module); });
+  m.def("load", &load);
+  m.def("save", &save);
+}
+
+}  // namespace vqt

@@ -1,0 +1,118 @@
+"""Functions on ScriptModules. A module from torch.jit.script, torch.jit.trace or torch.jit.load is one."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch.jit._recursive import wrap_cpp_module
+
+from . import _C
+from .config import QuantizationConfig
+from .report import Report, Site
+
+Config = QuantizationConfig | Mapping[str, Any] | str
+_REPORT = "_vqt_report"  # Python attribute of a module made here; torch.jit.save does not write it, vqt.save does
+_EXTRA = "_vqt_extra_files"
+
+
+def _script(function: str, module: Any) -> torch._C.ScriptModule:
+    if not isinstance(module, torch.jit.ScriptModule):
+        raise TypeError(f"vqt.{function}: module: expected a torch.jit.ScriptModule (use torch.jit.script first), "
+                        f"got {type(module).__name__}")
+    return module._c
+
+
+def _config(config: Config | None) -> QuantizationConfig:
+    if isinstance(config, QuantizationConfig):
+        return config
+    if isinstance(config, str):
+        return QuantizationConfig.preset(config)
+    if config is None or isinstance(config, Mapping):
+        return QuantizationConfig(**(config or {}))
+    raise TypeError("vqt: config: expected a QuantizationConfig, a mapping of its fields or a preset's name, "
+                    f"got {type(config).__name__}")
+
+
+def _inputs(function: str, name: str, inputs: Any) -> Any:
+    if inputs is None or (isinstance(inputs, Iterable) and not isinstance(inputs, (torch.Tensor, Mapping, str))):
+        return inputs
+    raise TypeError(f"vqt.{function}: {name}: expected an iterable of inputs (each a tensor, or a tuple of forward's "
+                    f"arguments), got {type(inputs).__name__}")
+
+
+def quantize(
+    module: torch.jit.ScriptModule,
+    config: Config | None = None,
+    *,
+    calibration: Iterable[Any] | None = None,
+    inputs: Any = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> torch.jit.ScriptModule:
+    """A copy of the module with quantized Linears; the module itself is not changed. vqt.report(result) is the table of sites.
+
+    config: a QuantizationConfig, its fields as a mapping, or a preset's name; None: int8_per_channel_sym.
+    calibration: for activation="static", inputs to run through the float model, each a tensor or a tuple of forward's
+        arguments; at most config.calibration_samples of them are taken.
+    inputs: one input; each site's output SQNR and times are then measured on it.
+    progress: called with (stage, done, total).
+    """
+    script, settings = _script("quantize", module), _config(config)
+    source = _inputs("quantize", "calibration", calibration)
+    if source is not None:
+        source = itertools.islice(source, settings.calibration_samples)
+    measured = None if inputs is None else [inputs]
+    result, report = _C.quantize(script, settings._config, source, measured, progress)
+    return _remember(wrap_cpp_module(result), report)
+
+
+def list_sites(module: torch.jit.ScriptModule, config: Config | None = None) -> list[Site]:
+    """The sites of any module in the order they run; of a float one with config, what the config would do to each."""
+    planned = None if config is None else _config(config)._config
+    return Report(_C.describe(_script("list_sites", module), planned)).sites
+
+
+def report(module: torch.jit.ScriptModule) -> Report:
+    """The table of sites. SQNR and reasons are known of modules from vqt.quantize and vqt.load only."""
+    script = _script("report", module)
+    return Report(getattr(module, _REPORT, None) or _C.describe(script, None))
+
+
+def is_quantized(module: torch.jit.ScriptModule) -> bool:
+    """Does the module hold weights that vqt quantized?"""
+    return _C.is_quantized(_script("is_quantized", module))
+
+
+def repack(module: torch.jit.ScriptModule) -> int:
+    """Packs every quantized weight anew for this machine, in place. Returns how many changed their layout."""
+    return _C.repack(_script("repack", module))
+
+
+def load(path: str | os.PathLike[str]) -> torch.jit.ScriptModule:
+    """torch.jit.load after the archive's structure and checksums have been checked; on the CPU, in eval mode."""
+    script, extra, report = _C.load(os.fspath(path))
+    module = _remember(wrap_cpp_module(script), report)
+    object.__setattr__(module, _EXTRA, extra)
+    return module
+
+
+def save(
+    module: torch.jit.ScriptModule,
+    path: str | os.PathLike[str],
+    extra_files: Mapping[str, str | bytes] | None = None,
+) -> None:
+    """Writes a quantized module as vqt-quantize does: with vqt.json, beside path first, then renamed."""
+    script = _script("save", module)
+    if not _C.is_quantized(script):
+        raise _C.QuantizeError("vqt.save: module: expected a quantized module; torch.jit.save writes float ones")
+    files = {**getattr(module, _EXTRA, {}), **(extra_files or {})}
+    encoded = {name: text.encode() if isinstance(text, str) else text for name, text in files.items()}
+    _C.save(script, encoded, getattr(module, _REPORT, None) or _C.describe(script, None), os.fspath(path))
+
+
+def _remember(module: torch.jit.ScriptModule, report: _C.Report | None) -> torch.jit.ScriptModule:
+    object.__setattr__(module, _REPORT, report)
+    return module

@@ -1,0 +1,96 @@
+"""QuantizationConfig: the C++ config with keyword fields. docs/config.md explains every field."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+from typing import Any
+
+from . import _C
+
+_FIELDS = {field.name: field for field in _C.config_fields()}
+
+
+def preset_names() -> list[str]:
+    """Names that QuantizationConfig.preset knows."""
+    return _C.preset_names()
+
+
+class QuantizationConfig:
+    # __doc__ and the signature are made from the C++ list of fields below.
+
+    def __init__(self, **fields: Any) -> None:
+        given = {name: value for name, value in fields.items() if value is not None}
+        try:
+            text = json.dumps(given, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise _C.ConfigError(f"QuantizationConfig: expected strings, numbers, booleans and lists: {error}") from None
+        self._config = _C.Config.from_json(text, "QuantizationConfig")
+
+    @classmethod
+    def _of(cls, config: _C.Config) -> QuantizationConfig:
+        made = cls.__new__(cls)
+        made._config = config
+        return made
+
+    @classmethod
+    def from_json(cls, text: str) -> QuantizationConfig:
+        """From a JSON object, as --config reads it."""
+        return cls._of(_C.Config.from_json(text, "config"))
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> QuantizationConfig:
+        """From a JSON file."""
+        return cls._of(_C.Config.from_file(os.fspath(path)))
+
+    @classmethod
+    def preset(cls, name: str) -> QuantizationConfig:
+        """production, mobile, prototype, max-accuracy or smallest."""
+        return cls._of(_C.Config.preset(name))
+
+    def to_json(self, indent: int = 2) -> str:
+        """quant_type and the fields that differ from their defaults; indent -1 is one line."""
+        return self._config.to_json(indent)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as a dictionary: QuantizationConfig(**config.to_dict()) == config."""
+        return json.loads(self._config.to_json(-1))
+
+    @property
+    def display_name(self) -> str:
+        """What reports call it: name, or the quant_type it resolves to."""
+        return self._config.display_name()
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _FIELDS or "_config" not in self.__dict__:
+            raise AttributeError(f"QuantizationConfig has no field {name!r}")
+        return json.loads(self._config.values()).get(name)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *_FIELDS]
+
+    def __eq__(self, other: object) -> bool:
+        return self.to_json() == other.to_json() if isinstance(other, QuantizationConfig) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.to_json())
+
+    def __repr__(self) -> str:
+        return f"QuantizationConfig({', '.join(f'{name}={value!r}' for name, value in self.to_dict().items())})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return QuantizationConfig.from_json, (self.to_json(),)
+
+
+def _describe(field: _C.FieldInfo) -> str:
+    values = f" ({', '.join(field.allowed)})" if field.allowed else ""
+    return f"    {field.name}: {field.help}{values}. Default: {field.initial}"
+
+
+QuantizationConfig.__doc__ = "What to store in how many bits. Keyword fields; None is as good as not given.\n\n" + "\n".join(
+    map(_describe, _FIELDS.values())
+)
+QuantizationConfig.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+    [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in _FIELDS]
+)

@@ -1,0 +1,59 @@
+"""The table of sites: what was done to each Linear and why."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from . import _C
+
+_COLUMNS = ("name", "shape", "action", "scheme", "reason", "calls", "bytes_before", "bytes_after", "weight_sqnr_db",
+            "output_sqnr_db", "ms_float", "ms_quantized")
+
+
+class Site:
+    """One weight that Linears read. Bytes are of the weight; SQNR is in dB (inf: exact, nan: not measured)."""
+
+    __slots__ = _COLUMNS
+
+    def __init__(self, site: _C.Site) -> None:
+        for column in _COLUMNS:
+            setattr(self, column, getattr(site, column))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Keys as in vqt.json; what was not measured is None."""
+        values = {column: getattr(self, column) for column in _COLUMNS}
+        return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
+
+    def __repr__(self) -> str:
+        shape = "x".join(map(str, self.shape))
+        return f"Site({self.name!r}, {shape}, {self.action}, {self.scheme}{', ' + self.reason if self.reason else ''})"
+
+
+class Report:
+    """Sites in the order the model runs them, and the warnings of the pass. print() shows the table."""
+
+    def __init__(self, report: _C.Report) -> None:
+        self._report = report
+        self.sites = [Site(site) for site in report.sites]
+        self.warnings = list(report.warnings)
+
+    @property
+    def bytes_before(self) -> int:
+        return sum(site.bytes_before for site in self.sites)
+
+    @property
+    def bytes_after(self) -> int:
+        return sum(site.bytes_after for site in self.sites)
+
+    def __str__(self) -> str:
+        rows = [("site", "shape", "scheme", "bytes", "SQNR dB", "reason")]
+        for s in self.sites:
+            sqnr = "" if math.isnan(s.weight_sqnr_db) else f"{s.weight_sqnr_db:.1f}"
+            change = f"{s.bytes_before} -> {s.bytes_after}" if s.bytes_before != s.bytes_after else str(s.bytes_before)
+            rows.append((s.name, "x".join(map(str, s.shape)), s.scheme, change, sqnr, s.reason))
+        widths = [max(len(row[i]) for row in rows) for i in range(5)]
+        lines = ["  ".join([*(row[i].ljust(widths[i]) for i in range(5)), row[5]]).rstrip() for row in rows]
+        quantized = sum(site.action == "quantized" for site in self.sites)
+        lines.append(f"{quantized} of {len(self.sites)} sites quantized, {self.bytes_before} -> {self.bytes_after} bytes")
+        return "\n".join(lines + [f"warning: {warning}" for warning in self.warnings])
