@@ -84,7 +84,7 @@ void dequantize_nibbles(const uint8_t* row, int64_t k, int64_t count, bool symme
 // Two values a byte, low nibble first; values[k] is 0 where k is odd.
 void pack_nibbles(const int8_t* values, int64_t k, uint8_t* q) {
   for (int64_t i = 0; i < (k + 1) / 2; ++i) {
-    q[i] = static_cast<uint8_t>((values[2 * i] & 15) | values[2 * i + 1] << 4);
+    q[i] = static_cast<uint8_t>((values[2 * i] & 15) | (values[2 * i + 1] & 15) << 4);
   }
 }
 

@@ -63,7 +63,9 @@ def test_half_types_round_once_at_the_end(dtype: torch.dtype) -> None:
 def test_strides_grad_and_autocast() -> None:
     x, weight, scale, bias = problem((6,), 20, 48, True)
     want = ops.linear_int16(x, weight, bias, scale)
-    assert torch.equal(ops.linear_int16(x.t().contiguous().t(), weight.t().contiguous().t(), bias, scale), want)
+    assert torch.equal(
+        ops.linear_int16(x.t().contiguous().t(), weight.t().contiguous().t(), bias, scale), want
+    )
     with torch.enable_grad():
         got = ops.linear_int16(x.clone().requires_grad_(), weight, bias.clone().requires_grad_(), scale)
     assert torch.equal(got.detach(), want)
@@ -95,19 +97,71 @@ def test_more_bits_than_eight() -> None:
 X, W, S, B = problem((2,), 6, 10, True)
 PACKED8 = ops.pack_weight(W.char(), S, torch.zeros(6, dtype=torch.int32), 8, True, "per_channel")
 ERRORS = [
-    (lambda: ops.linear_int16(X.double(), W, B, S), TypeError, "vqt::linear_int16: x: expected float32, bfloat16 or float16, got float64 [2, 10]"),
-    (lambda: ops.linear_int16(X[:, :9], W, B, S), ValueError, "x: expected [..., 10] as the weight has 10 columns, got float32 [2, 9]"),
-    (lambda: ops.linear_int16(X[0, 0], W, B, S), ValueError, "x: expected [..., 10] as the weight has 10 columns, got float32 []"),
-    (lambda: ops.linear_int16(X, W.char(), B, S), TypeError, "weight: expected int16 [N, K] with scale, or packed uint8 [N, bytes] without, got int8 [6, 10]"),
-    (lambda: ops.linear_int16(X, W[0], B, S), ValueError, "weight: expected int16 [N, K] with scale, or packed uint8 [N, bytes] without, got int16 [10]"),
-    (lambda: ops.linear_int16(X, W, B), ValueError, "scale: expected float32 [1] or [N] with an int16 weight, got None"),
-    (lambda: ops.linear_int16(X, W, B, S[:4]), ValueError, "scale: expected float32 [1] or [N] for a weight int16 [6, 10], got float32 [4]"),
-    (lambda: ops.linear_int16(X, W, B[:5], S), ValueError, "bias: expected [6], one number for each row of the weight that is used, got float32 [5]"),
-    (lambda: ops.linear_int16(X, W, B.int(), S), TypeError, "bias: expected float32, bfloat16 or float16, got int32 [6]"),
-    (lambda: ops.linear_int16(X, W, None, S, row_begin=7), ValueError, "row_begin: expected 0 to 6 for a weight of 6 rows, got 7"),
-    (lambda: ops.linear_int16(X, W, None, S, row_begin=3, row_end=2), ValueError, "row_end: expected 3 to 6 (or -1) for a weight of 6 rows, got 2"),
-    (lambda: ops.linear_int16(X, PACKED8), ValueError, "weight: expected a packed weight of 16 bits, got one of 8"),
-    (lambda: ops.linear_int16(X[:, :9], pack(W, S)), ValueError, "x: expected [..., 10] as the weight has 10 columns, got float32 [2, 9]"),
+    (
+        lambda: ops.linear_int16(X.double(), W, B, S),
+        TypeError,
+        "vqt::linear_int16: x: expected float32, bfloat16 or float16, got float64 [2, 10]",
+    ),
+    (
+        lambda: ops.linear_int16(X[:, :9], W, B, S),
+        ValueError,
+        "x: expected [..., 10] as the weight has 10 columns, got float32 [2, 9]",
+    ),
+    (
+        lambda: ops.linear_int16(X[0, 0], W, B, S),
+        ValueError,
+        "x: expected [..., 10] as the weight has 10 columns, got float32 []",
+    ),
+    (
+        lambda: ops.linear_int16(X, W.char(), B, S),
+        TypeError,
+        "weight: expected int16 [N, K] with scale, or packed uint8 [N, bytes] without, got int8 [6, 10]",
+    ),
+    (
+        lambda: ops.linear_int16(X, W[0], B, S),
+        ValueError,
+        "weight: expected int16 [N, K] with scale, or packed uint8 [N, bytes] without, got int16 [10]",
+    ),
+    (
+        lambda: ops.linear_int16(X, W, B),
+        ValueError,
+        "scale: expected float32 [1] or [N] with an int16 weight, got None",
+    ),
+    (
+        lambda: ops.linear_int16(X, W, B, S[:4]),
+        ValueError,
+        "scale: expected float32 [1] or [N] for a weight int16 [6, 10], got float32 [4]",
+    ),
+    (
+        lambda: ops.linear_int16(X, W, B[:5], S),
+        ValueError,
+        "bias: expected [6], one number for each row of the weight that is used, got float32 [5]",
+    ),
+    (
+        lambda: ops.linear_int16(X, W, B.int(), S),
+        TypeError,
+        "bias: expected float32, bfloat16 or float16, got int32 [6]",
+    ),
+    (
+        lambda: ops.linear_int16(X, W, None, S, row_begin=7),
+        ValueError,
+        "row_begin: expected 0 to 6 for a weight of 6 rows, got 7",
+    ),
+    (
+        lambda: ops.linear_int16(X, W, None, S, row_begin=3, row_end=2),
+        ValueError,
+        "row_end: expected 3 to 6 (or -1) for a weight of 6 rows, got 2",
+    ),
+    (
+        lambda: ops.linear_int16(X, PACKED8),
+        ValueError,
+        "weight: expected a packed weight of 16 bits, got one of 8",
+    ),
+    (
+        lambda: ops.linear_int16(X[:, :9], pack(W, S)),
+        ValueError,
+        "x: expected [..., 10] as the weight has 10 columns, got float32 [2, 9]",
+    ),
 ]
 
 

@@ -16,7 +16,9 @@ def fresh() -> torch.Tensor:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_minmax_streams(dtype: torch.dtype) -> None:
     s = fresh()
-    seen = [torch.randn(3, 5, generator=torch.Generator().manual_seed(i)).to(dtype) * (i + 1) for i in range(5)]
+    seen = [
+        torch.randn(3, 5, generator=torch.Generator().manual_seed(i)).to(dtype) * (i + 1) for i in range(5)
+    ]
     for i, x in enumerate(seen):
         ops.observe(x if i % 2 else x.t(), s)
         so_far = torch.stack(seen[: i + 1]).float()
@@ -58,13 +60,32 @@ def test_statistics_may_be_a_view() -> None:
     assert whole[:, 1].tolist() == [9.0] * 4
 
 
+STATISTICS = "vqt::observe: statistics: expected float32 [4] = {min, max, values seen, NaN or Inf among them}"
+
+
 @pytest.mark.parametrize(
     ("args", "error", "text"),
     [
-        ((torch.ones(2).int(), fresh()), TypeError, "vqt::observe: x: expected float32, bfloat16 or float16, got int32 [2]"),
-        ((torch.ones(2), fresh().double()), TypeError, "vqt::observe: statistics: expected float32 [4] = {min, max, values seen, NaN or Inf among them}, got float64 [4]"),
-        ((torch.ones(2), fresh()[:3]), ValueError, "vqt::observe: statistics: expected float32 [4] = {min, max, values seen, NaN or Inf among them}, got float32 [3]"),
-        ((torch.ones(2), fresh(), "percentile"), ValueError, 'vqt::observe: method: expected minmax, the only one there is yet, got "percentile"'),
+        (
+            (torch.ones(2).int(), fresh()),
+            TypeError,
+            "vqt::observe: x: expected float32, bfloat16 or float16, got int32 [2]",
+        ),
+        (
+            (torch.ones(2), fresh().double()),
+            TypeError,
+            STATISTICS + ", got float64 [4]",
+        ),
+        (
+            (torch.ones(2), fresh()[:3]),
+            ValueError,
+            STATISTICS + ", got float32 [3]",
+        ),
+        (
+            (torch.ones(2), fresh(), "percentile"),
+            ValueError,
+            'vqt::observe: method: expected minmax, the only one there is yet, got "percentile"',
+        ),
     ],
 )
 def test_errors(args, error, text) -> None:

@@ -1,4 +1,4 @@
-"""How the ops live inside torch: opcheck, scripting, tracing, compiling, exporting, fake tensors with dynamic sizes.
+"""How the ops live inside torch: opcheck, scripting, tracing, compiling, exporting, fake tensors.
 (linear_int8 and linear_int4 have their own files.)"""
 
 import os
@@ -29,7 +29,9 @@ def test_opcheck_quantizers(s: Scheme) -> None:
     x, scale, zero, q = quantized(s)
     torch.library.opcheck(ops.choose_qparams.default, (x, *s.args))
     torch.library.opcheck(ops.quantize.default, (x.half(), scale, zero, *s.args))
-    torch.library.opcheck(ops.dequantize.default, (q, scale, zero, *s.args), {"k": 11, "dtype": torch.bfloat16})
+    torch.library.opcheck(
+        ops.dequantize.default, (q, scale, zero, *s.args), {"k": 11, "dtype": torch.bfloat16}
+    )
 
 
 @pytest.mark.parametrize("s", SCHEMES, ids=str)
@@ -53,7 +55,9 @@ def test_opcheck_activations(shape: tuple[int, ...], dtype: torch.dtype) -> None
         for bias in (None, torch.randn(6)):
             torch.library.opcheck(ops.linear_int16.default, (x, q, bias, scale))
         packed = ops.pack_weight(q, scale, zero, *s.args)
-        torch.library.opcheck(ops.linear_int16.default, (x, packed, torch.randn(2)), {"row_begin": 1, "row_end": 3})
+        torch.library.opcheck(
+            ops.linear_int16.default, (x, packed, torch.randn(2)), {"row_begin": 1, "row_end": 3}
+        )
 
 
 def weight_only(x: Tensor, w: Tensor, bits: int, group: int) -> Tensor:
@@ -140,7 +144,13 @@ def test_fake_tensors_say_what_comes_out(s: Scheme) -> None:
     from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
     x, scale, zero, q = quantized(s)
-    real = [scale, zero, q, ops.dequantize(q, scale, zero, *s.args, k=11, dtype=torch.float16), *ops.quantize_per_token(x)]
+    real = [
+        scale,
+        zero,
+        q,
+        ops.dequantize(q, scale, zero, *s.args, k=11, dtype=torch.float16),
+        *ops.quantize_per_token(x),
+    ]
     packed = ops.pack_weight(q, scale, zero, *s.args, k=11)
     real += [packed, *ops.unpack_weight(packed, 11, *s.args)]
     for shape_env in (None, ShapeEnv()):
@@ -148,7 +158,12 @@ def test_fake_tensors_say_what_comes_out(s: Scheme) -> None:
             fx = mode.from_tensor(x)
             f_scale, f_zero = ops.choose_qparams(fx, *s.args)
             fq = ops.quantize(fx, f_scale, f_zero, *s.args)
-            fake = [f_scale, f_zero, fq, ops.dequantize(fq, f_scale, f_zero, *s.args, k=11, dtype=torch.float16)]
+            fake = [
+                f_scale,
+                f_zero,
+                fq,
+                ops.dequantize(fq, f_scale, f_zero, *s.args, k=11, dtype=torch.float16),
+            ]
             fake += ops.quantize_per_token(fx)
             f_packed = ops.pack_weight(fq, f_scale, f_zero, *s.args, k=11)
             fake += [f_packed, *ops.unpack_weight(f_packed, 11, *s.args)]
@@ -159,15 +174,44 @@ def test_fake_tensors_say_what_comes_out(s: Scheme) -> None:
 
 def test_meta_kernels_refuse_what_the_cpu_refuses() -> None:
     m = {"device": "meta"}
-    x, q, s, z = torch.empty(3, 10, **m), torch.empty(3, 10, dtype=torch.int8, **m), torch.empty(3, **m), torch.empty(3, dtype=torch.int32, **m)
+    x, q, s, z = (
+        torch.empty(3, 10, **m),
+        torch.empty(3, 10, dtype=torch.int8, **m),
+        torch.empty(3, **m),
+        torch.empty(3, dtype=torch.int32, **m),
+    )
     for call, error, text in [
-        (lambda: ops.choose_qparams(x.double(), 8, True, "per_tensor"), TypeError, "x: expected float32, bfloat16 or float16, got float64"),
-        (lambda: ops.quantize(x, s[:2], z, 8, True, "per_channel"), ValueError, "scale: expected float32 [3], got float32 [2]"),
-        (lambda: ops.dequantize(q, s, z, 8, False, "per_channel"), TypeError, "q: expected uint8 [..., K], got int8 [3, 10]"),
-        (lambda: ops.pack_weight(q, s, z, 8, True, "per_row"), ValueError, "granularity: expected per_tensor"),
-        (lambda: ops.unpack_weight(q, 10, 8, True, "per_channel"), TypeError, "packed: expected uint8 [N, bytes a row], got int8"),
+        (
+            lambda: ops.choose_qparams(x.double(), 8, True, "per_tensor"),
+            TypeError,
+            "x: expected float32, bfloat16 or float16, got float64",
+        ),
+        (
+            lambda: ops.quantize(x, s[:2], z, 8, True, "per_channel"),
+            ValueError,
+            "scale: expected float32 [3], got float32 [2]",
+        ),
+        (
+            lambda: ops.dequantize(q, s, z, 8, False, "per_channel"),
+            TypeError,
+            "q: expected uint8 [..., K], got int8 [3, 10]",
+        ),
+        (
+            lambda: ops.pack_weight(q, s, z, 8, True, "per_row"),
+            ValueError,
+            "granularity: expected per_tensor",
+        ),
+        (
+            lambda: ops.unpack_weight(q, 10, 8, True, "per_channel"),
+            TypeError,
+            "packed: expected uint8 [N, bytes a row], got int8",
+        ),
         (lambda: ops.quantize_per_token(q), TypeError, "x: expected float32, bfloat16 or float16, got int8"),
-        (lambda: ops.linear_int16(x, q.short(), None, s[:2]), ValueError, "scale: expected float32 [1] or [N]"),
+        (
+            lambda: ops.linear_int16(x, q.short(), None, s[:2]),
+            ValueError,
+            "scale: expected float32 [1] or [N]",
+        ),
         (lambda: ops.linear_int16(x[:, :9], q.short(), None, s), ValueError, "x: expected [..., 10]"),
         (lambda: ops.observe(x, s, "minmax"), ValueError, "statistics: expected float32 [4]"),
     ]:
@@ -208,4 +252,3 @@ def test_isa_can_be_forced(name: str) -> None:
     if name == "ref":
         wrong = run("sse9")
         assert 'VQT_ISA: expected one of ref, avx2, avxvnni, avx512vnni, got "sse9"' in wrong.stderr
-

@@ -36,7 +36,9 @@ def test_round_trip(s: Scheme, shape: tuple[int, int]) -> None:
         back = ops.unpack_weight(packed, k, *s.args)
         assert all(torch.equal(a, b) and a.dtype == b.dtype for a, b in zip(back, weight, strict=True))
     auto = ops.pack_weight(*weight, *s.args, k=k)
-    assert torch.equal(auto, ops.pack_weight(*weight, *s.args, k=k, layout="cpu" if has_panels(s, k) else "canonical"))
+    assert torch.equal(
+        auto, ops.pack_weight(*weight, *s.args, k=k, layout="cpu" if has_panels(s, k) else "canonical")
+    )
 
 
 @pytest.mark.parametrize("s", [s for s in qref.SCHEMES if not has_panels(s, 9)], ids=str)
@@ -48,14 +50,20 @@ def test_cpu_layout_is_refused_where_it_does_not_apply(s: Scheme) -> None:
 def test_a_row_may_be_called_a_group_of_k() -> None:
     s = Scheme(4, False, "group", -1)
     packed = ops.pack_weight(*quantized(s, 5, 24), *s.args)
-    assert torch.equal(ops.unpack_weight(packed, 24, 4, False, "group", 24)[0], ops.unpack_weight(packed, 24, *s.args)[0])
+    assert torch.equal(
+        ops.unpack_weight(packed, 24, 4, False, "group", 24)[0], ops.unpack_weight(packed, 24, *s.args)[0]
+    )
 
 
 def test_strided_arguments() -> None:
     s = Scheme(8, False)
     q, scale, zero = quantized(s, 20, 33)
     packed = ops.pack_weight(q, scale, zero, *s.args)
-    strided = (q.t().contiguous().t(), torch.stack([scale, scale], 1)[:, 0], torch.stack([zero, zero], 1)[:, 0])
+    strided = (
+        q.t().contiguous().t(),
+        torch.stack([scale, scale], 1)[:, 0],
+        torch.stack([zero, zero], 1)[:, 0],
+    )
     assert torch.equal(ops.pack_weight(*strided, *s.args), packed)
     assert torch.equal(ops.unpack_weight(packed.t().contiguous().t(), 33, *s.args)[0], q)
 
@@ -67,7 +75,9 @@ def test_survives_module_to_and_half(tmp_path) -> None:
     module = torch.nn.Module()
     module.register_buffer("weight", ops.pack_weight(*weight, *s.args))
     module.half().to(torch.bfloat16)
-    assert all(torch.equal(a, b) for a, b in zip(ops.unpack_weight(module.weight, 64, *s.args), weight, strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(ops.unpack_weight(module.weight, 64, *s.args), weight, strict=True)
+    )
 
 
 GOOD = Scheme(8, True)
@@ -78,28 +88,93 @@ MAGIC[0, 0] = 0
 VERSION = PACKED.clone()
 VERSION[0, 4] = 77
 ERRORS = [
-    (lambda: ops.pack_weight(Q.float(), S, Z, *GOOD.args), TypeError, "vqt::pack_weight: weight: expected int8 [N, K], got float32 [3, 10]"),
-    (lambda: ops.pack_weight(Q, S, Z, 8, False, "per_channel"), TypeError, "weight: expected uint8 [N, K], got int8 [3, 10]"),
-    (lambda: ops.pack_weight(Q, S[:1], Z[:1], 4, True, "per_tensor"), TypeError, "weight: expected uint8 [N, ceil(K/2)], got int8 [3, 10]"),
-    (lambda: ops.pack_weight(Q[0], S[:1], Z[:1], 8, True, "per_tensor"), ValueError, "weight: expected int8 [N, K], got int8 [10]"),
-    (lambda: ops.pack_weight(Q, S[:2], Z, *GOOD.args), ValueError, "scale: expected float32 [3], got float32 [2]"),
-    (lambda: ops.pack_weight(Q, -S, Z, *GOOD.args), ValueError, "scale: expected positive finite numbers, got -1.000000 at 0"),
+    (
+        lambda: ops.pack_weight(Q.float(), S, Z, *GOOD.args),
+        TypeError,
+        "vqt::pack_weight: weight: expected int8 [N, K], got float32 [3, 10]",
+    ),
+    (
+        lambda: ops.pack_weight(Q, S, Z, 8, False, "per_channel"),
+        TypeError,
+        "weight: expected uint8 [N, K], got int8 [3, 10]",
+    ),
+    (
+        lambda: ops.pack_weight(Q, S[:1], Z[:1], 4, True, "per_tensor"),
+        TypeError,
+        "weight: expected uint8 [N, ceil(K/2)], got int8 [3, 10]",
+    ),
+    (
+        lambda: ops.pack_weight(Q[0], S[:1], Z[:1], 8, True, "per_tensor"),
+        ValueError,
+        "weight: expected int8 [N, K], got int8 [10]",
+    ),
+    (
+        lambda: ops.pack_weight(Q, S[:2], Z, *GOOD.args),
+        ValueError,
+        "scale: expected float32 [3], got float32 [2]",
+    ),
+    (
+        lambda: ops.pack_weight(Q, -S, Z, *GOOD.args),
+        ValueError,
+        "scale: expected positive finite numbers, got -1.000000 at 0",
+    ),
     (lambda: ops.pack_weight(Q, S, Z, *GOOD.args, k=9), ValueError, "k: expected 10, got 9"),
-    (lambda: ops.pack_weight(Q.byte(), S, Z, 4, True, "per_channel", k=21), ValueError, "k: expected 19 or 20, got 21"),
-    (lambda: ops.pack_weight(Q[:0], S[:0], Z[:0], *GOOD.args), ValueError, "weight: expected at least one row and column, got int8 [0, 10]"),
-    (lambda: ops.pack_weight(Q, S, Z, *GOOD.args, layout="cuda"), ValueError, 'layout: expected auto, cpu or canonical, got "cuda"'),
-    (lambda: ops.unpack_weight(PACKED.float(), 10, *GOOD.args), TypeError, "vqt::unpack_weight: packed: expected a packed weight (uint8 [N, bytes a row], made by vqt::pack_weight), got float32"),
+    (
+        lambda: ops.pack_weight(Q.byte(), S, Z, 4, True, "per_channel", k=21),
+        ValueError,
+        "k: expected 19 or 20, got 21",
+    ),
+    (
+        lambda: ops.pack_weight(Q[:0], S[:0], Z[:0], *GOOD.args),
+        ValueError,
+        "weight: expected at least one row and column, got int8 [0, 10]",
+    ),
+    (
+        lambda: ops.pack_weight(Q, S, Z, *GOOD.args, layout="cuda"),
+        ValueError,
+        'layout: expected auto, cpu or canonical, got "cuda"',
+    ),
+    (
+        lambda: ops.unpack_weight(PACKED.float(), 10, *GOOD.args),
+        TypeError,
+        "packed: expected a packed weight (uint8 [N, bytes a row], made by vqt::pack_weight), got float32",
+    ),
     (lambda: ops.unpack_weight(PACKED[0], 10, *GOOD.args), ValueError, "too small"),
     (lambda: ops.unpack_weight(PACKED[:, :8], 10, *GOOD.args), ValueError, "too small"),
     (lambda: ops.unpack_weight(PACKED[:2], 10, *GOOD.args), ValueError, "it is cut short"),
-    (lambda: ops.unpack_weight(torch.cat([PACKED, PACKED]), 10, *GOOD.args), ValueError, "it is longer than its header says"),
+    (
+        lambda: ops.unpack_weight(torch.cat([PACKED, PACKED]), 10, *GOOD.args),
+        ValueError,
+        "it is longer than its header says",
+    ),
     (lambda: ops.unpack_weight(PACKED.reshape(1, -1), 10, *GOOD.args), ValueError, "its header says 3 rows"),
     (lambda: ops.unpack_weight(MAGIC, 10, *GOOD.args), ValueError, "it does not start with VQTW"),
-    (lambda: ops.unpack_weight(VERSION, 10, *GOOD.args), ValueError, "it was packed by another version of vqt; pack it again"),
-    (lambda: ops.unpack_weight(PACKED, 10, 8, True, "per_tensor"), ValueError, "packed: expected a weight of 8 bits symmetric per_tensor with 10 columns, got one of 8 bits symmetric per_channel with 10 columns"),
-    (lambda: ops.unpack_weight(PACKED, 10, 8, False, "per_channel"), ValueError, "expected a weight of 8 bits asymmetric per_channel"),
-    (lambda: ops.unpack_weight(PACKED, 9, *GOOD.args), ValueError, "with 9 columns, got one of 8 bits symmetric per_channel with 10 columns"),
-    (lambda: ops.unpack_weight(PACKED, 10, 4, True, "group", 8), ValueError, "expected a weight of 4 bits symmetric group of 8"),
+    (
+        lambda: ops.unpack_weight(VERSION, 10, *GOOD.args),
+        ValueError,
+        "it was packed by another version of vqt; pack it again",
+    ),
+    (
+        lambda: ops.unpack_weight(PACKED, 10, 8, True, "per_tensor"),
+        ValueError,
+        "packed: expected a weight of 8 bits symmetric per_tensor with 10 columns, "
+        "got one of 8 bits symmetric per_channel with 10 columns",
+    ),
+    (
+        lambda: ops.unpack_weight(PACKED, 10, 8, False, "per_channel"),
+        ValueError,
+        "expected a weight of 8 bits asymmetric per_channel",
+    ),
+    (
+        lambda: ops.unpack_weight(PACKED, 9, *GOOD.args),
+        ValueError,
+        "with 9 columns, got one of 8 bits symmetric per_channel with 10 columns",
+    ),
+    (
+        lambda: ops.unpack_weight(PACKED, 10, 4, True, "group", 8),
+        ValueError,
+        "expected a weight of 4 bits symmetric group of 8",
+    ),
     (lambda: ops.unpack_weight(PACKED, 0, *GOOD.args), ValueError, "k: expected 1 or more, got 0"),
 ]
 

@@ -1,4 +1,4 @@
-"""The formulas of docs/ops.md in numpy, written apart from the kernels: value by value or run by run, in float32."""
+"""The formulas of docs/ops.md in numpy, written apart from the kernels, in float32."""
 
 from dataclasses import dataclass
 

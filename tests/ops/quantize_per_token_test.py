@@ -21,7 +21,9 @@ def reference(x: np.ndarray, symmetric: bool) -> tuple[np.ndarray, np.ndarray, n
 @pytest.mark.parametrize("symmetric", [False, True])
 def test_equals_numpy(shape: tuple[int, int], symmetric: bool) -> None:
     for kind, x in qref.weights(*shape).items():
-        for got, want in zip(ops.quantize_per_token(torch.from_numpy(x), symmetric), reference(x, symmetric), strict=True):
+        for got, want in zip(
+            ops.quantize_per_token(torch.from_numpy(x), symmetric), reference(x, symmetric), strict=True
+        ):
             qref.equal(got, want, kind)
 
 
@@ -91,7 +93,12 @@ def test_threads_do_not_change_a_bit() -> None:
 
 
 def test_errors() -> None:
-    with pytest.raises(TypeError, match=r"vqt::quantize_per_token: x: expected float32, bfloat16 or float16, got int32 \[2, 3\]"):
+    with pytest.raises(
+        TypeError,
+        match=r"vqt::quantize_per_token: x: expected float32, bfloat16 or float16, got int32 \[2, 3\]",
+    ):
         ops.quantize_per_token(torch.ones(2, 3, dtype=torch.int32))
-    with pytest.raises(ValueError, match=r"vqt::quantize_per_token: x: expected at least 1 dimension, got float32 \[\]"):
+    with pytest.raises(
+        ValueError, match=r"vqt::quantize_per_token: x: expected at least 1 dimension, got float32 \[\]"
+    ):
         ops.quantize_per_token(torch.tensor(1.0))

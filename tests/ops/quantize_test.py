@@ -32,7 +32,9 @@ def test_equals_numpy(s: Scheme, shape: tuple[int, int]) -> None:
 def test_error_is_at_most_half_a_step(s: Scheme) -> None:
     x = qref.weights(9, 70)["normal"]
     scale, zero = ops.choose_qparams(torch.from_numpy(x), *s.args)
-    back = ops.dequantize(ops.quantize(torch.from_numpy(x), scale, zero, *s.args), scale, zero, *s.args).numpy()
+    back = ops.dequantize(
+        ops.quantize(torch.from_numpy(x), scale, zero, *s.args), scale, zero, *s.args
+    ).numpy()
     step = scale.numpy()[np.arange(x.size) // s.run(*x.shape)].reshape(x.shape)
     # An asymmetric range may move by the rounding of its zero point: one step at its ends, half elsewhere.
     limit = 0.5 if s.symmetric else 1.0
@@ -94,7 +96,7 @@ def test_groups_cross_rows_and_the_last_is_short() -> None:
 
 
 def grid(shape: tuple[int, ...], step: float) -> torch.Tensor:
-    """Eighths of a step: every quotient is exact, so that x / scale and x * (1 / scale) are the same number."""
+    """Eighths of a step: every quotient is exact, so x / scale and x * (1 / scale) are the same."""
     return torch.randint(-2000, 2000, shape, generator=torch.Generator().manual_seed(3)).float() * (step / 8)
 
 
@@ -180,7 +182,9 @@ def test_strides_do_not_matter(s: Scheme, view: str) -> None:
     q = ops.quantize(x, scale, zero, *s.args)
     strided = torch.stack([scale, scale * 3], dim=1)[:, 0], torch.stack([zero, zero + 1], dim=1)[:, 0]
     assert torch.equal(ops.quantize(v, *strided, *s.args), q)
-    assert torch.equal(ops.dequantize(VIEWS[view](q), *strided, *s.args), ops.dequantize(q, scale, zero, *s.args))
+    assert torch.equal(
+        ops.dequantize(VIEWS[view](q), *strided, *s.args), ops.dequantize(q, scale, zero, *s.args)
+    )
 
 
 @pytest.mark.parametrize("shape", [(), (5,), (2, 3, 4), (2, 1, 3, 5)], ids=str)
@@ -198,7 +202,10 @@ def test_per_tensor_takes_any_rank(bits: int, symmetric: bool, shape: tuple[int,
     assert torch.equal(q.reshape(want.shape), want)
     assert q.shape[:-1] == x.shape[:-1]
     k = x.shape[-1] if shape and bits == 4 else -1
-    assert torch.equal(ops.dequantize(q, scale, zero, *scheme, k=k).reshape(-1), ops.dequantize(want, scale, zero, *scheme, k=k).reshape(-1))
+    assert torch.equal(
+        ops.dequantize(q, scale, zero, *scheme, k=k).reshape(-1),
+        ops.dequantize(want, scale, zero, *scheme, k=k).reshape(-1),
+    )
 
 
 @pytest.mark.parametrize("shape", [(0, 5), (4, 0), (0, 0)], ids=str)
@@ -218,15 +225,24 @@ def test_saturates_and_accepts_any_positive_scale() -> None:
     x = numbers([1e30, -1e30, 3e38, -3e38, 0.0])
     zero = torch.zeros(1, dtype=torch.int32)
     for scale in (1e-45, 1e-30, 1.0):
-        assert ops.quantize(x, torch.tensor([scale]), zero, 8, True, "per_tensor").tolist() == [[127, -127, 127, -127, 0]]
-        assert ops.quantize(x, torch.tensor([scale]), zero + 7, 8, False, "per_tensor").tolist() == [[255, 0, 255, 0, 7]]
+        assert ops.quantize(x, torch.tensor([scale]), zero, 8, True, "per_tensor").tolist() == [
+            [127, -127, 127, -127, 0]
+        ]
+        assert ops.quantize(x, torch.tensor([scale]), zero + 7, 8, False, "per_tensor").tolist() == [
+            [255, 0, 255, 0, 7]
+        ]
 
 
 def test_threads_do_not_change_a_bit() -> None:
     x = torch.from_numpy(qref.weights(301, 517)["normal"])
     before = torch.get_num_threads()
     try:
-        for s in [Scheme(8, False, "per_tensor"), Scheme(8, True), Scheme(4, False, "group", 50), Scheme(16, True)]:
+        for s in [
+            Scheme(8, False, "per_tensor"),
+            Scheme(8, True),
+            Scheme(4, False, "group", 50),
+            Scheme(16, True),
+        ]:
             results = []
             for threads in (1, 2, 5):
                 torch.set_num_threads(threads)
@@ -257,42 +273,186 @@ NAN = torch.ones(3, 10)
 NAN[1, 4] = float("nan")
 NAN[2, 0] = float("inf")
 ERRORS = [
-    (lambda: ops.choose_qparams(X.double(), 8, True, "per_tensor"), TypeError, "vqt::choose_qparams: x: expected float32, bfloat16 or float16, got float64 [3, 10]"),
-    (lambda: ops.choose_qparams(X.int(), 8, True, "per_tensor"), TypeError, "x: expected float32, bfloat16 or float16, got int32 [3, 10]"),
-    (lambda: ops.choose_qparams(X, 5, True, "per_tensor"), ValueError, "vqt::choose_qparams: bits: expected 4, 8 or 16, got 5"),
-    (lambda: ops.choose_qparams(X, 16, False, "per_tensor"), ValueError, "symmetric: expected true with 16 bits, got false"),
-    (lambda: ops.choose_qparams(X, 8, True, "per_row"), ValueError, 'granularity: expected per_tensor, per_channel or group, got "per_row"'),
-    (lambda: ops.choose_qparams(X, 8, True, "group"), ValueError, "group_size: expected 1 or more, or -1 for a whole row, got 0"),
-    (lambda: ops.choose_qparams(X, 8, True, "group", -2), ValueError, "group_size: expected 1 or more, or -1 for a whole row, got -2"),
-    (lambda: ops.choose_qparams(X, 8, True, "per_channel", 64), ValueError, "group_size: expected 0 with granularity per_channel, got 64"),
-    (lambda: ops.choose_qparams(X[0], 8, True, "per_channel"), ValueError, "x: expected [N, K] with granularity per_channel, got float32 [10]"),
-    (lambda: ops.choose_qparams(X[None], 4, True, "group", 8), ValueError, "x: expected [N, K] with granularity group, got float32 [1, 3, 10]"),
-    (lambda: ops.choose_qparams(NAN, 8, True, "per_channel"), ValueError, "vqt::choose_qparams: x: expected finite numbers, got 2 NaN or Inf, the first (nan) at [1, 4]"),
-    (lambda: ops.choose_qparams(NAN, 4, False, "group", 7), ValueError, "x: expected finite numbers, got 2 NaN or Inf, the first (nan) at [1, 4]"),
-    (lambda: ops.choose_qparams(-NAN[2], 8, False, "per_tensor"), ValueError, "x: expected finite numbers, got 1 NaN or Inf, the first (-inf) at [0]"),
-    (lambda: ops.choose_qparams(torch.tensor([3e38, -3e38]), 8, False, "per_tensor"), ValueError, "x: expected a range that fits float32"),
-    (lambda: ops.quantize(X.long(), S, Z, 8, True, "per_channel"), TypeError, "vqt::quantize: x: expected float32, bfloat16 or float16, got int64 [3, 10]"),
-    (lambda: ops.quantize(NAN, S, Z, 8, True, "per_channel"), ValueError, "vqt::quantize: x: expected finite numbers, got 2 NaN or Inf, the first (nan) at [1, 4]"),
-    (lambda: ops.quantize(X, S[:2], Z, 8, True, "per_channel"), ValueError, "vqt::quantize: scale: expected float32 [3], got float32 [2]"),
-    (lambda: ops.quantize(X, S, Z[:2], 8, True, "per_channel"), ValueError, "vqt::quantize: zero_point: expected int32 [3], got int32 [2]"),
-    (lambda: ops.quantize(X, S, Z, 8, True, "per_tensor"), ValueError, "scale: expected float32 [1], got float32 [3]"),
-    (lambda: ops.quantize(X, S, Z, 4, True, "group", 7), ValueError, "scale: expected float32 [5], got float32 [3]"),
-    (lambda: ops.quantize(X, S[:, None], Z, 8, True, "per_channel"), ValueError, "scale: expected float32 [3], got float32 [3, 1]"),
-    (lambda: ops.quantize(X, S.half(), Z, 8, True, "per_channel"), TypeError, "scale: expected float32 [3], got float16 [3]"),
-    (lambda: ops.quantize(X, S, Z.long(), 8, True, "per_channel"), TypeError, "zero_point: expected int32 [3], got int64 [3]"),
-    (lambda: ops.quantize(X, S * torch.tensor([1.0, 0.0, 1.0]), Z, 8, True, "per_channel"), ValueError, "scale: expected positive finite numbers, got 0.000000 at 1"),
-    (lambda: ops.quantize(X, S / 0, Z, 8, True, "per_channel"), ValueError, "scale: expected positive finite numbers, got inf at 0"),
-    (lambda: ops.quantize(X, S, Z + 3, 8, True, "per_channel"), ValueError, "zero_point: expected 0 with symmetric, got 3 at 0"),
-    (lambda: ops.quantize(X, S, Z + 256, 8, False, "per_channel"), ValueError, "zero_point: expected 0 to 255, got 256 at 0"),
-    (lambda: ops.quantize(X, S, Z - 1, 4, False, "per_channel"), ValueError, "zero_point: expected 0 to 15, got -1 at 0"),
-    (lambda: ops.quantize(X[0, 0], S[:1], Z[:1], 4, True, "per_tensor"), ValueError, "x: expected at least 1 dimension, got float32 []"),
-    (lambda: ops.dequantize(X, S, Z, 8, True, "per_channel"), TypeError, "vqt::dequantize: q: expected int8 [..., K], got float32 [3, 10]"),
-    (lambda: ops.dequantize(X.char(), S, Z, 8, False, "per_channel"), TypeError, "q: expected uint8 [..., K], got int8 [3, 10]"),
-    (lambda: ops.dequantize(X.char(), S, Z, 4, True, "per_channel"), TypeError, "q: expected uint8 [..., ceil(K/2)], got int8 [3, 10]"),
-    (lambda: ops.dequantize(X.byte(), S, Z, 4, True, "per_channel", k=18), ValueError, "vqt::dequantize: k: expected 20 or one less for q uint8 [3, 10], got 18"),
-    (lambda: ops.dequantize(X.char(), S, Z, 8, True, "per_channel", k=9), ValueError, "k: expected 10 for q int8 [3, 10], got 9"),
-    (lambda: ops.dequantize(X.char(), S, Z, 8, True, "per_channel", dtype=torch.float64), TypeError, "dtype: expected float32, bfloat16 or float16, got float64"),
-    (lambda: ops.dequantize(X.byte(), S, Z, 4, True, "group", 7), ValueError, "scale: expected float32 [9], got float32 [3]"),
+    (
+        lambda: ops.choose_qparams(X.double(), 8, True, "per_tensor"),
+        TypeError,
+        "vqt::choose_qparams: x: expected float32, bfloat16 or float16, got float64 [3, 10]",
+    ),
+    (
+        lambda: ops.choose_qparams(X.int(), 8, True, "per_tensor"),
+        TypeError,
+        "x: expected float32, bfloat16 or float16, got int32 [3, 10]",
+    ),
+    (
+        lambda: ops.choose_qparams(X, 5, True, "per_tensor"),
+        ValueError,
+        "vqt::choose_qparams: bits: expected 4, 8 or 16, got 5",
+    ),
+    (
+        lambda: ops.choose_qparams(X, 16, False, "per_tensor"),
+        ValueError,
+        "symmetric: expected true with 16 bits, got false",
+    ),
+    (
+        lambda: ops.choose_qparams(X, 8, True, "per_row"),
+        ValueError,
+        'granularity: expected per_tensor, per_channel or group, got "per_row"',
+    ),
+    (
+        lambda: ops.choose_qparams(X, 8, True, "group"),
+        ValueError,
+        "group_size: expected 1 or more, or -1 for a whole row, got 0",
+    ),
+    (
+        lambda: ops.choose_qparams(X, 8, True, "group", -2),
+        ValueError,
+        "group_size: expected 1 or more, or -1 for a whole row, got -2",
+    ),
+    (
+        lambda: ops.choose_qparams(X, 8, True, "per_channel", 64),
+        ValueError,
+        "group_size: expected 0 with granularity per_channel, got 64",
+    ),
+    (
+        lambda: ops.choose_qparams(X[0], 8, True, "per_channel"),
+        ValueError,
+        "x: expected [N, K] with granularity per_channel, got float32 [10]",
+    ),
+    (
+        lambda: ops.choose_qparams(X[None], 4, True, "group", 8),
+        ValueError,
+        "x: expected [N, K] with granularity group, got float32 [1, 3, 10]",
+    ),
+    (
+        lambda: ops.choose_qparams(NAN, 8, True, "per_channel"),
+        ValueError,
+        "vqt::choose_qparams: x: expected finite numbers, got 2 NaN or Inf, the first (nan) at [1, 4]",
+    ),
+    (
+        lambda: ops.choose_qparams(NAN, 4, False, "group", 7),
+        ValueError,
+        "x: expected finite numbers, got 2 NaN or Inf, the first (nan) at [1, 4]",
+    ),
+    (
+        lambda: ops.choose_qparams(-NAN[2], 8, False, "per_tensor"),
+        ValueError,
+        "x: expected finite numbers, got 1 NaN or Inf, the first (-inf) at [0]",
+    ),
+    (
+        lambda: ops.choose_qparams(torch.tensor([3e38, -3e38]), 8, False, "per_tensor"),
+        ValueError,
+        "x: expected a range that fits float32",
+    ),
+    (
+        lambda: ops.quantize(X.long(), S, Z, 8, True, "per_channel"),
+        TypeError,
+        "vqt::quantize: x: expected float32, bfloat16 or float16, got int64 [3, 10]",
+    ),
+    (
+        lambda: ops.quantize(NAN, S, Z, 8, True, "per_channel"),
+        ValueError,
+        "vqt::quantize: x: expected finite numbers, got 2 NaN or Inf, the first (nan) at [1, 4]",
+    ),
+    (
+        lambda: ops.quantize(X, S[:2], Z, 8, True, "per_channel"),
+        ValueError,
+        "vqt::quantize: scale: expected float32 [3], got float32 [2]",
+    ),
+    (
+        lambda: ops.quantize(X, S, Z[:2], 8, True, "per_channel"),
+        ValueError,
+        "vqt::quantize: zero_point: expected int32 [3], got int32 [2]",
+    ),
+    (
+        lambda: ops.quantize(X, S, Z, 8, True, "per_tensor"),
+        ValueError,
+        "scale: expected float32 [1], got float32 [3]",
+    ),
+    (
+        lambda: ops.quantize(X, S, Z, 4, True, "group", 7),
+        ValueError,
+        "scale: expected float32 [5], got float32 [3]",
+    ),
+    (
+        lambda: ops.quantize(X, S[:, None], Z, 8, True, "per_channel"),
+        ValueError,
+        "scale: expected float32 [3], got float32 [3, 1]",
+    ),
+    (
+        lambda: ops.quantize(X, S.half(), Z, 8, True, "per_channel"),
+        TypeError,
+        "scale: expected float32 [3], got float16 [3]",
+    ),
+    (
+        lambda: ops.quantize(X, S, Z.long(), 8, True, "per_channel"),
+        TypeError,
+        "zero_point: expected int32 [3], got int64 [3]",
+    ),
+    (
+        lambda: ops.quantize(X, S * torch.tensor([1.0, 0.0, 1.0]), Z, 8, True, "per_channel"),
+        ValueError,
+        "scale: expected positive finite numbers, got 0.000000 at 1",
+    ),
+    (
+        lambda: ops.quantize(X, S / 0, Z, 8, True, "per_channel"),
+        ValueError,
+        "scale: expected positive finite numbers, got inf at 0",
+    ),
+    (
+        lambda: ops.quantize(X, S, Z + 3, 8, True, "per_channel"),
+        ValueError,
+        "zero_point: expected 0 with symmetric, got 3 at 0",
+    ),
+    (
+        lambda: ops.quantize(X, S, Z + 256, 8, False, "per_channel"),
+        ValueError,
+        "zero_point: expected 0 to 255, got 256 at 0",
+    ),
+    (
+        lambda: ops.quantize(X, S, Z - 1, 4, False, "per_channel"),
+        ValueError,
+        "zero_point: expected 0 to 15, got -1 at 0",
+    ),
+    (
+        lambda: ops.quantize(X[0, 0], S[:1], Z[:1], 4, True, "per_tensor"),
+        ValueError,
+        "x: expected at least 1 dimension, got float32 []",
+    ),
+    (
+        lambda: ops.dequantize(X, S, Z, 8, True, "per_channel"),
+        TypeError,
+        "vqt::dequantize: q: expected int8 [..., K], got float32 [3, 10]",
+    ),
+    (
+        lambda: ops.dequantize(X.char(), S, Z, 8, False, "per_channel"),
+        TypeError,
+        "q: expected uint8 [..., K], got int8 [3, 10]",
+    ),
+    (
+        lambda: ops.dequantize(X.char(), S, Z, 4, True, "per_channel"),
+        TypeError,
+        "q: expected uint8 [..., ceil(K/2)], got int8 [3, 10]",
+    ),
+    (
+        lambda: ops.dequantize(X.byte(), S, Z, 4, True, "per_channel", k=18),
+        ValueError,
+        "vqt::dequantize: k: expected 20 or one less for q uint8 [3, 10], got 18",
+    ),
+    (
+        lambda: ops.dequantize(X.char(), S, Z, 8, True, "per_channel", k=9),
+        ValueError,
+        "k: expected 10 for q int8 [3, 10], got 9",
+    ),
+    (
+        lambda: ops.dequantize(X.char(), S, Z, 8, True, "per_channel", dtype=torch.float64),
+        TypeError,
+        "dtype: expected float32, bfloat16 or float16, got float64",
+    ),
+    (
+        lambda: ops.dequantize(X.byte(), S, Z, 4, True, "group", 7),
+        ValueError,
+        "scale: expected float32 [9], got float32 [3]",
+    ),
 ]
 
 
