@@ -103,8 +103,7 @@ cv::Mat enlarged(const cv::Mat& panel) {
 }
 
 // A horizontal colour bar with its numbers below.
-void legend(cv::Mat& figure, cv::Rect place, int map, double low, double high, const std::string& unit,
-            const std::string& open_end) {
+void legend(cv::Mat& figure, cv::Rect place, int map, double low, double high, const std::string& unit) {
   cv::Mat ramp(1, 256, CV_8U), bar;
   for (int i = 0; i < 256; ++i) ramp.data[i] = static_cast<uint8_t>(i);
   cv::applyColorMap(ramp, bar, map);
@@ -114,7 +113,7 @@ void legend(cv::Mat& figure, cv::Rect place, int map, double low, double high, c
   const int ticks = 5, baseline = place.y + kBar + 20;
   for (int i = 0; i < ticks; ++i) {
     const double f = static_cast<double>(i) / (ticks - 1);
-    const std::string words = number(low + f * (high - low)) + (i == ticks - 1 ? open_end : "");
+    const std::string words = number(low + f * (high - low));
     const int x = place.x + static_cast<int>(f * (place.width - 1));
     const int w = text_width(words, 0.42);
     cv::line(figure, {x, place.y + kBar}, {x, place.y + kBar + 4}, kSoftInk);
@@ -141,9 +140,9 @@ cv::Mat figure_of(std::vector<std::pair<std::string, cv::Mat>> panels, const std
   }
   const int y = top + h + 12;
   legend(figure, {kMargin + w + kGap, y, 2 * w + kGap, 0}, kDepthMap, scale.low, scale.high,
-         "depth in the model's unit, both maps on one scale; below and above: end colours", "");
+         "depth in the model's unit, both maps on one scale; the end colours also stand for less and more");
   legend(figure, {kMargin + 3 * (w + kGap), y, w, 0}, kDifferenceMap, 0, scale.difference,
-         "absolute difference", " and more");
+         "absolute difference, its 99th percentile and more in the last colour");
   return figure;
 }
 
@@ -185,7 +184,10 @@ DepthMap draw_depth(const DepthFrame& frame, const std::string& output, const st
       finite += std::isfinite(e);
     }
     const cv::Mat got = colours(depth, height, width, scale.low, scale.high, kDepthMap);
-    const cv::Mat off = colours(error, height, width, 0, scale.difference, kDifferenceMap);
+    const cv::Mat shared = colours(error, height, width, 0, scale.difference, kDifferenceMap);
+    DepthScale own = scale;
+    own.difference = percentile(error, 0.99);
+    const cv::Mat off = colours(error, height, width, 0, own.difference, kDifferenceMap);
     const double mean = finite > 0 ? sum / static_cast<double>(finite) : 0;
     std::string subtitle = fmt::format("{}, picture {}: {}   mean |difference| {}", ascii(output),
                                        frame.index + 1, ascii(frame.picture), number(mean));
@@ -196,8 +198,9 @@ DepthMap draw_depth(const DepthFrame& frame, const std::string& output, const st
                                       {ascii("float: " + reference_name), reference},
                                       {ascii("quantized: " + name), got},
                                       {"|float - quantized|", off}},
-                                     ascii(name), subtitle, scale);
-    map.models.push_back({name, encoded(figure, ".png"), encoded(got, ".jpg"), encoded(off, ".jpg"), mean});
+                                     ascii(name), subtitle, own);
+    map.models.push_back(
+        {name, encoded(figure, ".png"), encoded(got, ".jpg"), encoded(shared, ".jpg"), mean});
   }
   return map;
 }

@@ -19,8 +19,9 @@ struct DepthFrame {
   std::vector<std::pair<std::string, std::vector<float>>> models;  // name, [height][width]
 };
 
-// Colours are shared: depth by the 2nd to 98th percentile of the reference, differences by the largest 99th
-// percentile among the models, so that models of one frame can be compared by eye.
+// Depth is coloured by the 2nd to 98th percentile of the reference. Differences: in the report by the largest
+// 99th percentile among the models, so that models can be compared by eye; in a model's own figure by its
+// own.
 struct DepthScale {
   double low = 0, high = 1, difference = 0;
 };

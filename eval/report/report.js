@@ -105,15 +105,16 @@ function costChart(title, value, text) {
 }
 
 // ---- sections ----
+const best = (value) => models.reduce((a, b) => (value(b) > value(a) ? b : a));
 function headline() {
-  const lines = models.map((m) => {
-    const bad = worst(m);
-    const speed = reference.ms_per_image / m.ms_per_image;
-    return el("li", {}, el("b", {}, m.name), ` (${m.scheme}): ${m.compression.toFixed(2)}x smaller, ` +
-      (speed >= 1 ? `${speed.toFixed(2)}x faster` : `${(1 / speed).toFixed(2)}x slower`) +
-      (bad ? `, worst output ${bad[0]} at ${bad[1].psnr_db.toFixed(1)} dB PSNR.` : ", all outputs equal."));
-  });
-  return el("ul", {}, ...lines);
+  const psnrOf = (m) => (worst(m) ? worst(m)[1].psnr_db : Infinity);
+  const closest = best(psnrOf), smallest = best((m) => m.compression), fastest = best((m) => -m.ms_per_image);
+  const speed = reference.ms_per_image / fastest.ms_per_image;
+  const part = (label, m, text) => [`${label}: `, el("b", {}, m.name), ` (${text}). `];
+  return el("p", {class: "lead"},
+    ...part("Closest to float", closest, worst(closest) ? `worst output ${worst(closest)[0]}, ${psnrOf(closest).toFixed(1)} dB PSNR` : "all outputs equal"),
+    ...part("Smallest", smallest, `${smallest.compression.toFixed(2)}x`),
+    ...part("Fastest", fastest, `${speed.toFixed(2)}x`));
 }
 
 function summary() {
@@ -178,10 +179,10 @@ function legend(stops, ticks, caption) {
   return el("div", {class: "legend"}, el("div", {class: "bar", style: `background:linear-gradient(to right, ${stops.join(",")})`}),
     el("div", {class: "ticks"}, ...ticks.map((t) => el("span", {}, t))), el("div", {class: "soft", style: "font-size:0.8rem"}, caption));
 }
-function ticks(low, high, end = "") {
-  return [0, 1, 2, 3, 4].map((i) => trim(low + (high - low) * i / 4, 3) + (i === 4 ? end : ""));
-}
+const ticks = (low, high) => [0, 1, 2, 3, 4].map((i) => trim(low + (high - low) * i / 4, 3));
 const picture = (data, caption) => el("figure", {}, el("img", {src: data, alt: caption, loading: "lazy"}), el("figcaption", {}, caption));
+
+const pair = (title, ...pictures) => el("div", {}, el("h3", {}, title), el("div", {class: "maps"}, ...pictures));
 
 function depthSection() {
   if (!depthMaps.length) return [el("p", {class: "soft"}, "The model has no output named depth with one value per pixel, or no frame was asked for.")];
@@ -192,10 +193,9 @@ function depthSection() {
     place.replaceChildren(
       el("div", {class: "legends"},
         legend(colours.depth, ticks(d.low, d.high), `${d.output}, in the model's unit; all maps of a picture share the scale`),
-        legend(colours.difference, ticks(0, d.difference, " and more"), "absolute difference from the float model")),
-      el("div", {class: "maps"}, picture(d.photo, "input"), picture(d.reference, `float: ${reference.name}`)),
-      ...d.models.map((m) => el("div", {}, el("h3", {}, m.name),
-        el("div", {class: "maps"}, picture(m.depth, "quantized"),
+        legend(colours.difference, ticks(0, d.difference), "absolute difference from the float model; the last colour also for more")),
+      el("div", {class: "pairs"}, pair(`${reference.name}, float`, picture(d.photo, "input"), picture(d.reference, "depth")),
+        ...d.models.map((m) => pair(m.name, picture(m.depth, "depth"),
           picture(m.difference_map, `difference, mean ${small(m.mean_difference)}`)))));
   };
   choice.addEventListener("change", make);

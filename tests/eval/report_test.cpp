@@ -41,15 +41,25 @@ Metrics metrics(double psnr, double mae) {
   return m;
 }
 
+Cost cost(int64_t bytes, double ms, int64_t peak) {
+  Cost c;
+  c.size_bytes = bytes;
+  c.ms_per_image = ms;
+  c.all_ms = {ms, ms, ms};
+  c.warmup = 2;
+  c.peak_memory_bytes = peak;
+  return c;
+}
+
 EvalReport made_up() {
   EvalReport r;
   r.environment = {
       {"cpu", "A CPU"}, {"gpu", nullptr}, {"threads", 2}, {"command_line", "vqt-eval --reference r.pt"}};
   r.scene = {"photos", {"a<b>.jpg"}, 14, 28, "crop", "bshw", 1};
-  r.reference = {"ref",
-                 "r.pt",
-                 {1000000, 40, {40, 41, 39}, 2, 3000000},
-                 {{"depth", {1, 1, 14, 28, 1}, 1, 5}, {"pose", {1, 9}, 0, 1}}};
+  r.reference.name = "ref";
+  r.reference.path = "r.pt";
+  r.reference.cost = cost(1000000, 40, 3000000);
+  r.reference.outputs = {{"depth", {1, 1, 14, 28, 1}, 1, 5}, {"pose", {1, 9}, 0, 1}};
   Metrics equal;
   equal.count = 9;
   equal.equal = true;
@@ -73,22 +83,20 @@ EvalReport made_up() {
                        {"bytes_before", 128},
                        {"bytes_after", 128},
                        {"weight_sqnr_db", nullptr}}};
-  r.models.push_back({"good",
-                      "preset",
-                      "good",
-                      {{"quant_type", "int8_per_channel_sym"}},
-                      sites,
-                      {250000, 20, {20}, 2, 1500000},
-                      {{"depth", metrics(45.25, 0.01)}, {"pose", equal}},
-                      {}});
-  r.models.push_back({"</script><b>bad",
-                      "model",
-                      "b.pt",
-                      nullptr,
-                      nullptr,
-                      {500000, 80, {80}, 0, 1500000},
-                      {{"depth", metrics(20.5, 0.5)}, {"pose", constant}},
-                      {"a note"}});
+  ModelResult good, bad;
+  good.name = good.path = "good";
+  good.source = "preset";
+  good.config = {{"quant_type", "int8_per_channel_sym"}};
+  good.sites = sites;
+  good.cost = cost(250000, 20, 1500000);
+  good.outputs = {{"depth", metrics(45.25, 0.01)}, {"pose", equal}};
+  bad.name = "</script><b>bad";
+  bad.path = "b.pt";
+  bad.source = "model";
+  bad.cost = cost(500000, 80, 1500000);
+  bad.outputs = {{"depth", metrics(20.5, 0.5)}, {"pose", constant}};
+  bad.notes = {"a note"};
+  r.models = {good, bad};
   r.depth_maps = {draw_depth(frame(), "depth", "ref")};
   return r;
 }
