@@ -5,8 +5,6 @@
 #include <pybind11/stl.h>
 #include <torch/csrc/jit/python/pybind_utils.h>
 
-#include <cmath>
-
 #include "vqt/archive.h"
 #include "vqt/fields.h"
 #include "vqt/quantize.h"
@@ -19,25 +17,42 @@ namespace {
 
 using torch::jit::Module;
 
-// forward's arguments: a tensor (or any other value) alone, or a tuple or list of them.
-std::vector<c10::IValue> to_arguments(const py::handle& item) {
-  std::vector<c10::IValue> arguments;
-  if (!py::isinstance<py::tuple>(item) && !py::isinstance<py::list>(item)) {
-    arguments.push_back(torch::jit::toTypeInferredIValue(item));
-    return arguments;
+// One input of an iterable -> forward's arguments: a tensor (or any other value) alone, or a tuple or list of
+// them.
+std::vector<c10::IValue> to_arguments(const std::string& name, const c10::FunctionSchema& forward,
+                                      const py::handle& item) {
+  const bool several = py::isinstance<py::tuple>(item) || py::isinstance<py::list>(item);
+  const py::tuple values =
+      several ? py::tuple(py::reinterpret_borrow<py::object>(item)) : py::make_tuple(item);
+  const size_t parameters = forward.arguments().size() - 1;  // without self
+  if (values.size() > parameters) {
+    throw py::type_error("vqt.quantize: " + name + ": expected at most " + std::to_string(parameters) +
+                         " arguments of forward, got " + std::to_string(values.size()));
   }
-  for (const py::handle& value : item) arguments.push_back(torch::jit::toTypeInferredIValue(value));
+  std::vector<c10::IValue> arguments;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const c10::Argument& parameter = forward.arguments()[i + 1];
+    try {
+      arguments.push_back(torch::jit::toIValue(values[i], parameter.real_type(), parameter.N()));
+    } catch (const py::cast_error&) {
+      throw py::type_error("vqt.quantize: " + name + ": forward's argument " + parameter.name() +
+                           ": expected " + parameter.type()->repr_str() + ", got " +
+                           Py_TYPE(py::object(values[i]).ptr())->tp_name);
+    }
+  }
   return arguments;
 }
 
-// Inputs out of a Python iterable. Called without the GIL.
-InputSource to_source(const py::object& iterable) {
+// Inputs out of a Python iterable. The result is called without the GIL and destroyed with it.
+InputSource to_source(const std::string& name, const Module& module, const py::object& iterable) {
   if (iterable.is_none()) return nullptr;
-  return [iterator = py::iter(iterable)](std::vector<c10::IValue>& arguments) mutable {
+  return [name, forward = module.get_method("forward").function().getSchema(),
+          iterator = py::iter(iterable)](std::vector<c10::IValue>& arguments) mutable {
     const py::gil_scoped_acquire gil;
-    if (iterator == py::iterator::sentinel()) return false;
-    arguments = to_arguments(*iterator);
-    ++iterator;
+    const auto item = py::reinterpret_steal<py::object>(PyIter_Next(iterator.ptr()));
+    if (PyErr_Occurred()) throw py::error_already_set();
+    if (!item) return false;
+    arguments = to_arguments(name, forward, item);
     return true;
   };
 }
@@ -55,8 +70,8 @@ std::pair<Module, Report> quantize_module(const Module& module, const Quantizati
                                           const py::object& calibration, const py::object& inputs,
                                           const py::object& progress) {
   QuantizeOptions options;
-  options.calibration = to_source(calibration);
-  options.measure = to_source(inputs);
+  options.calibration = to_source("calibration", module, calibration);
+  options.measure = to_source("inputs", module, inputs);
   options.progress = to_progress(progress);
   std::pair<Module, Report> result;
   {
