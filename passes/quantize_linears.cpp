@@ -191,8 +191,6 @@ std::vector<std::pair<std::string, c10::IValue>> linear_arguments(const PlannedS
                                                                   const ActivationRange& range,
                                                                   const RowRange& rows, int64_t n) {
   std::vector<std::pair<std::string, c10::IValue>> arguments;
-  if (plan.scheme.bits == 4 && plan.scheme.group_size > 0)
-    arguments.emplace_back("group_size", plan.scheme.group_size);
   if (plan.scheme.bits != 16) {
     arguments.emplace_back("activation", std::string(to_string(plan.activation)));
     if (plan.activation != Activation::kNone)
