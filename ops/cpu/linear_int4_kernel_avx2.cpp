@@ -1,0 +1,179 @@
+// int4 on AVX2. nibble - zero is within -15..15 (symmetric -8..7), so vpmaddubsw (u8 x s8 pairs into s16)
+// cannot saturate, and its s16 results can be added up for 4 lanes of 4 k's (symmetric 8: 8 * 2 * 255 * 8 =
+// 32640) before they are widened to int32: fewer instructions a product than int8 takes. A panel is unpacked
+// to s8 once for all rows of the call. A tile is 6 rows x 16 columns: 12 s16 accumulators, 2 weights, 1
+// broadcast, 1 product; int32 and float sums live in L1.
+#include <immintrin.h>
+
+#include <algorithm>
+
+#include "cpu/linear_int4_kernel.h"
+#include "cpu/packed_weight.h"
+#include "cpu/scratch.h"
+
+namespace vqt::cpu {
+namespace {
+
+constexpr int kTileRows = 6;
+
+inline __m256i load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+inline void store(void* p, __m256i v) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
+
+// One group of one panel -> s8 [group/4][16][4], nibble - zero.
+void unpack_group(const LinearInt4& a, const uint8_t* group, int8_t* out) {
+  const uint8_t* zeros = group + kPanel * sizeof(float);
+  const uint8_t* nibbles = a.symmetric ? zeros : zeros + kPanel;
+  const __m256i low = _mm256_set1_epi8(15);
+  __m256i zero[2] = {_mm256_set1_epi8(8), _mm256_set1_epi8(8)};
+  if (!a.symmetric) {  // every byte of a column's 32-bit lane
+    for (int i = 0; i < 2; ++i) {
+      const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(zeros + 8 * i));
+      zero[i] = _mm256_mullo_epi32(_mm256_cvtepu8_epi32(bytes), _mm256_set1_epi32(0x01010101));
+    }
+  }
+  for (int64_t k = 0; k < a.group; k += 8, nibbles += 64, out += 128) {
+    for (int i = 0; i < 2; ++i) {
+      const __m256i v = load(nibbles + 32 * i);
+      store(out + 32 * i, _mm256_sub_epi8(_mm256_and_si256(v, low), zero[i]));
+      store(out + 64 + 32 * i, _mm256_sub_epi8(_mm256_and_si256(_mm256_srli_epi16(v, 4), low), zero[i]));
+    }
+  }
+}
+
+inline __m256i broadcast4(const uint8_t* x) {
+  return _mm256_castps_si256(_mm256_broadcast_ss(reinterpret_cast<const float*>(x)));
+}
+
+// s16 sums of products over `lanes` 32-bit lanes (4 k's each), as many as s16 has room for.
+template <int kRows>
+inline void multiply(const uint8_t* x, int64_t x_stride, const int8_t* w, int64_t lanes,
+                     __m256i (&part)[kRows][2]) {
+#pragma GCC unroll 4
+  for (int r = 0; r < kRows; ++r) part[r][0] = part[r][1] = _mm256_setzero_si256();
+  for (int64_t i = 0; i < lanes; ++i, x += 4, w += 64) {
+    const __m256i w0 = load(w), w1 = load(w + 32);
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) {
+      const __m256i v = broadcast4(x + r * x_stride);
+      part[r][0] = _mm256_add_epi16(part[r][0], _mm256_maddubs_epi16(v, w0));
+      part[r][1] = _mm256_add_epi16(part[r][1], _mm256_maddubs_epi16(v, w1));
+    }
+  }
+}
+
+// The main tile in inline asm: left to itself the compiler keeps half of the accumulators in memory.
+#define VQT_ZERO(sum) "vpxor %[" sum "], %[" sum "], %[" sum "]\n\t"
+#define VQT_ROW(address, low, high)          \
+  "vpbroadcastd " address                    \
+  ", %%ymm14\n\t"                            \
+  "vpmaddubsw %%ymm12, %%ymm14, %%ymm15\n\t" \
+  "vpmaddubsw %%ymm13, %%ymm14, %%ymm14\n\t" \
+  "vpaddw %%ymm15, %[" low "], %[" low       \
+  "]\n\t"                                    \
+  "vpaddw %%ymm14, %[" high "], %[" high "]\n\t"
+
+template <>
+inline void multiply<kTileRows>(const uint8_t* x, int64_t x_stride, const int8_t* w, int64_t lanes,
+                                __m256i (&part)[kTileRows][2]) {
+  const uint8_t* x3 = x + 3 * x_stride;
+  asm volatile(
+      VQT_ZERO("a0") VQT_ZERO("a1") VQT_ZERO("a2") VQT_ZERO("a3") VQT_ZERO("a4") VQT_ZERO("a5")  //
+      VQT_ZERO("b0") VQT_ZERO("b1") VQT_ZERO("b2") VQT_ZERO("b3") VQT_ZERO("b4") VQT_ZERO("b5")
+      ".p2align 5\n"
+      "1:\n\t"
+      "vmovdqu (%[w]), %%ymm12\n\t"
+      "vmovdqu 32(%[w]), %%ymm13\n\t"  //
+      VQT_ROW("(%[x])", "a0", "b0") VQT_ROW("(%[x], %[s])", "a1", "b1") VQT_ROW("(%[x], %[s], 2)", "a2", "b2")
+      VQT_ROW("(%[x3])", "a3", "b3") VQT_ROW("(%[x3], %[s])", "a4", "b4") VQT_ROW("(%[x3], %[s], 2)", "a5", "b5")
+      "add $64, %[w]\n\t"
+      "add $4, %[x]\n\t"
+      "add $4, %[x3]\n\t"
+      "dec %[n]\n\t"
+      "jnz 1b\n\t"
+      : [w] "+r"(w), [x] "+r"(x), [x3] "+r"(x3), [n] "+r"(lanes), [a0] "=&x"(part[0][0]), [b0] "=&x"(part[0][1]),
+        [a1] "=&x"(part[1][0]), [b1] "=&x"(part[1][1]), [a2] "=&x"(part[2][0]), [b2] "=&x"(part[2][1]),
+        [a3] "=&x"(part[3][0]), [b3] "=&x"(part[3][1]), [a4] "=&x"(part[4][0]), [b4] "=&x"(part[4][1]),
+        [a5] "=&x"(part[5][0]), [b5] "=&x"(part[5][1])
+      : [s] "r"(x_stride)
+      : "memory", "cc", "ymm12", "ymm13", "ymm14", "ymm15");
+}
+
+// Turns the sums of one row and one panel into y, and stores the columns that are wanted.
+inline void finish(const LinearInt4& a, int64_t r, int64_t panel_column, Range columns,
+                   const __m256 (&sum)[2]) {
+  const __m256 x_zero = _mm256_set1_ps(static_cast<float>(a.x_zero[r])),
+               x_scale = _mm256_set1_ps(a.x_scale[r]);
+  const int64_t c = panel_column;
+  const bool whole = c >= columns.begin && c + kPanel <= columns.end;
+  const int64_t begin = std::max(c, columns.begin), end = std::min(c + kPanel, columns.end);
+  alignas(32) float edge[2][kPanel] = {};  // bias in, y out, where a panel is used in part
+  const float* bias = a.bias ? a.bias + c - a.first_column : nullptr;
+  if (bias && !whole) {
+    for (int64_t i = begin; i < end; ++i) edge[0][i - c] = bias[i - c];
+    bias = edge[0];
+  }
+  float* y = a.y + r * a.y_stride + c - a.first_column;
+  float* out = whole ? y : edge[1];
+  for (int i = 0; i < 2; ++i) {
+    const __m256 from_zero = _mm256_mul_ps(x_zero, _mm256_loadu_ps(a.offset + c + 8 * i));
+    __m256 v = _mm256_mul_ps(_mm256_sub_ps(sum[i], from_zero), x_scale);
+    if (bias) v = _mm256_add_ps(v, _mm256_loadu_ps(bias + 8 * i));
+    _mm256_storeu_ps(out + 8 * i, v);
+  }
+  if (!whole) {
+    for (int64_t i = begin; i < end; ++i) y[i - c] = edge[1][i - c];
+  }
+}
+
+// w: the panel, unpacked.
+template <int kRows>
+void tile(const LinearInt4& a, const int8_t* w, int64_t row, int64_t column, Range columns) {
+  const int64_t lanes = a.group / 4, lanes_at_once = a.symmetric ? 8 : 4;
+  const uint8_t* group = a.w + column / kPanel * a.groups * a.group_bytes;
+  const uint8_t* x = a.x + row * a.x_stride;
+  const __m256i ones = _mm256_set1_epi16(1);
+  __m256 sum[kRows][2];
+  for (int r = 0; r < kRows; ++r) sum[r][0] = sum[r][1] = _mm256_setzero_ps();
+  for (int64_t g = 0; g < a.groups; ++g, group += a.group_bytes) {
+    __m256i dot[kRows][2];
+    for (int r = 0; r < kRows; ++r) dot[r][0] = dot[r][1] = _mm256_setzero_si256();
+    for (int64_t i = 0; i < lanes; i += lanes_at_once) {
+      const int64_t now = std::min(lanes_at_once, lanes - i);
+      __m256i part[kRows][2];
+      multiply<kRows>(x, a.x_stride, w, now, part);
+      for (int r = 0; r < kRows; ++r) {
+        for (int j = 0; j < 2; ++j)
+          dot[r][j] = _mm256_add_epi32(dot[r][j], _mm256_madd_epi16(part[r][j], ones));
+      }
+      x += 4 * now;
+      w += 64 * now;
+    }
+    const float* scale = reinterpret_cast<const float*>(group);
+    for (int r = 0; r < kRows; ++r) {
+      for (int i = 0; i < 2; ++i) {
+        const __m256 scaled = _mm256_mul_ps(_mm256_loadu_ps(scale + 8 * i), _mm256_cvtepi32_ps(dot[r][i]));
+        sum[r][i] = _mm256_add_ps(sum[r][i], scaled);
+      }
+    }
+  }
+  for (int r = 0; r < kRows; ++r) finish(a, row + r, column, columns, sum[r]);
+}
+
+}  // namespace
+
+void linear_int4_avx2(const LinearInt4& a, Range rows, Range columns) {
+  if (rows.size() <= 0) return;
+  int8_t* w = static_cast<int8_t*>(scratch(static_cast<size_t>(a.groups * a.group * kPanel)));
+  for (int64_t c = columns.begin / kPanel * kPanel; c < columns.end; c += kPanel) {
+    const uint8_t* panel = a.w + c / kPanel * a.groups * a.group_bytes;
+    for (int64_t g = 0; g < a.groups; ++g)
+      unpack_group(a, panel + g * a.group_bytes, w + g * a.group * kPanel);
+    int64_t r = rows.begin;
+    for (; r + kTileRows <= rows.end; r += kTileRows) tile<kTileRows>(a, w, r, c, columns);
+    for (; r + 3 <= rows.end; r += 3) tile<3>(a, w, r, c, columns);
+    if (r + 2 == rows.end) tile<2>(a, w, r, c, columns);
+    if (r + 1 == rows.end) tile<1>(a, w, r, c, columns);
+  }
+}
+
+}  // namespace vqt::cpu

@@ -1,0 +1,79 @@
+// What the tests of the integer linears share: shapes by intent, splits into tasks, a count of what was
+// covered.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "cpu/isa.h"
+#include "cpu/range.h"
+
+namespace vqt::cpu {
+
+struct Shape {
+  int64_t m, n, k;
+};
+
+// Cuts 0..size at about `parts` uneven places.
+inline std::vector<Range> split(int64_t begin, int64_t end, int64_t parts, std::mt19937& random) {
+  std::vector<Range> ranges;
+  while (begin < end) {
+    const int64_t most = std::max<int64_t>(1, 2 * (end - begin) / std::max<int64_t>(1, parts));
+    const int64_t next = parts <= 1 ? end : std::min(end, begin + 1 + static_cast<int64_t>(random() % most));
+    ranges.push_back({begin, next});
+    begin = next;
+    --parts;
+  }
+  return ranges;
+}
+
+// Calls kernel on every cell of an uneven grid over rows and columns, last cell first.
+template <class Kernel, class Job>
+void run_split(Kernel kernel, const Job& job, Range rows, Range columns, int64_t parts,
+               std::mt19937& random) {
+  const std::vector<Range> row_ranges = split(rows.begin, rows.end, parts, random);
+  const std::vector<Range> column_ranges = split(columns.begin, columns.end, parts, random);
+  for (auto r = row_ranges.rbegin(); r != row_ranges.rend(); ++r) {
+    for (auto c = column_ranges.rbegin(); c != column_ranges.rend(); ++c) kernel(job, *r, *c);
+  }
+}
+
+// Bits, so that NaN and -0 count too. Empty where equal, else the first difference.
+inline std::string difference(const std::vector<float>& expected, const std::vector<float>& got) {
+  for (size_t i = 0; i < expected.size(); ++i) {
+    if (std::memcmp(&expected[i], &got[i], sizeof(float)) == 0) continue;
+    return "element " + std::to_string(i) + ": expected " + std::to_string(expected[i]) + ", got " +
+           std::to_string(got[i]);
+  }
+  return "";
+}
+
+// Prints after all tests which instruction sets a kernel was run with, and which this CPU lacks.
+class Covered : public testing::Environment {
+ public:
+  explicit Covered(const char* kernel) : kernel_(kernel) {}
+  void add(Isa isa) { ++cases_[isa]; }
+  void TearDown() override {
+    std::string text;
+    for (Isa isa : kIsas) {
+      text += std::string(" ") + to_string(isa) + " ";
+      text += available(isa) ? std::to_string(cases_[isa]) : "not on this CPU";
+      text += ",";
+    }
+    text.pop_back();
+    std::printf("%s: cases by instruction set:%s\n", kernel_, text.c_str());
+  }
+
+ private:
+  const char* kernel_;
+  std::map<Isa, int64_t> cases_;
+};
+
+}  // namespace vqt::cpu
