@@ -20,6 +20,13 @@ LoadOptions structure_only(ProgressLine& progress) {
           [&](const std::string& s, int64_t done, int64_t total) { progress(s, done, total); }};
 }
 
+// A JSON array, one site a line.
+std::string json_lines(const std::vector<SiteReport>& sites) {
+  std::string out;
+  for (const SiteReport& site : sites) out += (out.empty() ? "[\n " : ",\n ") + site_to_json(site).dump();
+  return out.empty() ? "[]\n" : out + "\n]\n";
+}
+
 // Bytes that leave the archive; a weight shared by several sites counts once.
 int64_t saved_bytes(const torch::jit::Module& model, const std::vector<SiteReport>& rows) {
   std::map<std::string, int64_t> tied;
@@ -42,7 +49,7 @@ void list_sites(const Options& options, ProgressLine& progress) {
   std::vector<SiteReport> sites;
   bool planned = options.has_config();
   const InputFile file(options.in);
-  const CheckedArchive checked = check_archive(file, structure_only(progress));
+  const CheckedArchive checked = check_archive(file, {/*structure_only=*/true, {}});
   if (!checked.vqt_json.empty()) {
     sites = read_vqt_json(checked.vqt_json, options.in).sites;  // knows the reasons too
     if (planned) progress.warn(options.in + " is already quantized; the config flags change nothing");
@@ -52,7 +59,7 @@ void list_sites(const Options& options, ProgressLine& progress) {
     sites = describe_sites(archive.module, planned ? &config : nullptr);
   }
   progress.finish();
-  fmt::print("{}", options.json ? sites_to_json(sites).dump(1) + "\n" : site_lines(sites, planned));
+  fmt::print("{}", options.json ? json_lines(sites) : site_lines(sites, planned));
 }
 
 void dry_run(const Options& options, ProgressLine& progress) {
@@ -66,9 +73,9 @@ void dry_run(const Options& options, ProgressLine& progress) {
   const int64_t after = archive.file_bytes - saved_bytes(archive.module, sites);
   progress.finish();
   fmt::print("{}{}", site_lines(sites, true), summary(sites));
-  fmt::print("archive: {} -> about {} ({:.2f}x smaller; {} -> {} bytes)\nnothing was written\n",
-             bytes_text(archive.file_bytes), bytes_text(after),
-             static_cast<double>(archive.file_bytes) / static_cast<double>(after), archive.file_bytes, after);
+  fmt::print("archive: {} -> about {} ({}; {} -> {} bytes)\nnothing was written\n",
+             bytes_text(archive.file_bytes), bytes_text(after), ratio_text(archive.file_bytes, after),
+             archive.file_bytes, after);
 }
 
 void repack(const Options& options, ProgressLine& progress) {

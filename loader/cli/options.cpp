@@ -108,6 +108,9 @@ void check_combination(const Options& o) {
 class Help : public CLI::Formatter {
  public:
   Help() { column_width(34); }
+  std::string make_option_opts(const CLI::Option* option) const override {
+    return option->get_type_name().empty() ? "" : " " + option->get_type_name();
+  }
   std::string make_usage(const CLI::App*, std::string) const override {
     return "Usage: vqt-quantize IN.pt -o OUT.pt [--config FILE | --preset NAME] [flags]\n"
            "       vqt-quantize IN.pt --list [--json] | --dry-run | --repack -o OUT.pt\n";

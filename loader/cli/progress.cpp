@@ -12,6 +12,7 @@ namespace {
 constexpr int kBar = 24;
 constexpr std::chrono::milliseconds kRedraw{100};
 constexpr std::chrono::seconds kLine{15};
+constexpr double kTold = 1;  // seconds from which a stage says how long it took
 
 double seconds(std::chrono::steady_clock::duration d) { return std::chrono::duration<double>(d).count(); }
 
@@ -37,6 +38,12 @@ std::string bytes_text(int64_t bytes) {
   return grouped((bytes + 500'000) / 1'000'000) + " MB";
 }
 
+std::string ratio_text(int64_t before, int64_t after) {
+  if (after <= 0 || before <= 0) return "";
+  const double ratio = static_cast<double>(before) / static_cast<double>(after);
+  return ratio >= 1 ? fmt::format("{:.2f}x smaller", ratio) : fmt::format("{:.2f}x larger", 1 / ratio);
+}
+
 ProgressLine::ProgressLine(bool quiet) : quiet_(quiet), terminal_(::isatty(STDERR_FILENO) == 1) {}
 
 void ProgressLine::clear() {
@@ -46,15 +53,17 @@ void ProgressLine::clear() {
 void ProgressLine::operator()(const std::string& stage, int64_t done, int64_t total) {
   if (quiet_) return;
   const Clock::time_point now = Clock::now();
-  if (stage != stage_) {
+  const bool begins = stage != stage_;
+  if (begins) {
+    if (done >= total && (stage == last_ || done > 0)) return;  // already told, or over before it was seen
     finish();
     stage_ = stage;
     started_ = shown_ = now;
     if (!terminal_) fmt::print(stderr, "{} ...\n", stage);
-  } else if (done < total && now - shown_ < (terminal_ ? Clock::duration(kRedraw) : Clock::duration(kLine))) {
-    return;
   }
   if (done >= total) return finish();
+  if (!terminal_ && (begins || now - shown_ < kLine)) return;
+  if (terminal_ && !begins && now - shown_ < kRedraw) return;
   shown_ = now;
   const double passed = seconds(now - started_);
   const double share = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 0;
@@ -64,7 +73,7 @@ void ProgressLine::operator()(const std::string& stage, int64_t done, int64_t to
     fmt::print(stderr, "\r\033[K{:<40.40} [{:<{}}] {:3.0f} %{}", stage, std::string(filled, '#'), kBar,
                100 * share, left);
     std::fflush(stderr);
-  } else if (done > 0) {
+  } else {
     fmt::print(stderr, "{}: {:.0f} %{}\n", stage, 100 * share, left);
   }
 }
@@ -72,7 +81,9 @@ void ProgressLine::operator()(const std::string& stage, int64_t done, int64_t to
 void ProgressLine::finish() {
   if (quiet_ || stage_.empty()) return;
   clear();
-  fmt::print(stderr, "{}: {}\n", stage_, time_text(seconds(Clock::now() - started_)));
+  const double took = seconds(Clock::now() - started_);
+  if (terminal_ || took >= kTold) fmt::print(stderr, "{}: {}\n", stage_, time_text(took));
+  last_ = stage_;
   stage_.clear();
 }
 

@@ -22,7 +22,7 @@ class ProgressLine {
   void clear();
 
   bool quiet_, terminal_;
-  std::string stage_;
+  std::string stage_, last_;  // under way, and the one that ended before it
   Clock::time_point started_, shown_;
 };
 
@@ -30,5 +30,7 @@ class ProgressLine {
 std::string time_text(double seconds);
 // "512 bytes", "4.2 kB", "1.5 MB", "5,026 MB": powers of ten.
 std::string bytes_text(int64_t bytes);
+// "3.20x smaller", "1.06x larger".
+std::string ratio_text(int64_t before, int64_t after);
 
 }  // namespace vqt::cli

@@ -91,9 +91,8 @@ std::string summary(const std::vector<SiteReport>& sites) {
     kinds += fmt::format("{}{} {}", kinds.empty() ? ": " : ", ", count, scheme);
   std::string out =
       fmt::format("{} of {} sites quantized{}\n", t.quantized, sites.size(), kinds) + kept_lines(sites);
-  out += fmt::format(
-      "their weights: {} -> {} ({:.2f}x smaller)\n", bytes_text(t.bytes_before), bytes_text(t.bytes_after),
-      static_cast<double>(t.bytes_before) / static_cast<double>(std::max<int64_t>(t.bytes_after, 1)));
+  out += fmt::format("their weights: {} -> {} ({})\n", bytes_text(t.bytes_before), bytes_text(t.bytes_after),
+                     ratio_text(t.bytes_before, t.bytes_after));
   return out + sqnr_line(sites);
 }
 
