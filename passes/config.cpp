@@ -304,7 +304,9 @@ const std::vector<std::string>& preset_names() {
   return names;
 }
 
-QuantizationConfig QuantizationConfig::preset(const std::string& name) {
+QuantizationConfig QuantizationConfig::preset(const std::string& given) {
+  std::string name = given;  // as with flags, max_accuracy is max-accuracy
+  std::replace(name.begin(), name.end(), '_', '-');
   QuantizationConfig c;
   c.name = name;
   c.source = "preset " + name;
@@ -323,7 +325,8 @@ QuantizationConfig QuantizationConfig::preset(const std::string& name) {
     c.group_size = kDefaultGroup;
   } else {
     throw ConfigError(fmt::format("preset: expected one of {}, got \"{}\"; nearest: {}",
-                                  fmt::join(preset_names(), ", "), name, nearest_name(name, preset_names())));
+                                  fmt::join(preset_names(), ", "), given,
+                                  nearest_name(name, preset_names())));
   }
   return c;
 }

@@ -163,6 +163,7 @@ TEST(Config, PresetsAreWhatTheyAreSaidToBe) {
     EXPECT_EQ(config.display_name(), cases[i].name);
     EXPECT_NO_THROW(validate(config));
   }
+  EXPECT_EQ(QuantizationConfig::preset("max_accuracy").display_name(), "max-accuracy");
   try {
     QuantizationConfig::preset("max_acuracy");
     FAIL();

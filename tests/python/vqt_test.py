@@ -224,6 +224,37 @@ def test_sqnr_of_weights_and_outputs() -> None:
             assert 30 < site.output_sqnr_db < 60 and site.ms_float > 0 and site.ms_quantized > 0, site
 
 
+class Odd(nn.Module):
+    """Shapes around the edges of panels, groups and bytes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        shapes = [(1, 1), (1, 64), (15, 9), (16, 8), (17, 7), (33, 64), (48, 130), (5, 128)]
+        self.layers = nn.ModuleList(nn.Linear(k, n) for n, k in shapes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x.new_zeros(1)
+        for layer in self.layers:
+            y = y + layer(x[:, :1].expand(-1, layer.weight.size(1))).sum()
+        return y
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("fields", [
+    {}, {"symmetric": False}, {"per_channel": False}, {"bits": 16}, {"per_channel": False, "bits": 16}, {"bits": 4},
+    {"group_size": 64}, {"group_size": 64, "symmetric": False}, {"group_size": 8}, {"group_size": -1}, {"group_size": 3},
+    {"quant_type": "mixed_precision", "sensitive_layers": ["re:layers.[0-3]"]},
+])
+def test_predicted_bytes_are_those_of_the_packed_weights(fields: dict, device: str) -> None:
+    model, config = torch.jit.script(Odd()), {**fields, "skip_first_last": False, "device": device}
+    quantized = vqt.quantize(model, config)
+    stored = {name.removesuffix(".weight_q"): t.numel() * t.element_size()
+              for name, t in quantized.state_dict().items() if name.endswith(".weight_q")}
+    assert len(stored) == 8
+    for site, done in zip(vqt.list_sites(model, config), vqt.report(quantized).sites, strict=True):
+        assert site.bytes_after == done.bytes_after == stored[site.name], site
+
+
 # ---- calibration
 def test_static_takes_ranges_from_calibration_inputs() -> None:
     model, x = scripted(), example()
