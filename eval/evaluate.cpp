@@ -218,7 +218,7 @@ class Evaluation {
   Job job(const std::string& task, const std::string& model, const std::string& output) const {
     Job job;
     job.task = task;
-    job.model = model;
+    job.model = job.name = model;
     job.output = temp_.file(output);
     job.pictures = temp_.file("pictures.pt");
     job.images = options_.images;
@@ -256,7 +256,9 @@ class Evaluation {
       model.notes = run_job(work, temp_, console_, c.name + ": quantize").warnings;
       archive = work.output;
     }
-    const Job work = job("run", archive, "outputs.pt");
+    Job work = job("run", archive, "outputs.pt");
+    work.given = c.source == "model";
+    if (!work.given) work.name = c.name;
     const JobResult result = run_job(work, temp_, console_, c.name);
     if (c.source != "model") fs::remove(archive);
     model.cost = cost_of(result, images_.count());

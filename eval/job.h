@@ -15,6 +15,8 @@ namespace vqt {
 struct Job {
   std::string task;  // "run": forwards of an archive; "quantize": the archive quantized by config into output
   std::string model;   // archive
+  std::string name;    // what errors call it
+  bool given = true;   // by the user, who may have to say what input it takes
   std::string output;  // run: the outputs, as pickled tensors; quantize: the new archive
   std::string result;  // JSON, see JobResult
   // run
@@ -43,8 +45,8 @@ struct JobResult {
 NLOHMANN_JSON_SERIALIZE_ENUM(Preprocess, {{Preprocess::kCrop, "crop"}, {Preprocess::kPad, "pad"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(InputLayout, {{InputLayout::kBshw, "bshw"}, {InputLayout::kBchw, "bchw"}})
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ImageOptions, preprocess, image_size, layout, mean, std)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Job, task, model, output, result, pictures, images, frames, warmup, runs,
-                                   check_configs, config, config_source)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Job, task, model, name, given, output, result, pictures, images, frames,
+                                   warmup, runs, check_configs, config, config_source)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(JobResult, error, exit_code, file_bytes, ms, all_ms, peak_memory_bytes,
                                    warmup, vqt_json, warnings)
 

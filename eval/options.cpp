@@ -57,6 +57,16 @@ Candidate open_candidate(const std::string& source, const std::string& value) {
   return c;
 }
 
+constexpr int64_t kMany = int64_t{1} << 40;
+
+// Without CLI11's own description of the range, which --help would print in place of what the flag means.
+CLI::Validator in_range(int64_t low, int64_t high) { return CLI::Range(low, high).description(""); }
+
+template <class Value>
+CLI::Validator one_of(const std::map<std::string, Value>& names) {
+  return CLI::CheckedTransformer(names, CLI::ignore_case).description("");
+}
+
 const char* const kFooter = R"(
 The pictures directly in image_folder (or in its only subfolder that has some), sorted bytewise by name, are one
 scene. Hyphens and underscores in flag names are the same; lists take several values, commas where they are
@@ -91,18 +101,20 @@ Options parse_options(const std::vector<std::string>& arguments) {
   CLI::Option* config =
       app.add_option("--config", configs, "config files; the reference is quantized by each")
           ->type_name("FILE");
-  CLI::Option* preset = app.add_option("--preset", presets, "presets; the reference is quantized by each")
-                            ->type_name(fmt::format("{{{}}}", fmt::join(preset_names(), ",")));
+  CLI::Option* preset =
+      app.add_option("--preset", presets,
+                     fmt::format("the reference is quantized by each: {}", fmt::join(preset_names(), ", ")))
+          ->type_name("NAME");
   app.add_option("--image_folder", o.image_folder, "folder of pictures of one scene")
       ->required()
       ->type_name("DIR");
   CLI::Option* max_images =
       app.add_option("--max_images", o.max_images, "use the first N pictures (default: all)")
-          ->check(CLI::Range(int64_t{1}, int64_t{1} << 40))
+          ->check(in_range(1, kMany))
           ->type_name("N");
   CLI::Option* frames = app.add_option("--frames", o.frames,
                                        "pictures a forward; the scene is split (default: all in one forward)")
-                            ->check(CLI::Range(int64_t{1}, int64_t{1} << 40))
+                            ->check(in_range(1, kMany))
                             ->type_name("K");
   app.add_option("--output_dir", o.output_dir, "folder of the results")
       ->capture_default_str()
@@ -111,37 +123,33 @@ Options parse_options(const std::vector<std::string>& arguments) {
          "--preprocess", o.images.preprocess,
          "crop: width image_size, height rounded to 14, middle kept; pad: the longer side image_size, white "
          "around (default: crop)")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, Preprocess>{{"crop", Preprocess::kCrop}, {"pad", Preprocess::kPad}},
-          CLI::ignore_case))
+      ->transform(one_of<Preprocess>({{"crop", Preprocess::kCrop}, {"pad", Preprocess::kPad}}))
       ->type_name("crop|pad");
   app.add_option("--image_size", o.images.image_size, "pixels, a multiple of 14")
       ->capture_default_str()
       ->type_name("PX");
   app.add_option("--input_layout", o.images.layout,
                  "what the model takes: bshw [1,S,3,H,W], bchw [S,3,H,W] (default: bshw)")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, InputLayout>{{"bshw", InputLayout::kBshw}, {"bchw", InputLayout::kBchw}},
-          CLI::ignore_case))
+      ->transform(one_of<InputLayout>({{"bshw", InputLayout::kBshw}, {"bchw", InputLayout::kBchw}}))
       ->type_name("bshw|bchw");
   app.add_option("--mean", mean, "subtracted from RGB in [0,1] (default: 0,0,0)")
       ->delimiter(',')
       ->type_name("R,G,B");
   app.add_option("--std", std, "then divided by (default: 1,1,1)")->delimiter(',')->type_name("R,G,B");
   app.add_option("--device", o.device, "where the models run")
-      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->check(CLI::IsMember({"cpu", "cuda"}).description(""))
       ->capture_default_str()
       ->type_name("cpu|cuda");
   app.add_option("--warmup", o.warmup, "forwards before the timed ones; fewer where one takes over 30 s")
-      ->check(CLI::Range(int64_t{0}, int64_t{1000}))
+      ->check(in_range(0, 1000))
       ->capture_default_str()
       ->type_name("N");
   app.add_option("--runs", o.runs, "timed forwards, of which the median counts")
-      ->check(CLI::Range(int64_t{1}, int64_t{1000}))
+      ->check(in_range(1, 1000))
       ->capture_default_str()
       ->type_name("N");
   app.add_option("--depth_frames", o.depth_frames, "frames a model that depth maps are drawn for")
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40))
+      ->check(in_range(0, kMany))
       ->capture_default_str()
       ->type_name("N");
   app.add_option("--ground_truth", ground_truth, "not in this version: refused")->type_name("DIR");

@@ -66,14 +66,14 @@ std::vector<Chunk> split(int64_t pictures, int64_t frames) {
   return chunks;
 }
 
-c10::IValue forward(torch::jit::Module& module, const at::Tensor& input, const std::string& path) {
+c10::IValue forward(torch::jit::Module& module, const at::Tensor& input, const Job& job) {
   try {
     return module.forward({input});
   } catch (const std::exception& e) {
-    throw std::runtime_error(fmt::format(
-        "{}: forward fails on {}: {}\nFor a model that takes other input see --input_layout, --mean, --std, "
-        "--image_size and --frames.",
-        path, describe(input), reason_of(e)));
+    const std::string hint =
+        "\nFor a model that takes other input see --input_layout, --mean, --std, --image_size and --frames.";
+    throw std::runtime_error(fmt::format("{}: forward fails on {}: {}{}", job.name, describe(input),
+                                         reason_of(e), job.given ? hint : ""));
   }
 }
 
@@ -100,7 +100,7 @@ void run(const Job& job, const Progress& progress, JobResult& result) {
     for (const Chunk& c : chunks) {
       const at::Tensor input = model_input(pictures, c.first, c.count, job.images);
       const auto start = std::chrono::steady_clock::now();
-      const c10::IValue value = forward(archive.module, input, job.model);
+      const c10::IValue value = forward(archive.module, input, job);
       ms += std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
       parts.push_back(flatten_outputs(value));
       progress("forward", ++done, total);

@@ -38,7 +38,7 @@ function table(header, rows, tall = false) {
   const words = header.map((h) => h.startsWith("~"));
   const head = el("tr", {}, ...header.map((h, i) => el("th", words[i] ? {class: "words"} : {}, h.replace("~", ""))));
   const body = rows.map((row) => el("tr", {}, ...row.map((cell, i) =>
-    el("td", {class: (i === 0 ? "name " : "") + (words[i] ? "words" : "")}, cell))));
+    el("td", {class: (i === 0 ? "name " : "") + (words[i] ? "words " : "") + (header[i] === "~reason" ? "long" : "")}, cell))));
   return el("div", {class: tall ? "scroll tall" : "scroll"},
     el("table", {}, el("thead", {}, head), el("tbody", {}, ...body)));
 }

@@ -161,7 +161,7 @@ TEST(ParseOptions, HelpShowsUnitsAndDefaults) {
   const std::string help = parse_options({"--help"}).help;
   for (const char* part :
        {"--reference", "--model", "--config", "--preset", "--image_folder", "--max_images", "--frames",
-        "--output_dir", "[results]", "518", "multiple of 14", "crop", "bshw", "Exit codes"}) {
+        "--output_dir", "DIR=results", "518", "multiple of 14", "crop", "bshw", "Exit codes"}) {
     EXPECT_THAT(help, HasSubstr(part));
   }
 }

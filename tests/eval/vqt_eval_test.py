@@ -1,0 +1,393 @@
+"""vqt-eval as its users see it: numbers worked again in Python, files, flags, errors, interruption."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parent))
+import scenes  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("VQT_BUILD_DIR", ROOT / "build"))
+EVAL, QUANTIZE, OPS = BUILD / "bin/vqt-eval", BUILD / "bin/vqt-quantize", BUILD / "lib/libvqt_ops.so"
+PHOTOS = [ROOT / "examples/photos" / p for p in ("aloe/aloe_left.jpg", "aloe/aloe_right.jpg", "leuven/leuven_a.jpg")]
+FAST = ["--warmup", "1", "--runs", "1"]
+PRESETS = ["production", "mobile", "prototype", "max-accuracy", "smallest"]
+
+
+def run(*arguments: object, code: int = 0) -> subprocess.CompletedProcess:
+    done = subprocess.run([str(EVAL), *map(str, arguments)], capture_output=True, text=True, timeout=600)
+    assert done.returncode == code, f"{arguments}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def results(folder: Path) -> dict:
+    return json.loads((folder / "results.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def space(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.ops.load_library(str(OPS))
+    path = tmp_path_factory.mktemp("eval")
+    scenes.save(scenes.Tiny(), path / "tiny.pt")
+    scenes.save(scenes.Classifier(), path / "classifier.pt")
+    scenes.write_pictures(path / "photos", PHOTOS)
+    (path / "config.json").write_text(json.dumps({"name": "mine", "quant_type": "int8_per_channel_asym"}))
+    subprocess.run(
+        [QUANTIZE, path / "tiny.pt", "-o", path / "q8.pt", "--preset", "production", "--quiet"], check=True, timeout=300
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def frames() -> torch.Tensor:
+    """[S, 3, H, W] as the pictures of the scene are fed, without vqt."""
+    arrays = [np.asarray(Image.open(p).convert("RGB").resize((70, 56), Image.Resampling.BICUBIC)) for p in PHOTOS]
+    return scenes.model_input(np.stack(arrays))
+
+
+@pytest.fixture(scope="module")
+def compared(space: Path) -> tuple[Path, str]:
+    """One run of an archive, a config and a preset."""
+    out = space / "compared"
+    done = run(
+        "--reference", space / "tiny.pt", "--model", space / "q8.pt", "--config", space / "config.json", "--preset",
+        "prototype", "--image-folder", space / "photos", "--image_size", 70, "--output-dir", out,
+    )  # fmt: skip
+    return out, done.stdout
+
+
+def metrics(reference: torch.Tensor, got: torch.Tensor) -> dict[str, float | None]:
+    """The definitions, in numpy."""
+    r, g = reference.double().numpy().ravel(), got.double().numpy().ravel()
+    e = np.abs(r - g)
+    rmse, peak = np.sqrt(np.mean(e**2)), r.max() - r.min()
+    return {
+        "mae": e.mean(),
+        "rmse": rmse,
+        "psnr_db": 20 * np.log10(peak / rmse) if rmse > 0 and peak > 0 else None,
+        "cosine": r @ g / np.linalg.norm(r) / np.linalg.norm(g),
+        "max_error": e.max(),
+        **{f"p{p}": np.percentile(e, p) for p in (50, 90, 99)},
+    }
+
+
+def flat(value: object, path: str = "") -> dict[str, torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        return {path or "output": value}
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    found = {}
+    for key, inner in items:
+        found |= flat(inner, f"{path}.{key}" if path else str(key))
+    return found
+
+
+def assert_metrics(found: dict, reference: dict[str, torch.Tensor], got: dict[str, torch.Tensor]) -> None:
+    assert list(found) == list(reference)
+    for path, expected in reference.items():
+        for key, value in metrics(expected, got[path]).items():
+            if value is None:
+                assert found[path][key] is None, (path, key)
+            else:  # both sides ran the same kernels on the same input; the sums are in double
+                assert found[path][key] == pytest.approx(value, rel=1e-4, abs=1e-9), (path, key)
+
+
+def test_numbers_equal_those_worked_in_python(space: Path, compared: tuple[Path, str], frames: torch.Tensor) -> None:
+    found = results(compared[0])
+    with torch.no_grad():
+        reference = flat(torch.jit.load(space / "tiny.pt")(frames[None]))
+        quantized = flat(torch.jit.load(space / "q8.pt")(frames[None]))
+    model = found["models"][0]
+    assert_metrics(model["outputs"], reference, quantized)
+    assert 20 < model["outputs"]["depth"]["psnr_db"] < 80  # quantized, and well
+    for path, tensor in reference.items():
+        assert found["reference"]["outputs"][path]["shape"] == list(tensor.shape)
+        assert found["reference"]["outputs"][path]["max"] == pytest.approx(tensor.max().item(), rel=1e-5)
+
+
+def test_results_json_keeps_its_contract(space: Path, compared: tuple[Path, str]) -> None:
+    found = results(compared[0])
+    assert [m["name"] for m in found["models"]] == ["q8", "mine", "prototype"]
+    assert [m["source"] for m in found["models"]] == ["model", "config", "preset"]
+    assert found["reference"]["size_bytes"] == (space / "tiny.pt").stat().st_size
+    for model in found["models"]:
+        assert model["compression"] == pytest.approx(found["reference"]["size_bytes"] / model["size_bytes"])
+        assert model["ms_per_image"] == pytest.approx(np.median(model["timing"]["scene_ms"]) / 3)
+        assert model["timing"]["warmup_forwards"] == 2 and model["timing"]["timed_forwards"] == 3
+        assert model["peak_memory_bytes"] > 30e6
+        assert {s["name"] for s in model["sites"]} == {"first", "blocks.0", "blocks.1", "blocks.2", "to_depth", "pose"}
+        assert sum(s["action"] == "quantized" for s in model["sites"]) == (6 if model["name"] == "prototype" else 4)
+    assert found["models"][0]["size_bytes"] == (space / "q8.pt").stat().st_size
+    assert found["models"][1]["config"]["quant_type"] == "int8_per_channel_asym"
+    environment = found["environment"]
+    assert environment["cpu"] and environment["torch"].startswith("2.11") and environment["vqt"]
+    assert environment["gpu"] is environment["cuda"] is environment["driver"] is None
+    assert str(space / "photos") in environment["command_line"]
+    assert found["scene"]["pictures"] == ["0.png", "1.png", "2.png"]
+    assert (found["scene"]["height"], found["scene"]["width"]) == (56, 70)
+
+
+def test_stdout_is_the_table_and_the_path_of_the_report(compared: tuple[Path, str]) -> None:
+    out, text = compared
+    assert text.rstrip().endswith(f"report: {out}/report.html")
+    rows = {line.split()[0]: line.split() for line in text.splitlines() if line.strip()}
+    q8 = results(out)["models"][0]
+    assert rows["q8"][1] == q8["scheme"] == "w8a8"
+    assert rows["q8"][3] == f"{q8['compression']:.2f}x"
+    worst = min(m["psnr_db"] for m in q8["outputs"].values() if m["psnr_db"] is not None)
+    assert float(rows["q8"][7]) == pytest.approx(worst, abs=0.051)
+
+
+def test_every_file_is_there_and_whole(compared: tuple[Path, str]) -> None:
+    out, _ = compared
+    files = sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file())
+    maps = [f"depth/{m}_{i + 1:03}_{i}.png" for m in ("mine", "prototype", "q8") for i in range(3)]
+    assert files == sorted([*maps, "report.html", "report.txt", "results.json"])
+    for name in maps:
+        image = Image.open(out / name)
+        image.load()
+        assert image.width > 4 * 70
+    html = (out / "report.html").read_text()
+    assert not re.search(r"""(src|href)\s*=\s*["']?(https?:|//)""", html)
+    assert all(len(line) <= 100 for line in (out / "report.txt").read_text().splitlines())
+    assert not list(out.glob(".vqt-eval-*"))
+
+
+def test_without_candidates_the_presets_are_compared(space: Path, tmp_path: Path) -> None:
+    done = run(
+        "--reference", space / "tiny.pt", "--image_folder", space / "photos", "--max_images", 1, "--image_size", 70,
+        "--output_dir", tmp_path / "deep/er", "--quiet", *FAST,
+    )  # fmt: skip
+    found = results(tmp_path / "deep/er")
+    assert [m["name"] for m in found["models"]] == PRESETS
+    assert found["scene"]["pictures"] == ["0.png"]
+    assert done.stderr == ""
+    by_name = {m["name"]: m for m in found["models"]}
+    assert by_name["mobile"]["scheme"] == "w4a8-g64"
+    assert by_name["production"]["outputs"]["depth"]["rmse"] < by_name["smallest"]["outputs"]["depth"]["rmse"]
+
+
+def test_frames_split_the_scene(space: Path, tmp_path: Path, frames: torch.Tensor) -> None:
+    run(
+        "--reference", space / "tiny.pt", "--model", space / "q8.pt", "--image_folder", space / "photos", "--frames", 2,
+        "--image_size", 70, "--output_dir", tmp_path, *FAST,
+    )  # fmt: skip
+
+    def split(path: Path) -> dict[str, torch.Tensor]:
+        module = torch.jit.load(path)
+        with torch.no_grad():
+            a, b = flat(module(frames[None, :2])), flat(module(frames[None, 2:]))
+        axes = {"depth": 1, "pose": 1, "pose_list": 2}
+        return {k: torch.cat([a[k], b[k]], axes[k]) if k in axes else torch.stack([a[k], b[k]]) for k in a}
+
+    found = results(tmp_path)
+    assert found["scene"]["frames_per_forward"] == 2
+    assert found["reference"]["outputs"]["pose_list"]["shape"] == [2, 1, 3, 9]
+    assert_metrics(found["models"][0]["outputs"], split(space / "tiny.pt"), split(space / "q8.pt"))
+
+
+def test_other_models_by_layout_mean_and_std(space: Path, tmp_path: Path, frames: torch.Tensor) -> None:
+    quantized = tmp_path / "q.pt"
+    subprocess.run([QUANTIZE, space / "classifier.pt", "-o", quantized, "--preset", "prototype", "--quiet"], check=True)
+    run(
+        "--reference", space / "classifier.pt", "--model", quantized, "--image_folder", space / "photos",
+        "--input-layout", "bchw", "--mean", "0.485,0.456,0.406", "--std", "0.229,0.224,0.225", "--image_size", 70,
+        "--output_dir", tmp_path / "out", *FAST,
+    )  # fmt: skip
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    x = (frames - mean[:, None, None]) / std[:, None, None]
+    with torch.no_grad():
+        reference, got = (flat(torch.jit.load(p)(x)) for p in (space / "classifier.pt", quantized))
+    found = results(tmp_path / "out")["models"][0]["outputs"]
+    assert list(found) == ["0", "1.more.0", "1.more.1"]
+    assert_metrics(found, reference, got)
+    assert found["1.more.1"]["psnr_db"] is None and found["1.more.1"]["equal"]  # constant and equal
+    assert not (tmp_path / "out/depth").exists()
+
+
+def test_a_model_against_itself_is_equal(space: Path, tmp_path: Path) -> None:
+    done = run(
+        "--reference", space / "tiny.pt", "--model", space / "tiny.pt", space / "tiny.pt", "--image_folder",
+        space / "photos", "--image_size", 70, "--output_dir", tmp_path, *FAST,
+    )  # fmt: skip
+    found = results(tmp_path)
+    assert [m["name"] for m in found["models"]] == ["tiny", "tiny-2"]
+    for model in found["models"]:
+        assert model["config"] is None and model["sites"] is None and model["compression"] == 1
+        assert all(m["equal"] and m["psnr_db"] is None and m["cosine"] == 1 for m in model["outputs"].values())
+    assert re.search(r"depth +inf +inf", done.stdout)
+
+
+def test_memory_is_each_models_own(tmp_path: Path) -> None:
+    reference = scenes.save(scenes.Wide(), tmp_path / "wide.pt")  # 8 weights of 16.8 MB
+    scenes.write_pictures(tmp_path / "photos", PHOTOS[:1], 28, 28)
+    run(
+        "--reference", reference, "--preset", "prototype", "--image_folder", tmp_path / "photos", "--image_size", 28,
+        "--output_dir", tmp_path / "out", *FAST,
+    )  # fmt: skip
+    found = results(tmp_path / "out")
+    saved = found["reference"]["peak_memory_bytes"] - found["models"][0]["peak_memory_bytes"]
+    assert saved > 0.5 * 8 * 2048 * 2048 * 3  # three of four bytes of every weight
+    assert found["models"][0]["compression"] > 2.5
+
+
+def test_static_activations_are_calibrated_on_the_pictures(space: Path, tmp_path: Path) -> None:
+    config = tmp_path / "static.json"
+    config.write_text(json.dumps({"quant_type": "int8_per_channel_sym", "activation": "static"}))
+    done = run(
+        "--reference", space / "tiny.pt", "--config", config, "--image_folder", space / "photos", "--image_size", 70,
+        "--output_dir", tmp_path / "out", *FAST,
+    )  # fmt: skip
+    assert "calibrated on 3 of the pictures" in done.stderr
+    assert results(tmp_path / "out")["models"][0]["outputs"]["depth"]["psnr_db"] > 20
+
+
+def test_nan_is_counted_and_said(space: Path, tmp_path: Path) -> None:
+    bad = scenes.save(scenes.WithNan(), tmp_path / "nan.pt")
+    done = run(
+        "--reference", space / "tiny.pt", "--model", bad, "--image_folder", space / "photos", "--image_size", 70,
+        "--output_dir", tmp_path / "out", *FAST,
+    )  # fmt: skip
+    pose = results(tmp_path / "out")["models"][0]["outputs"]["pose"]
+    assert pose["nonfinite"] == 1 and pose["elements"] == 26
+    assert "output pose: 1 values are NaN or Inf" in done.stderr
+    assert "output pose: 1 values are NaN or Inf" in (tmp_path / "out/report.txt").read_text()
+
+
+def test_pictures_in_the_only_subfolder_are_found(space: Path, tmp_path: Path) -> None:
+    shutil.copytree(space / "photos", tmp_path / "scene/images")
+    done = run(
+        "--reference", space / "tiny.pt", "--model", space / "q8.pt", "--image_folder", tmp_path / "scene",
+        "--image_size", 70, "--output_dir", tmp_path / "out", *FAST,
+    )  # fmt: skip
+    assert f"used its subfolder {tmp_path}/scene/images" in done.stderr
+    assert results(tmp_path / "out")["scene"]["pictures"] == ["0.png", "1.png", "2.png"]
+
+
+# What is wrong, flags, exit code, what stderr says.
+ERRORS = [
+    ("no folder", ["--image_folder", "{tmp}/none"], 1, ["/none: no such folder"]),
+    ("no pictures", ["--image_folder", "{tmp}"], 1, ["no pictures"]),
+    ("damaged picture", ["--image_folder", "{tmp}/damaged"], 1, ["damaged/1.jpg", "damaged"]),
+    ("no reference", ["--reference", "{tmp}/none.pt"], 1, ["none.pt: no such file"]),
+    ("no model", ["--model", "{tmp}/none.pt"], 1, ["none.pt: no such file"]),
+    ("unreadable model", ["--model", "{tmp}/text.pt"], 1, ["text.pt"]),
+    ("unreadable reference", ["--reference", "{tmp}/text.pt"], 1, ["text.pt"]),
+    ("other outputs", ["--model", "{tmp}/other_keys.pt"], 1, ["other_keys", "camera", "depth, pose"]),
+    ("other shapes", ["--model", "{tmp}/other_shape.pt"], 1, ["other_shape", "depth", "[1, 3, 56, 70, 1]", "[9]"]),
+    ("other input", ["--reference", "{space}/classifier.pt"], 1, ["--input_layout", "--mean", "--std", "[1, 3, 3, 56, 70]"]),
+    ("no pictures wanted", ["--max_images", "0"], 2, ["max_images"]),
+    ("negative count", ["--max_images", "-3"], 2, ["max_images", "-3"]),
+    ("odd size", ["--image_size", "71"], 2, ["image_size", "14", "71"]),
+    ("no such preset", ["--preset", "none"], 2, ["none", "production"]),
+    ("bad config", ["--config", "{tmp}/bad.json"], 2, ["bad.json", "quant_tipe", "quant_type"]),
+    ("no such config", ["--config", "{tmp}/none.json"], 2, ["none.json"]),
+    ("pattern without a site", ["--config", "{tmp}/pattern.json"], 2, ["pattern.json", "blcks", "blocks"]),
+    ("ground truth", ["--ground_truth", "{tmp}"], 2, ["ground_truth", "yet"]),
+    ("cuda", ["--device", "cuda"], 2, ["device", "CUDA"]),
+    ("unknown flag", ["--modle", "x"], 2, ["modle"]),
+    ("output is a file", ["--output_dir", "{tmp}/text.pt"], 1, ["text.pt"]),
+    ("output below a file", ["--output_dir", "{tmp}/text.pt/out"], 1, ["text.pt"]),
+    ("quantized again", ["--reference", "{space}/q8.pt"], 1, ["already quantized"]),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def wrong(space: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tmp = tmp_path_factory.mktemp("wrong")
+    shutil.copytree(space / "photos", tmp / "damaged")
+    (tmp / "damaged/1.jpg").write_bytes(PHOTOS[0].read_bytes()[:5000])
+    (tmp / "text.pt").write_text("no archive")
+    (tmp / "bad.json").write_text('{"quant_tipe": "int4_group"}')
+    (tmp / "pattern.json").write_text('{"ignore": ["re:blcks.*"]}')
+    scenes.save(scenes.OtherKeys(), tmp / "other_keys.pt")
+    scenes.save(scenes.OtherShape(), tmp / "other_shape.pt")
+    return tmp
+
+
+@pytest.mark.parametrize(("flags", "code", "says"), [e[1:] for e in ERRORS], ids=[e[0] for e in ERRORS])
+def test_errors(space: Path, wrong: Path, tmp_path: Path, flags: list[str], code: int, says: list[str]) -> None:
+    given = {
+        "--reference": str(space / "tiny.pt"), "--image_folder": str(space / "photos"), "--image_size": "70",
+        "--output_dir": str(tmp_path / "out"), "--warmup": "0", "--runs": "1",
+    }  # fmt: skip
+    changed = [f.format(tmp=wrong, space=space) for f in flags]
+    given |= dict(zip(changed[::2], changed[1::2]))
+    if not {"--model", "--config", "--preset"} & given.keys():
+        given["--preset"] = "production"
+    done = run(*[word for pair in given.items() for word in pair], code=code)
+    assert done.stdout == ""
+    message = done.stderr[done.stderr.index("vqt-eval: error:") :]
+    for part in says:
+        assert part in message
+    out = tmp_path / "out"
+    assert not out.exists() or not list(out.iterdir())
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written(space: Path, tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    done = run("--reference", space / "tiny.pt", "--image_folder", space / "photos", "--output_dir", tmp_path, code=1)
+    assert str(tmp_path) in done.stderr
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_nothing_behind(tmp_path: Path, sent: signal.Signals) -> None:
+    slow = scenes.save(scenes.Slow(), tmp_path / "slow.pt")
+    scenes.write_pictures(tmp_path / "photos", PHOTOS[:1], 28, 28)
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "results.json").write_text("from before")
+    process = subprocess.Popen(
+        [EVAL, "--reference", slow, "--image_folder", tmp_path / "photos", "--image_size", "28", "--output_dir", out],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    children: list[str] = []
+    deadline = time.time() + 60
+    while time.time() < deadline and not children:
+        time.sleep(0.1)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert children
+    time.sleep(0.5)
+    process.send_signal(sent)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 128 + sent
+    assert "interrupted" in stderr
+    assert not any(Path(f"/proc/{child}").exists() for child in children)
+    assert [p.name for p in out.iterdir()] == ["results.json"]
+    assert (out / "results.json").read_text() == "from before"
+
+
+def test_a_killed_worker_is_an_error_that_says_so(tmp_path: Path) -> None:
+    slow = scenes.save(scenes.Slow(), tmp_path / "slow.pt")
+    scenes.write_pictures(tmp_path / "photos", PHOTOS[:1], 28, 28)
+    process = subprocess.Popen(
+        [EVAL, "--reference", slow, "--image_folder", tmp_path / "photos", "--image_size", "28", "--output_dir", tmp_path / "o"],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    children: list[str] = []
+    while not children:
+        time.sleep(0.1)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    time.sleep(0.5)
+    os.kill(int(children[0]), signal.SIGKILL)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "signal 9" in stderr and "memory" in stderr
+    assert list((tmp_path / "o").iterdir()) == []
+
+
+def test_help_is_on_stdout() -> None:
+    done = run("--help")
+    assert "--image_folder" in done.stdout and "default: crop" in done.stdout and done.stderr == ""
