@@ -12,8 +12,7 @@
 namespace vqt {
 namespace {
 
-constexpr int64_t kBlockRows =
-    256;  // enough for the matmul to run at full speed: 1 MB of scratch at K = 1024
+constexpr int64_t kBlockValues = 1 << 20;  // 4 MB of scratch: fewer, larger products run faster
 constexpr int64_t kRowsPerTask = 8;
 
 }  // namespace
@@ -32,9 +31,11 @@ at::Tensor weight_only_linear(const at::Tensor& x, int64_t row_begin, int64_t ro
   const at::TensorOptions options = x2.options();
   at::Tensor y = at::empty({m, n}, options);
   const at::Tensor bias_float = bias.has_value() ? bias->to(at::kFloat) : at::Tensor();
-  const at::Tensor scratch = at::empty({std::min(kBlockRows, n), k}, options);
-  for (int64_t row = 0; row < n && m > 0; row += kBlockRows) {
-    const int64_t rows = std::min(kBlockRows, n - row);
+  const int64_t block =
+      std::clamp<int64_t>(kBlockValues / std::max<int64_t>(k, 1), 16, std::max<int64_t>(n, 16));
+  const at::Tensor scratch = at::empty({std::min(block, n), k}, options);
+  for (int64_t row = 0; row < n && m > 0; row += block) {
+    const int64_t rows = std::min(block, n - row);
     float* out = scratch.mutable_data_ptr<float>();
     at::parallel_for(0, rows, kRowsPerTask, [&](int64_t begin, int64_t end) {
       dequantize_rows(row_begin + row + begin, row_begin + row + end, out + begin * k);

@@ -40,6 +40,16 @@ def test_equals_the_float64_product(m, n, k, per_channel) -> None:
         assert torch.equal(ops.linear_int16(x, pack(weight, scale), b), got)  # packed: the same numbers
 
 
+def test_weights_larger_than_the_scratch() -> None:
+    """16 rows of 131072 columns fit the scratch: 40 rows take three blocks, the last a short one."""
+    x, weight, scale, bias = problem((2,), 40, 2**17, True)
+    want = expected(x, weight, scale, bias)
+    got = ops.linear_int16(x, weight, bias, scale)
+    assert (got - want).abs().max() <= 1e-5 * want.abs().max()
+    part = ops.linear_int16(x, pack(weight, scale), bias[3:39], row_begin=3, row_end=39)
+    assert (part - want[:, 3:39]).abs().max() <= 1e-5 * want.abs().max()
+
+
 @pytest.mark.parametrize(("begin", "end"), [(0, 4), (3, 10), (250, 300), (0, -1), (299, -1), (5, 5)])
 @pytest.mark.parametrize("per_channel", [False, True])
 def test_slices_of_rows(begin: int, end: int, per_channel: bool) -> None:

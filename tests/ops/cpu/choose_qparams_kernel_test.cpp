@@ -36,6 +36,14 @@ TEST(ValueRange, OneSignAndDenormals) {
   EXPECT_EQ(value_range(positive.data(), 3).max, 3e38f);
 }
 
+TEST(ValueRange, NeighboursInTheLastBit) {
+  for (const float v : {-1.0f, 1.0f, -1e-40f, 1e30f}) {
+    const std::vector<float> x = {v, std::nextafter(v, kInf), std::nextafter(v, -kInf), v};
+    EXPECT_EQ(value_range(x.data(), 4).min, x[2]);
+    EXPECT_EQ(value_range(x.data(), 4).max, x[1]);
+  }
+}
+
 TEST(ValueRange, CountsWhatIsNotFiniteWhereverItStands) {
   for (const float bad : {kNan, -kNan, kInf, -kInf}) {
     for (size_t at = 0; at < 40; ++at) {
