@@ -44,20 +44,27 @@ bool is_native_attention(const Node* node) {
   return node->kind() == kAttention || node->kind() == kLayer;
 }
 
+std::vector<FastPath> find_fast_paths(Graph& graph, int method) {
+  std::vector<FastPath> paths;
+  for_each_node(graph.block(), [&](Node* node) {
+    if (!is_native_attention(node) && !makes_nested_tensor(node)) return;
+    FastPath path = outermost_branch(node);
+    if (path.branch == nullptr) return;  // traced: there is no other branch
+    for (const FastPath& known : paths) {
+      if (known.branch == path.branch) return;
+    }
+    path.method = method;
+    path.makes_nested_tensor = makes_nested_tensor(node);
+    paths.push_back(path);
+  });
+  return paths;
+}
+
 std::vector<FastPath> find_fast_paths(const ModelGraphs& model) {
   std::vector<FastPath> paths;
   for (size_t i = 0; i < model.methods().size(); ++i) {
-    for_each_node(model.methods()[i].graph->block(), [&](Node* node) {
-      if (!is_native_attention(node) && !makes_nested_tensor(node)) return;
-      FastPath path = outermost_branch(node);
-      if (path.branch == nullptr) return;  // traced: there is no other branch
-      for (const FastPath& known : paths) {
-        if (known.branch == path.branch) return;
-      }
-      path.method = static_cast<int>(i);
-      path.makes_nested_tensor = makes_nested_tensor(node);
-      paths.push_back(path);
-    });
+    const auto found = find_fast_paths(*model.methods()[i].graph, static_cast<int>(i));
+    paths.insert(paths.end(), found.begin(), found.end());
   }
   return paths;
 }

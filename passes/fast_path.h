@@ -25,6 +25,7 @@ struct FastPath {
 bool is_native_attention(const torch::jit::Node* node);
 
 std::vector<FastPath> find_fast_paths(const ModelGraphs& model);
+std::vector<FastPath> find_fast_paths(torch::jit::Graph& graph, int method);
 // Index of the fast path whose block node stands in, or -1.
 int enclosing_fast_path(const std::vector<FastPath>& paths, const torch::jit::Node* node);
 // Makes the other branch the only one: it computes the same from the layer's own linears.

@@ -102,10 +102,18 @@ class SiteFinder {
     return std::nullopt;
   }
 
+  // The input of forward that value is, or null.
   const Value* from_forward(const Value* value, int method, const FromForward& arguments) const {
     while (is_alias_of_input(value->node())) value = value->node()->input(0);
+    const Node* node = value->node();
+    if (node->kind() == prim::If) {  // narrowed to Tensor in one branch: the same input on both ways
+      const Value* input = from_forward(node->blocks()[0]->outputs()[value->offset()], method, arguments);
+      return input == from_forward(node->blocks()[1]->outputs()[value->offset()], method, arguments)
+                 ? input
+                 : nullptr;
+    }
     const Graph& graph = *model_.methods()[method].graph;
-    if (value->node() != graph.block()->param_node() || value->offset() >= arguments.size()) return nullptr;
+    if (node != graph.block()->param_node() || value->offset() >= arguments.size()) return nullptr;
     return arguments[value->offset()];
   }
 
@@ -291,7 +299,7 @@ class SiteFinder {
       } else if (use.offset == 0 && (is_alias_of_input(user) || is_row_slice(user))) {
         for (Value* output : user->outputs())
           uses_of(output, root, method, sites, sliced || is_row_slice(user));
-      } else if (use.offset == 0 && !sliced && is_metadata(user)) {
+      } else if (use.offset == 0 && !sliced && is_metadata_read(user)) {
         Site* own = site_with_root(root, sites);
         if (own != nullptr) own->metadata.push_back({user, root, method});
       } else {
@@ -324,22 +332,6 @@ class SiteFinder {
       }
     }
     return nullptr;
-  }
-
-  static bool is_metadata(const Node* node) {
-    static const std::set<std::string> kNames = {"aten::size",          "aten::dim",
-                                                 "aten::len",           "aten::numel",
-                                                 "prim::dtype",         "prim::device",
-                                                 "prim::is_cuda",       "prim::is_cpu",
-                                                 "prim::requires_grad", "aten::is_floating_point",
-                                                 "prim::is_nested",     "aten::__is__",
-                                                 "aten::__isnot__"};
-    if (kNames.count(node->kind().toQualString()) == 0) return false;
-    if (node->kind() == aten::size && node->inputs().size() == 2) return toIValue(node->input(1)).has_value();
-    if (node->kind() == aten::__is__ || node->kind() == aten::__isnot__) {
-      return node->input(1)->type()->kind() == c10::TypeKind::NoneType;
-    }
-    return true;
   }
 
   void number_tied() {

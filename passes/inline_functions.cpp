@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "fast_path.h"
 #include "trace_weight.h"
 
 namespace vqt {
@@ -51,10 +52,12 @@ class Inliner {
       if (node->kind() == prim::CallFunction || node->kind() == prim::CallMethod) calls.push_back(node);
       if (is_float_linear(node)) giving.insert(weight_root(node->input(1))->node());
     });
+    const std::vector<FastPath> fast_paths = find_fast_paths(graph, 0);
     bool changed = false;
     for (Node* call : calls) {
       if (GraphFunction* function = called_function(call)) {
-        if (!giving.count(call) && !has_linear(*function)) continue;
+        const bool asks = enclosing_fast_path(fast_paths, call) < 0 && asks_a_weight(call, *function);
+        if (!asks && !giving.count(call) && !has_linear(*function)) continue;
         function->ensure_defined();
         call->removeInput(0);
         inlineCallTo(call, function, function->graph().get());
@@ -84,6 +87,27 @@ class Inliner {
       found = found || is_any_linear(node) || (inner != nullptr && has_linear(*inner));
     });
     return has_linear_[&function] = found;
+  }
+
+  // Does the call pass a tensor attribute to a function that does nothing but ask for its metadata?
+  static bool asks_a_weight(Node* call, GraphFunction& function) {
+    for (size_t i = 1; i < call->inputs().size(); ++i) {
+      const Value* passed = weight_root(call->inputs()[i]);
+      if (passed->node()->kind() != prim::GetAttr || !passed->type()->isSubtypeOf(*c10::TensorType::get()))
+        continue;
+      function.ensure_defined();
+      if (only_asked(function.graph()->inputs()[i - 1])) return true;
+    }
+    return false;
+  }
+
+  static bool only_asked(const Value* value) {
+    for (const Use& use : value->uses()) {
+      if (use.offset != 0) return false;
+      if (is_metadata_read(use.user)) continue;
+      if (!is_alias_of_input(use.user) || !only_asked(use.user->output())) return false;
+    }
+    return true;
   }
 
   void note_weight_arguments(int index, Graph& graph) {

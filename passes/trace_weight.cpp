@@ -240,6 +240,20 @@ bool is_row_slice(const Node* node) {
          node->kind() == prim::ListUnpack || node->kind() == aten::__getitem__ || is_split(node);
 }
 
+bool is_metadata_read(const Node* node) {
+  static const std::set<std::string> kNames = {
+      "aten::size",      "aten::dim",     "aten::len",      "aten::numel",         "prim::dtype",
+      "prim::device",    "prim::is_cuda", "prim::is_cpu",   "prim::requires_grad", "aten::is_floating_point",
+      "prim::is_nested", "aten::__is__",  "aten::__isnot__"};
+  if (!is_one_of(node, kNames)) return false;
+  if (node->kind() == aten::size && node->inputs().size() == 2)
+    return constant_int(node->input(1)).has_value();
+  if (node->kind() == aten::__is__ || node->kind() == aten::__isnot__) {
+    return node->input(1)->type()->kind() == c10::TypeKind::NoneType;
+  }
+  return true;
+}
+
 Value* weight_root(Value* weight) {
   static const std::set<std::string> kEnds = {"prim::Constant", "prim::Param",        "prim::CallMethod",
                                               "prim::If",       "prim::CallFunction", "prim::Loop"};

@@ -23,6 +23,10 @@ bool is_alias_of_input(const torch::jit::Node* node);
 // node cuts its first input into pieces or takes one out of a list of such pieces.
 bool is_row_slice(const torch::jit::Node* node);
 
+// node asks its first input for something that does not depend on its values and that a constant, the packed
+// weight or another parameter can answer: size, dtype, device, ...
+bool is_metadata_read(const torch::jit::Node* node);
+
 struct RowRange {
   int64_t begin = 0, end = 0;
 };
