@@ -14,9 +14,9 @@ namespace {
 constexpr int64_t kRowTile = 12,
                   kColumnTile = 2 * cpu::kPanel;        // what every kernel's main loop takes at a time
 constexpr int64_t kProductsPerTask = int64_t{1} << 19;  // below it a thread costs more than it saves
-// Preparing a row of x costs about as much as 8 columns of it, a column of the weight (read from memory) as
+// Preparing a row of x costs about as much as 20 columns of it, a column of the weight (read from memory) as
 // 12 rows.
-constexpr int64_t kRowCost = 8, kColumnCost = 12;
+constexpr int64_t kRowCost = 20, kColumnCost = 12;
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }

@@ -1,0 +1,212 @@
+// linear_int8 and linear_int4 (float32 in and out, dynamic activations, quantizing x included) against
+// torch's float32 linear, at VGGT's shapes. All three are timed in turns in one run, on weights that rotate
+// through more memory than the last cache; every figure is the least of its repetitions.
+//   linear_bench [--quick] [--threads N] [--repetitions N]
+#include <ATen/Parallel.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/randn.h>
+#include <torch/library.h>
+
+#include <ATen/core/dispatch/Dispatcher.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "cpu/isa.h"
+#include "linear_plan.h"
+#include "vqt/ops.h"
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int64_t kRotatedBytes = int64_t{96} << 20;
+
+struct Shape {
+  int64_t m, k, n;
+};
+
+double seconds(const std::function<void()>& work) {
+  const auto start = Clock::now();
+  work();
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+std::string cpu_name() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
+  }
+  return "unknown CPU";
+}
+
+// Multiply-adds a second of the instructions that int8's inner loop is made of, on registers alone and on all
+// threads: what no kernel that multiplies u8 by s8 one by one can pass.
+#if defined(__x86_64__)
+void avx2_loop(int64_t turns) {
+#define VQT_TWO(a, b)                      \
+  "vpmaddwd %%ymm12, %%ymm13, %%ymm14\n\t" \
+  "vpmaddwd %%ymm12, %%ymm13, %%ymm15\n\t" \
+  "vpaddd %%ymm14, %%ymm" #a ", %%ymm" #a  \
+  "\n\t"                                   \
+  "vpaddd %%ymm15, %%ymm" #b ", %%ymm" #b "\n\t"
+  asm volatile("1:\n\t" VQT_TWO(0, 1) VQT_TWO(2, 3) VQT_TWO(4, 5) VQT_TWO(6, 7) VQT_TWO(8, 9)
+                   VQT_TWO(10, 11) "dec %0\n\tjnz 1b\n\tvzeroupper"
+               : "+r"(turns)
+               :
+               : "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
+                 "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+}
+void avxvnni_loop(int64_t turns) {
+#define VQT_DOT(a) "%{vex%} vpdpbusd %%ymm12, %%ymm13, %%ymm" #a "\n\t"
+  asm volatile("1:\n\t" VQT_DOT(0) VQT_DOT(1) VQT_DOT(2) VQT_DOT(3) VQT_DOT(4) VQT_DOT(5) VQT_DOT(6)
+                   VQT_DOT(7) VQT_DOT(8) VQT_DOT(9) VQT_DOT(10) VQT_DOT(11) "dec %0\n\tjnz 1b\n\tvzeroupper"
+               : "+r"(turns)
+               :
+               : "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
+                 "xmm10", "xmm11", "xmm12", "xmm13");
+}
+void avx512vnni_loop(int64_t turns) {
+#define VQT_DOT512(a) "vpdpbusd %%zmm12, %%zmm13, %%zmm" #a "\n\t"
+  asm volatile("1:\n\t" VQT_DOT512(0) VQT_DOT512(1) VQT_DOT512(2) VQT_DOT512(3) VQT_DOT512(4) VQT_DOT512(5)
+                   VQT_DOT512(6) VQT_DOT512(7) VQT_DOT512(8) VQT_DOT512(9) VQT_DOT512(10)
+                       VQT_DOT512(11) "dec %0\n\tjnz 1b\n\tvzeroupper"
+               : "+r"(turns)
+               :
+               : "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
+                 "xmm10", "xmm11", "xmm12", "xmm13");
+}
+#endif
+
+double register_rate(vqt::cpu::Isa isa) {
+#if defined(__x86_64__)
+  using vqt::cpu::Isa;
+  const auto loop = isa == Isa::kAvx2 ? avx2_loop : isa == Isa::kAvxVnni ? avxvnni_loop : avx512vnni_loop;
+  const double products = 12.0 * (isa == Isa::kAvx2 ? 16 : isa == Isa::kAvxVnni ? 32 : 64);
+  if (isa == Isa::kRef) return 0;
+  constexpr int64_t kTurns = 100000;
+  const int threads = at::get_num_threads();
+  double least = 1e9;
+  for (int i = 0; i < 20; ++i) {
+    least = std::min(least, seconds([&] {
+                       at::parallel_for(0, threads, 1, [&](int64_t begin, int64_t end) {
+                         for (int64_t t = begin; t < end; ++t) loop(kTurns);
+                       });
+                     }));
+  }
+  return threads * kTurns * products / least;
+#else
+  (void)isa;
+  return 0;
+#endif
+}
+
+using LinearInt8 = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
+                              const std::optional<at::Tensor>&, const std::optional<at::Tensor>&,
+                              std::string_view, bool, double, int64_t, int64_t, int64_t);
+using LinearInt4 = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
+                              const std::optional<at::Tensor>&, const std::optional<at::Tensor>&, int64_t,
+                              std::string_view, bool, double, int64_t, int64_t, int64_t);
+
+template <class Schema>
+c10::TypedOperatorHandle<Schema> find(const char* name) {
+  return c10::Dispatcher::singleton().findSchemaOrThrow(name, "").typed<Schema>();
+}
+
+at::Tensor packed(const at::Tensor& w, int64_t bits, const char* granularity, int64_t group) {
+  const auto [scale, zero] = vqt::choose_qparams(w, bits, true, granularity, group);
+  const at::Tensor q = vqt::quantize(w, scale, zero, bits, true, granularity, group);
+  return vqt::pack_weight(q, scale, zero, bits, true, granularity, group, -1, "auto");
+}
+
+std::vector<at::Tensor> copies(const at::Tensor& weight, bool quick) {
+  const int64_t count = quick ? 1 : std::clamp<int64_t>(kRotatedBytes / weight.nbytes(), 2, 64);
+  std::vector<at::Tensor> all = {weight};
+  while (static_cast<int64_t>(all.size()) < count) all.push_back(weight.clone());
+  return all;
+}
+
+struct Result {
+  double torch = 1e9, int8 = 1e9, int4 = 1e9;
+};
+
+Result measure(const Shape& s, int repetitions, bool quick) {
+  const at::Tensor x = at::randn({s.m, s.k}), w = at::randn({s.n, s.k}), bias = at::randn({s.n});
+  const auto int8 = find<LinearInt8>("vqt::linear_int8");
+  const auto int4 = find<LinearInt4>("vqt::linear_int4");
+  const std::vector<at::Tensor> w32 = copies(w, quick), w8 = copies(packed(w, 8, "per_channel", 0), quick);
+  const std::vector<at::Tensor> w4 = copies(packed(w, 4, "group", 128), quick);
+  Result r;
+  size_t turn = 0;
+  const auto begin = Clock::now();
+  // few rows take microseconds: more repetitions, for at least half a second
+  while (repetitions-- > 0 || (!quick && std::chrono::duration<double>(Clock::now() - begin).count() < 0.5)) {
+    ++turn;
+    r.torch = std::min(r.torch, seconds([&] { at::linear(x, w32[turn % w32.size()], bias); }));
+    r.int8 = std::min(r.int8, seconds([&] {
+                        int8.call(x, w8[turn % w8.size()], bias, {}, {}, "dynamic", false, 0.0, 0, 0, -1);
+                      }));
+    r.int4 = std::min(r.int4, seconds([&] {
+                        int4.call(x, w4[turn % w4.size()], bias, {}, {}, 0, "dynamic", false, 0.0, 0, 0, -1);
+                      }));
+  }
+  return r;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  bool quick = false;
+  int repetitions = 15;
+  for (int i = 1; i < argc; ++i) {
+    const std::string flag = argv[i];
+    if (flag == "--quick") {
+      quick = true;
+    } else if (flag == "--threads" && i + 1 < argc) {
+      at::set_num_threads(std::max(1, std::atoi(argv[++i])));
+    } else if (flag == "--repetitions" && i + 1 < argc) {
+      repetitions = std::max(1, std::atoi(argv[++i]));
+    } else {
+      std::fprintf(stderr, "usage: linear_bench [--quick] [--threads N] [--repetitions N], got %s\n",
+                   argv[i]);
+      return 2;
+    }
+  }
+  std::vector<Shape> shapes;
+  for (const auto& [k, n] :
+       {std::pair<int64_t, int64_t>{1024, 1024}, {1024, 3072}, {1024, 4096}, {4096, 1024}}) {
+    for (int64_t m : {1, 16, 197, 1374}) shapes.push_back({m, k, n});
+  }
+  if (quick) {
+    shapes = {{5, 128, 32}};
+    repetitions = 1;
+  }
+  const vqt::cpu::Isa isa = vqt::cpu::best_isa();
+  const double rate = register_rate(isa);
+  std::printf("%s, %s, %d threads; %s on registers alone: %.1f G multiply-adds/s\n\n", cpu_name().c_str(),
+              vqt::cpu::to_string(isa), at::get_num_threads(),
+              isa == vqt::cpu::Isa::kAvx2 ? "vpmaddwd + vpaddd" : "vpdpbusd", rate / 1e9);
+  std::printf(
+      "| M x K -> N | torch float32 ms | GFLOP/s | int8 ms | ratio | share of rate | int4 g128 ms | ratio | "
+      "plan |\n");
+  std::printf("| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
+  for (const Shape& s : shapes) {
+    const Result r = measure(s, repetitions, quick);
+    const double products = static_cast<double>(s.m) * s.k * s.n;
+    const vqt::LinearPlan plan = vqt::plan_linear({s.m, 0, s.n, s.k, 8, at::get_num_threads(), isa});
+    std::printf("| %lld x %lld -> %lld | %.3f | %.1f | %.3f | %.2f | %.2f | %.3f | %.2f | %lld x %lld |\n",
+                static_cast<long long>(s.m), static_cast<long long>(s.k), static_cast<long long>(s.n),
+                r.torch * 1e3, 2 * products / r.torch / 1e9, r.int8 * 1e3, r.torch / r.int8,
+                rate > 0 ? products / r.int8 / rate : 0.0, r.int4 * 1e3, r.torch / r.int4,
+                static_cast<long long>(plan.row_tasks), static_cast<long long>(plan.column_tasks));
+    std::fflush(stdout);
+  }
+  return 0;
+}
