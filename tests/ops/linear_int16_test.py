@@ -73,9 +73,7 @@ def test_half_types_round_once_at_the_end(dtype: torch.dtype) -> None:
 def test_strides_grad_and_autocast() -> None:
     x, weight, scale, bias = problem((6,), 20, 48, True)
     want = ops.linear_int16(x, weight, bias, scale)
-    assert torch.equal(
-        ops.linear_int16(x.t().contiguous().t(), weight.t().contiguous().t(), bias, scale), want
-    )
+    assert torch.equal(ops.linear_int16(x.t().contiguous().t(), weight.t().contiguous().t(), bias, scale), want)
     with torch.enable_grad():
         got = ops.linear_int16(x.clone().requires_grad_(), weight, bias.clone().requires_grad_(), scale)
     assert torch.equal(got.detach(), want)

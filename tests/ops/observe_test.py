@@ -16,9 +16,7 @@ def fresh() -> torch.Tensor:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_minmax_streams(dtype: torch.dtype) -> None:
     s = fresh()
-    seen = [
-        torch.randn(3, 5, generator=torch.Generator().manual_seed(i)).to(dtype) * (i + 1) for i in range(5)
-    ]
+    seen = [torch.randn(3, 5, generator=torch.Generator().manual_seed(i)).to(dtype) * (i + 1) for i in range(5)]
     for i, x in enumerate(seen):
         ops.observe(x if i % 2 else x.t(), s)
         so_far = torch.stack(seen[: i + 1]).float()

@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-import torch
-
 import qref
+import torch
 from qref import Scheme
 
 ops = torch.ops.vqt

@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-import torch
-
 import qref
+import torch
 from qref import Scheme, f32
 
 ops = torch.ops.vqt
@@ -32,9 +31,7 @@ def test_equals_numpy(s: Scheme, shape: tuple[int, int]) -> None:
 def test_error_is_at_most_half_a_step(s: Scheme) -> None:
     x = qref.weights(9, 70)["normal"]
     scale, zero = ops.choose_qparams(torch.from_numpy(x), *s.args)
-    back = ops.dequantize(
-        ops.quantize(torch.from_numpy(x), scale, zero, *s.args), scale, zero, *s.args
-    ).numpy()
+    back = ops.dequantize(ops.quantize(torch.from_numpy(x), scale, zero, *s.args), scale, zero, *s.args).numpy()
     step = scale.numpy()[np.arange(x.size) // s.run(*x.shape)].reshape(x.shape)
     # An asymmetric range may move by the rounding of its zero point: one step at its ends, half elsewhere.
     limit = 0.5 if s.symmetric else 1.0
@@ -182,9 +179,7 @@ def test_strides_do_not_matter(s: Scheme, view: str) -> None:
     q = ops.quantize(x, scale, zero, *s.args)
     strided = torch.stack([scale, scale * 3], dim=1)[:, 0], torch.stack([zero, zero + 1], dim=1)[:, 0]
     assert torch.equal(ops.quantize(v, *strided, *s.args), q)
-    assert torch.equal(
-        ops.dequantize(VIEWS[view](q), *strided, *s.args), ops.dequantize(q, scale, zero, *s.args)
-    )
+    assert torch.equal(ops.dequantize(VIEWS[view](q), *strided, *s.args), ops.dequantize(q, scale, zero, *s.args))
 
 
 @pytest.mark.parametrize("shape", [(), (5,), (2, 3, 4), (2, 1, 3, 5)], ids=str)
