@@ -8,18 +8,16 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-PATCH = 14
-
 
 class Tiny(nn.Module):
     """Takes [B, S, 3, H, W] as VGGT does; depth for every pixel, a pose for every frame, a nest beside them."""
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
-        self.embed = nn.Conv2d(3, width, PATCH, PATCH)
+        self.embed = nn.Conv2d(3, width, 14, 14)
         self.first = nn.Linear(width, width)
         self.blocks = nn.ModuleList(nn.Linear(width, width) for _ in range(3))
-        self.to_depth = nn.Linear(width, PATCH * PATCH)
+        self.to_depth = nn.Linear(width, 14 * 14)
         self.pose = nn.Linear(width, 9)
 
     def forward(self, images: Tensor) -> Dict[str, Tensor]:
@@ -28,7 +26,7 @@ class Tiny(nn.Module):
         x = torch.tanh(self.first(x))
         for block in self.blocks:
             x = x + torch.tanh(block(x))
-        d = torch.exp(self.to_depth(x)).reshape(b, s, h // PATCH, w // PATCH, PATCH, PATCH)
+        d = torch.exp(self.to_depth(x)).reshape(b, s, h // 14, w // 14, 14, 14)
         pose = self.pose(x.mean(1)).reshape(b, s, 9)
         return {
             "depth": d.permute(0, 1, 2, 4, 3, 5).reshape(b, s, h, w, 1),
@@ -43,7 +41,7 @@ class Classifier(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.embed = nn.Conv2d(3, 16, PATCH, PATCH)
+        self.embed = nn.Conv2d(3, 16, 14, 14)
         self.layers = nn.ModuleList(nn.Linear(16, 16) for _ in range(4))
 
     def forward(self, x: Tensor) -> Tuple[Tensor, Dict[str, List[Tensor]]]:
@@ -58,7 +56,7 @@ class Wide(nn.Module):
 
     def __init__(self, width: int = 2048) -> None:
         super().__init__()
-        self.embed = nn.Conv2d(3, width, PATCH, PATCH)
+        self.embed = nn.Conv2d(3, width, 14, 14)
         self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(8))
 
     def forward(self, images: Tensor) -> Tensor:
