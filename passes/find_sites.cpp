@@ -27,9 +27,14 @@ class SiteFinder {
           assigned_.emplace(model.instance_of(node->input(0)), node->s(attr::name));
       });
     }
+    for (const MethodGraph& method : model.methods()) {
+      for_each_node(method.graph->block(), [&](Node* node) { note_width(node); });
+    }
     known_int_ = [this](const Value* value) -> std::optional<int64_t> {
       const c10::IValue held = constant_attribute(value);
-      return held.isInt() ? std::optional<int64_t>(held.toInt()) : std::nullopt;
+      if (held.isInt()) return held.toInt();
+      const Value* tensor = tensor_with_last_size(value);
+      return tensor == nullptr ? std::nullopt : width_of(*tensor, value->node());
     };
   }
 
@@ -54,6 +59,30 @@ class SiteFinder {
     const int owner = model_.instance_of(value->node()->input(0));
     if (owner < 0 || assigned_.count({owner, value->node()->s(attr::name)})) return {};
     return model_.attribute(value);
+  }
+
+  // A linear tells how wide its input is: anything else would be an error.
+  void note_width(const Node* linear) {
+    if (!is_float_linear(linear)) return;
+    Value* root = weight_root(linear->input(1));
+    const c10::IValue held = root->node()->kind() == prim::Constant ? toIValue(root).value_or(c10::IValue())
+                                                                    : model_.attribute(root);
+    if (!held.isTensor() || !held.toTensor().defined() || held.toTensor().dim() != 2) return;
+    if (!keeps_columns(linear->input(1), root)) return;
+    widths_[linear->input(0)].emplace_back(linear->owningBlock(), held.toTensor().size(1));
+  }
+
+  // The last size of a tensor, where a linear that runs whenever `reader` does takes it as its input.
+  std::optional<int64_t> width_of(const Value& tensor, const Node* reader) const {
+    const auto found = widths_.find(&tensor);
+    if (found == widths_.end()) return std::nullopt;
+    for (const Block* block = reader->owningBlock(); block != nullptr;
+         block = block->owningNode() == nullptr ? nullptr : block->owningNode()->owningBlock()) {
+      for (const auto& [linear_block, width] : found->second) {
+        if (linear_block == block) return width;
+      }
+    }
+    return std::nullopt;
   }
 
   // ---- order and calls
@@ -349,6 +378,7 @@ class SiteFinder {
   const ModelGraphs& model_;
   SiteTable table_;
   KnownInt known_int_;
+  std::unordered_map<const Value*, std::vector<std::pair<const Block*, int64_t>>> widths_;
   std::set<std::pair<int, std::string>> assigned_;  // attributes some method assigns to
   std::unordered_map<const Node*, int> site_by_node_;
   std::unordered_map<std::string, int> site_by_key_;

@@ -254,6 +254,34 @@ bool is_metadata_read(const Node* node) {
   return true;
 }
 
+bool keeps_columns(const Value* weight, const Value* root) {
+  const Value* value = weight;
+  while (value != root) {
+    const Node* node = value->node();
+    const bool list_item = node->kind() == prim::ListUnpack || node->kind() == aten::__getitem__;
+    const bool rows = node->kind() == prim::ConstantChunk ? node->i(attr::dim) == 0
+                      : node->kind() == aten::slice || node->kind() == aten::narrow
+                          ? constant_int(node->input(1)) == 0
+                          : is_split(node) && constant_int(node->input(2)) == 0;
+    if (!is_alias_of_input(node) && !list_item && !rows) return false;
+    value = node->input(0);
+  }
+  return true;
+}
+
+const Value* tensor_with_last_size(const Value* value) {
+  const Node* node = value->node();
+  if (node->kind() == aten::size && node->inputs().size() == 2) {
+    return constant_int(node->input(1)) == -1 ? node->input(0) : nullptr;
+  }
+  const bool last_unpacked =
+      node->kind() == prim::ListUnpack && value->offset() + 1 == node->outputs().size();
+  const bool last_item = node->kind() == aten::__getitem__ && constant_int(node->input(1)) == -1;
+  if (!last_unpacked && !last_item) return nullptr;
+  const Node* sizes = node->input(0)->node();
+  return sizes->kind() == aten::size && sizes->inputs().size() == 1 ? sizes->input(0) : nullptr;
+}
+
 Value* weight_root(Value* weight) {
   static const std::set<std::string> kEnds = {"prim::Constant", "prim::Param",        "prim::CallMethod",
                                               "prim::If",       "prim::CallFunction", "prim::Loop"};

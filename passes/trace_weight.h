@@ -27,10 +27,15 @@ bool is_row_slice(const torch::jit::Node* node);
 // weight or another parameter can answer: size, dtype, device, ...
 bool is_metadata_read(const torch::jit::Node* node);
 
+// Does weight have as many columns as root, whatever rows it holds?
+bool keeps_columns(const torch::jit::Value* weight, const torch::jit::Value* root);
+// The tensor whose last size value is, or null: x.size(-1), x.shape[-1], or the last of a, b, c = x.shape.
+const torch::jit::Value* tensor_with_last_size(const torch::jit::Value* value);
+
 struct RowRange {
   int64_t begin = 0, end = 0;
 };
-// The value of an attribute of int type that no method assigns to; empty where it is not known.
+// What a value of int type always is; empty where it is not known.
 using KnownInt = std::function<std::optional<int64_t>(const torch::jit::Value*)>;
 // Which of root's n rows `weight` holds. Empty where that is not known before run time; problem then says
 // why.

@@ -195,6 +195,24 @@ def test_row_slices_are_calls_of_one_site() -> None:
     assert site.calls == 14
 
 
+def test_slices_at_the_width_of_a_linear_input() -> None:
+    class Cross(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.in_proj_weight = nn.Parameter(torch.randn(48, 16) * 0.2)
+            self.in_proj_bias = nn.Parameter(torch.randn(48))
+
+        def forward(self, x: Tensor, context: Tensor) -> Tensor:
+            n, t, dim = x.shape
+            q = F.linear(x, self.in_proj_weight[:dim], self.in_proj_bias[:dim])
+            k, v = F.linear(context, self.in_proj_weight[dim:], self.in_proj_bias[dim:]).chunk(2, dim=-1)
+            if n > 100:
+                q = q + F.linear(x, self.in_proj_weight[2 * x.shape[-1] :])
+            return q.sum(1) + (k * v).sum(1)
+
+    check(Cross(), torch.randn(2, 5, 16), torch.randn(2, 7, 16), quantized=["in_proj_weight"])
+
+
 @pytest.mark.parametrize(
     ("expression", "reason"),
     [
