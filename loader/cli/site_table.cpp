@@ -28,11 +28,21 @@ std::string columns(const std::vector<std::vector<std::string>>& rows) {
   return out;
 }
 
-// "  12 sites: reason: first, second and 10 more"
+// A reason that speaks of its own site, said of many.
+std::string general(const SiteReport& site) {
+  std::string reason = site.reason;
+  for (size_t at = reason.find(site.name); !site.name.empty() && at != std::string::npos;
+       at = reason.find(site.name, at)) {
+    reason.replace(at, site.name.size(), "its module");
+  }
+  return reason;
+}
+
+// "  12 float: reason: first, second and 10 more"
 std::string kept_lines(const std::vector<SiteReport>& sites) {
   std::map<std::string, std::vector<std::string>> by_reason;
   for (const SiteReport& s : sites) {
-    if (!quantized(s)) by_reason[s.reason].push_back(s.name.empty() ? "the model" : s.name);
+    if (!quantized(s)) by_reason[general(s)].push_back(s.name.empty() ? "the model" : s.name);
   }
   std::string out;
   for (const auto& [reason, names] : by_reason) {
