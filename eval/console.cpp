@@ -39,7 +39,8 @@ void Console::update(int64_t done, int64_t total) {
   total_ = total;
   if (quiet_ || what_.empty()) return;
   if (terminal_) return draw();
-  if (std::chrono::duration<double>(Clock::now() - last_line_).count() < kLineEverySeconds) return;
+  if (done == total || std::chrono::duration<double>(Clock::now() - last_line_).count() < kLineEverySeconds)
+    return;
   last_line_ = Clock::now();
   const double left = done > 0 ? seconds() / done * (total - done) : 0;
   fmt::print(stderr, "{}: {} of {}{}\n", what_, done, total,

@@ -119,7 +119,7 @@ void legend(cv::Mat& figure, cv::Rect place, int map, double low, double high, c
     cv::line(figure, {x, place.y + kBar}, {x, place.y + kBar + 4}, kSoftInk);
     text(figure, words, {std::clamp(x - w / 2, place.x, place.x + place.width - w), baseline}, 0.42, kInk);
   }
-  text(figure, unit, {place.x, baseline + 20}, 0.42, kSoftInk);
+  text(figure, fitted(unit, 0.42, place.width), {place.x, baseline + 20}, 0.42, kSoftInk);
 }
 
 // photo | float | quantized | difference, with a title, labels and legends.
@@ -142,7 +142,7 @@ cv::Mat figure_of(std::vector<std::pair<std::string, cv::Mat>> panels, const std
   legend(figure, {kMargin + w + kGap, y, 2 * w + kGap, 0}, kDepthMap, scale.low, scale.high,
          "depth in the model's unit, both maps on one scale; the end colours also stand for less and more");
   legend(figure, {kMargin + 3 * (w + kGap), y, w, 0}, kDifferenceMap, 0, scale.difference,
-         "absolute difference, its 99th percentile and more in the last colour");
+         "absolute difference; last colour: more");
   return figure;
 }
 

@@ -58,7 +58,7 @@ Rows comparison(const EvalReport& r) {
     for (const auto& [path, metrics] : m.outputs) low = std::min(low, metrics.cosine);
     const bool all_equal =
         std::all_of(m.outputs.begin(), m.outputs.end(), [](const auto& o) { return o.second.equal; });
-    rows.push_back({m.name, main_scheme(m), megabytes(m.cost.size_bytes),
+    rows.push_back({m.name, shortened(main_scheme(m), 16), megabytes(m.cost.size_bytes),
                     ratio(static_cast<double>(ref.size_bytes), static_cast<double>(m.cost.size_bytes)),
                     milliseconds(m.cost.ms_per_image), ratio(ref.ms_per_image, m.cost.ms_per_image),
                     megabytes(m.cost.peak_memory_bytes),
@@ -76,7 +76,7 @@ std::string shape_text(const std::vector<int64_t>& shape) {
 
 // PSNR in dB: one row an output, one column a model; in blocks that fit the width.
 std::string psnr_matrix(const EvalReport& r) {
-  constexpr size_t kModelsABlock = 6;
+  constexpr size_t kModelsABlock = 5;
   std::string text;
   for (size_t first = 0; first < r.models.size(); first += kModelsABlock) {
     const size_t last = std::min(first + kModelsABlock, r.models.size());

@@ -21,6 +21,7 @@ function el(tag, attributes = {}, ...children) {
 // Numbers as people read them.
 const trim = (value, digits) => Number(value.toPrecision(digits)).toString();
 const megabytes = (bytes) => (bytes / 1e6 < 99.95 ? (bytes / 1e6).toFixed(1) : (bytes / 1e6).toFixed(0)) + " MB";
+const sizeText = (bytes) => bytes < 1e3 ? `${bytes} B` : bytes < 1e6 ? `${trim(bytes / 1e3, 3)} kB` : megabytes(bytes);
 const milliseconds = (ms) => (ms < 9.995 ? ms.toFixed(2) : ms < 99.95 ? ms.toFixed(1) : ms.toFixed(0)) + " ms";
 const small = (value) => value === null ? "–" : value === 0 ? "0" : Math.abs(value) >= 0.01 && Math.abs(value) < 1e4
   ? trim(value, 3) : value.toExponential(1);
@@ -105,14 +106,15 @@ function costChart(title, value, text) {
 }
 
 // ---- sections ----
+const allEqual = (model) => Object.values(model.outputs).every((m) => m.equal);
 const best = (value) => models.reduce((a, b) => (value(b) > value(a) ? b : a));
 function headline() {
-  const psnrOf = (m) => (worst(m) ? worst(m)[1].psnr_db : Infinity);
+  const psnrOf = (m) => (worst(m) ? worst(m)[1].psnr_db : allEqual(m) ? Infinity : -Infinity);
   const closest = best(psnrOf), smallest = best((m) => m.compression), fastest = best((m) => -m.ms_per_image);
   const speed = reference.ms_per_image / fastest.ms_per_image;
   const part = (label, m, text) => [`${label}: `, el("b", {}, m.name), ` (${text}). `];
   return el("p", {class: "lead"},
-    ...part("Closest to float", closest, worst(closest) ? `worst output ${worst(closest)[0]}, ${psnrOf(closest).toFixed(1)} dB PSNR` : "all outputs equal"),
+    ...part("Closest to float", closest, worst(closest) ? `worst output ${worst(closest)[0]}, ${psnrOf(closest).toFixed(1)} dB PSNR` : allEqual(closest) ? "all outputs equal" : "no PSNR"),
     ...part("Smallest", smallest, `${smallest.compression.toFixed(2)}x`),
     ...part("Fastest", fastest, `${speed.toFixed(2)}x`));
 }
@@ -125,7 +127,7 @@ function summary() {
     const low = Math.min(...Object.values(m.outputs).map((o) => o.cosine ?? 1));
     rows.push([named(i, m.name), m.scheme, megabytes(m.size_bytes), `${m.compression.toFixed(2)}x`, milliseconds(m.ms_per_image),
       `${(reference.ms_per_image / m.ms_per_image).toFixed(2)}x`, megabytes(m.peak_memory_bytes),
-      bad ? `${bad[1].psnr_db.toFixed(1)} dB` : "inf", bad ? bad[0] : "all equal", low === 1 ? "1" : low.toFixed(6)]);
+      bad ? `${bad[1].psnr_db.toFixed(1)} dB` : allEqual(m) ? "inf" : "–", bad ? bad[0] : allEqual(m) ? "all equal" : "", low === 1 ? "1" : low.toFixed(6)]);
   });
   return table(["~model", "~scheme", "archive", "smaller", "time per image", "faster", "peak memory", "worst PSNR", "~in output", "lowest cosine"], rows);
 }
@@ -215,9 +217,9 @@ function sitesSection() {
     const wanted = sites.filter((s) => `${s.name} ${s.scheme} ${s.reason}`.includes(filter.value));
     const before = quantized.reduce((n, s) => n + s.bytes_before, 0), after = quantized.reduce((n, s) => n + s.bytes_after, 0);
     place.replaceChildren(
-      el("p", {class: "soft"}, `${quantized.length} of ${sites.length} weights quantized, ${megabytes(before)} became ${megabytes(after)}.`),
+      el("p", {class: "soft"}, `${quantized.length} of ${sites.length} weights quantized, ${sizeText(before)} became ${sizeText(after)}.`),
       table(["~site", "shape", "~scheme", "before", "after", "weight SQNR", "calls", "~reason"], wanted.map((s) => [
-        s.name, s.shape.join(" x "), s.scheme, megabytes(s.bytes_before), megabytes(s.bytes_after),
+        s.name, s.shape.join(" x "), s.scheme, sizeText(s.bytes_before), sizeText(s.bytes_after),
         typeof s.weight_sqnr_db === "number" ? `${s.weight_sqnr_db.toFixed(1)} dB` : "–", String(s.calls), s.reason || ""]), true));
   };
   choice.addEventListener("change", make);
