@@ -15,6 +15,7 @@ namespace vqt::cpu {
 namespace {
 
 constexpr int kTileRows = 6;
+constexpr int64_t kUnpackedBytes = 192 << 10;  // panels that stay in L2 while all rows pass
 
 inline __m256i load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
 inline void store(void* p, __m256i v) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
@@ -162,17 +163,30 @@ void tile(const LinearInt4& a, const int8_t* w, int64_t row, int64_t column, Ran
 }  // namespace
 
 void linear_int4_avx2(const LinearInt4& a, Range rows, Range columns) {
-  if (rows.size() <= 0) return;
-  int8_t* w = static_cast<int8_t*>(scratch(static_cast<size_t>(a.groups * a.group * kPanel)));
-  for (int64_t c = columns.begin / kPanel * kPanel; c < columns.end; c += kPanel) {
-    const uint8_t* panel = a.w + c / kPanel * a.groups * a.group_bytes;
-    for (int64_t g = 0; g < a.groups; ++g)
-      unpack_group(a, panel + g * a.group_bytes, w + g * a.group * kPanel);
+  if (rows.size() <= 0 || columns.size() <= 0) return;
+  const int64_t panel_values = a.groups * a.group * kPanel, first = columns.begin / kPanel;
+  const int64_t panels = (columns.end - 1) / kPanel + 1 - first;
+  const int64_t at_once = std::clamp<int64_t>(kUnpackedBytes / panel_values, 1, panels);
+  int8_t* w = static_cast<int8_t*>(scratch(static_cast<size_t>(at_once * panel_values)));
+  for (int64_t start = first; start < first + panels; start += at_once) {
+    const int64_t end = std::min(start + at_once, first + panels);
+    for (int64_t p = start; p < end; ++p) {
+      for (int64_t g = 0; g < a.groups; ++g) {
+        unpack_group(a, a.w + (p * a.groups + g) * a.group_bytes,
+                     w + (p - start) * panel_values + g * a.group * kPanel);
+      }
+    }
     int64_t r = rows.begin;
-    for (; r + kTileRows <= rows.end; r += kTileRows) tile<kTileRows>(a, w, r, c, columns);
-    for (; r + 3 <= rows.end; r += 3) tile<3>(a, w, r, c, columns);
-    if (r + 2 == rows.end) tile<2>(a, w, r, c, columns);
-    if (r + 1 == rows.end) tile<1>(a, w, r, c, columns);
+    const auto all_panels = [&](auto tile_of, int64_t tile_rows) {
+      for (; r + tile_rows <= rows.end; r += tile_rows) {
+        for (int64_t p = start; p < end; ++p)
+          tile_of(a, w + (p - start) * panel_values, r, p * kPanel, columns);
+      }
+    };
+    all_panels(tile<kTileRows>, kTileRows);
+    all_panels(tile<3>, 3);
+    all_panels(tile<2>, 2);
+    all_panels(tile<1>, 1);
   }
 }
 

@@ -25,9 +25,10 @@ namespace {
 constexpr int kTileRows = 6;
 constexpr int64_t kBlockRows = 2 * kTileRows, kBlockColumns = 2 * kPanel;
 constexpr int kProducts = 7;
-constexpr int64_t kMaxDepthLanes =
-    512;  // 32-bit lanes (4 k's) of one pass: 7 weight operands stay in 256 KiB of L2
-constexpr int64_t kMaxXBytes = int64_t(4) << 20;  // widened x of one pass over the weights
+constexpr int64_t kSums = kBlockRows * kBlockColumns;
+constexpr int64_t kMaxDepthLanes = 512;             // 32-bit lanes (4 k's) of one pass over k
+constexpr int64_t kMaxWBytes = int64_t(256) << 10;  // widened weights that stay in L2 while all rows pass
+constexpr int64_t kMaxXBytes = int64_t(4) << 20;    // widened x of one pass over the weights
 
 inline __m256i load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
 inline void store(void* p, __m256i v) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
@@ -330,16 +331,27 @@ inline void prefetch_y(const LinearInt8& a, int64_t row, int64_t column) {
   }
 }
 
+inline void finish_block(const LinearInt8& a, int64_t row, int64_t column, Range columns,
+                         const int32_t* sums) {
+  for (int64_t r = 0; r < kBlockRows; ++r, sums += kBlockColumns) {
+    finish(a, row + r, column, columns, load(sums), load(sums + 8));
+    finish(a, row + r, column + kPanel, columns, load(sums + 16), load(sums + 24));
+  }
+}
+
 // rows: a multiple of 12. columns: from a panel's start, a multiple of 32 wide after rounding up to panels.
 void strassen(const LinearInt8& a, Range rows, Range columns) {
   const Depth d = cut_depth(a.k_pad);
-  const int64_t x_pass = kProducts * d.x_operand(), x_block = d.passes * x_pass;  // of 12 rows
+  const int64_t first = columns.begin / kPanel * kPanel;
+  const int64_t pairs = (columns.end - first + kBlockColumns - 1) / kBlockColumns;  // of panels
+  const int64_t x_pass = kProducts * d.x_operand(), x_block = d.passes * x_pass;    // of 12 rows
+  const int64_t w_pair = kProducts * d.w_operand();
   const int64_t blocks_at_once = std::clamp<int64_t>(kMaxXBytes / (x_block * 4), 1, rows.size() / kBlockRows);
-  const size_t x_count = size_t(blocks_at_once * x_block), w_count = size_t(kProducts * d.w_operand());
-  const size_t sum_count = size_t(blocks_at_once * kBlockRows * kBlockColumns);
-  int32_t* w =
-      static_cast<int32_t*>(scratch((x_count + w_count + sum_count) * 4));  // w first: it is read aligned
-  int32_t* sums = w + w_count;
+  const int64_t pairs_at_once = std::clamp<int64_t>(kMaxWBytes / (w_pair * 4), 1, pairs);
+  const int64_t x_count = blocks_at_once * x_block, w_count = pairs_at_once * w_pair;
+  const int64_t sum_count = blocks_at_once * pairs_at_once * kSums;
+  int32_t* w = static_cast<int32_t*>(scratch(static_cast<size_t>(x_count + w_count + sum_count) * 4));
+  int32_t* sums = w + w_count;  // w comes first: it is read aligned
   int32_t* x = sums + sum_count;
   for (int64_t row = rows.begin; row < rows.end; row += blocks_at_once * kBlockRows) {
     const int64_t blocks = std::min(blocks_at_once, (rows.end - row) / kBlockRows);
@@ -348,19 +360,21 @@ void strassen(const LinearInt8& a, Range rows, Range columns) {
         widen_x(a, d, row + b * kBlockRows, pass, x + b * x_block + pass * x_pass);
       }
     }
-    for (int64_t c = columns.begin / kPanel * kPanel; c < columns.end; c += kBlockColumns) {
-      std::memset(sums, 0, size_t(blocks) * kBlockRows * kBlockColumns * 4);
+    for (int64_t pair = 0; pair < pairs; pair += pairs_at_once) {
+      const int64_t now = std::min(pairs_at_once, pairs - pair);
+      std::memset(sums, 0, static_cast<size_t>(blocks * now * kSums) * 4);
       for (int64_t pass = 0; pass < d.passes; ++pass) {
-        widen_w(a, d, c, pass, w);
+        for (int64_t p = 0; p < now; ++p) {
+          widen_w(a, d, first + (pair + p) * kBlockColumns, pass, w + p * w_pair);
+        }
         for (int64_t b = 0; b < blocks; ++b) {
-          int32_t* c_sums = sums + b * kBlockRows * kBlockColumns;
-          if (pass + 1 == d.passes) prefetch_y(a, row + b * kBlockRows, c);
-          multiply(d, x + b * x_block + pass * x_pass, w, c_sums);
-          if (pass + 1 < d.passes) continue;
-          for (int64_t r = 0; r < kBlockRows; ++r) {
-            const int32_t* s = c_sums + r * kBlockColumns;
-            finish(a, row + b * kBlockRows + r, c, columns, load(s), load(s + 8));
-            finish(a, row + b * kBlockRows + r, c + kPanel, columns, load(s + 16), load(s + 24));
+          for (int64_t p = 0; p < now; ++p) {
+            const int64_t r = row + b * kBlockRows, c = first + (pair + p) * kBlockColumns;
+            int32_t* block_sums = sums + (b * now + p) * kSums;
+            const bool last = pass + 1 == d.passes;
+            if (last) prefetch_y(a, r, c);
+            multiply(d, x + b * x_block + pass * x_pass, w + p * w_pair, block_sums);
+            if (last) finish_block(a, r, c, columns, block_sums);
           }
         }
       }

@@ -140,7 +140,7 @@ void check(Shape shape, std::mt19937& random, int64_t first = 0, int64_t last = 
 TEST(LinearInt8Kernel, TileEdges) {
   std::mt19937 random(1);
   for (int64_t m : {1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 23, 24, 25, 36, 37}) {
-    for (int64_t n : {1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 48, 49, 64, 65}) check({m, n, 20}, random);
+    for (int64_t n : {1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 48, 49, 64, 65}) check({m, n, 100}, random);
   }
 }
 
@@ -162,7 +162,7 @@ TEST(LinearInt8Kernel, AnyRangeOfColumns) {
   const int64_t n = 75;
   for (int64_t begin = 0; begin < n; begin += 1 + random() % 3) {
     for (int64_t end = begin + 1; end <= n; end += 1 + random() % 5) {
-      check({1 + static_cast<int64_t>(random() % 14), n, 24}, random, begin, end);
+      check({1 + static_cast<int64_t>(random() % 14), n, 72}, random, begin, end);
     }
   }
 }
