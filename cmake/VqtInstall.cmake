@@ -1,7 +1,4 @@
 # cmake --install: libraries, headers, binaries and the package that find_package(vqt) finds (with or without CUDA there).
-if(NOT TARGET vqt-quantize)
-  return()
-endif()
 include(CMakePackageConfigHelpers)
 
 set(VQT_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/vqt)
@@ -10,6 +7,10 @@ install(TARGETS vqt_ops vqt_passes EXPORT vqtTargets
 install(TARGETS vqt-quantize RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 if(TARGET vqt-eval)
   install(TARGETS vqt-eval RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+if(TARGET vqt_python_c)  # lib on sys.path is all that `import vqt` needs
+  install(TARGETS vqt_python_c LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/vqt)
+  install(DIRECTORY python/vqt/ DESTINATION ${CMAKE_INSTALL_LIBDIR}/vqt FILES_MATCHING PATTERN "*.py")
 endif()
 install(DIRECTORY ops/include/vqt passes/include/vqt DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 install(EXPORT vqtTargets NAMESPACE vqt:: DESTINATION ${VQT_CMAKE_DIR})
