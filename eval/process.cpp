@@ -107,7 +107,10 @@ int run_self(const std::vector<std::string>& arguments,
       on_line(pending.substr(0, end));
     }
   }
-  return child.wait();
+  const int code = child.wait();
+  throw_if_interrupted();
+  if (code == 128 + SIGINT) throw Interrupted(SIGINT);  // Ctrl-C reaches the child too, and may end it first
+  return code;
 }
 
 TempFolder::TempFolder(const std::string& parent) : path_(parent + "/.vqt-eval-XXXXXX") {

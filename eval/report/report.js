@@ -110,13 +110,17 @@ const allEqual = (model) => Object.values(model.outputs).every((m) => m.equal);
 const best = (value) => models.reduce((a, b) => (value(b) > value(a) ? b : a));
 function headline() {
   const psnrOf = (m) => (worst(m) ? worst(m)[1].psnr_db : allEqual(m) ? Infinity : -Infinity);
+  const accuracy = (m) => worst(m) ? `worst output ${worst(m)[0]}, ${psnrOf(m).toFixed(1)} dB PSNR` : allEqual(m) ? "all outputs equal" : "no PSNR";
+  const speed = (m) => {
+    const ratio = reference.ms_per_image / m.ms_per_image;
+    return ratio >= 1 ? `${ratio.toFixed(2)}x faster` : `${(1 / ratio).toFixed(2)}x slower`;
+  };
+  const size = (m) => m.compression >= 1 ? `${m.compression.toFixed(2)}x smaller` : `${(1 / m.compression).toFixed(2)}x larger`;
+  if (models.length === 1) return el("p", {class: "lead"}, el("b", {}, models[0].name), `: ${size(models[0])}, ${speed(models[0])}; ${accuracy(models[0])}.`);
   const closest = best(psnrOf), smallest = best((m) => m.compression), fastest = best((m) => -m.ms_per_image);
-  const speed = reference.ms_per_image / fastest.ms_per_image;
   const part = (label, m, text) => [`${label}: `, el("b", {}, m.name), ` (${text}). `];
-  return el("p", {class: "lead"},
-    ...part("Closest to float", closest, worst(closest) ? `worst output ${worst(closest)[0]}, ${psnrOf(closest).toFixed(1)} dB PSNR` : allEqual(closest) ? "all outputs equal" : "no PSNR"),
-    ...part("Smallest", smallest, `${smallest.compression.toFixed(2)}x`),
-    ...part("Fastest", fastest, `${speed.toFixed(2)}x`));
+  return el("p", {class: "lead"}, ...part("Closest to float", closest, accuracy(closest)), ...part("Smallest", smallest, size(smallest)),
+    ...part("Fastest", fastest, speed(fastest)));
 }
 
 function summary() {

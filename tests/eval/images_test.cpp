@@ -70,6 +70,8 @@ struct Fixture {
   int64_t height, width, row_step;  // every 7th column is stored, and every row_step-th row
 };
 
+void PrintTo(const Fixture& f, std::ostream* out) { *out << f.name; }
+
 class OfficialLoader : public testing::TestWithParam<Fixture> {};
 
 TEST_P(OfficialLoader, IsMatchedWithinOneOf255) {

@@ -390,6 +390,23 @@ def test_a_killed_worker_is_an_error_that_says_so(tmp_path: Path) -> None:
     assert list((tmp_path / "o").iterdir()) == []
 
 
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium to draw the page")
+def test_the_page_draws_itself(compared: tuple[Path, str], tmp_path: Path) -> None:
+    """The text of the page after its script ran, with a model's name that would be an element if it were not escaped."""
+    html = (compared[0] / "report.html").read_text().replace('"name":"q8"', '"name":"q8\\u003cimg src=x id=evil>"')
+    (tmp_path / "report.html").write_text(html)
+    done = subprocess.run(
+        ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=4000", "--dump-dom",
+         f"file://{tmp_path}/report.html"], capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    body = done.stdout[: done.stdout.index("<script")]
+    for part in ("Error of every output", "Depth maps", "All metrics", "Sites", "Environment", "prototype", "blocks.1"):
+        assert part in body
+    assert "q8&lt;img src=x id=evil&gt;" in body and "<img src=x" not in body.replace('"', "")
+    q8 = results(compared[0])["models"][0]
+    assert f"{q8['outputs']['depth']['psnr_db']:.1f}" in body
+
+
 def test_help_is_on_stdout() -> None:
     done = run("--help")
     assert "--image_folder" in done.stdout and "default: crop" in done.stdout and done.stderr == ""
