@@ -146,7 +146,8 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   app.add_flag("--dry-run", o.dry_run, "print the predicted sizes in bytes, write nothing");
   app.add_flag("--repack", o.repack, "lay out the weights of a quantized archive anew for this machine");
   app.add_option("--inputs", o.inputs,
-                 "what torch.save wrote: a tensor, or a tuple or list of forward's arguments")
+                 "what torch.save wrote: a tensor, or a tuple or list of forward's arguments; each site is "
+                 "measured on it")
       ->type_name("FILE");
   app.add_flag("--verify", o.verify,
                "run float and quantized model (on --inputs, else on a random [1,2,3,392,518]) and compare; "

@@ -44,6 +44,15 @@ void verify(torch::jit::Module& quantized, const NamedTensors& expected,
   throw std::runtime_error(text);
 }
 
+// A pattern that matches nothing or a model without linears is said before gigabytes are read.
+void plan_first(const Options& options, const QuantizationConfig& config) {
+  const Archive archive = load_archive(options.in, {/*structure_only=*/true, {}});
+  if (is_quantized(archive.module)) {
+    throw QuantizeError(options.in + ": is already quantized; quantize the float archive it was made from");
+  }
+  describe_sites(archive.module, &config);
+}
+
 }  // namespace
 
 void quantize(const Options& options, ProgressLine& progress) {
@@ -52,13 +61,11 @@ void quantize(const Options& options, ProgressLine& progress) {
   check_options(options, config);
   std::vector<c10::IValue> arguments;
   if (!options.inputs.empty()) arguments = read_inputs(options.inputs);
+  plan_first(options, config);
   const Progress report_progress = [&](const std::string& s, int64_t done, int64_t total) {
     progress(s, done, total);
   };
   Archive archive = load_archive(options.in, {false, report_progress});
-  if (is_quantized(archive.module)) {
-    throw QuantizeError(options.in + ": is already quantized; quantize the float archive it was made from");
-  }
 
   NamedTensors expected;
   if (options.verify) {

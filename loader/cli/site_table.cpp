@@ -66,6 +66,26 @@ std::string sqnr_line(const std::vector<SiteReport>& sites) {
                      measured[0]->name);
 }
 
+// Where inputs were given: how far the sites' outputs are off, and what their kernels take.
+std::string measured_line(const std::vector<SiteReport>& sites) {
+  std::vector<const SiteReport*> measured;
+  double before = 0, after = 0;
+  for (const SiteReport& s : sites) {
+    if (!quantized(s) || std::isnan(s.output_sqnr_db)) continue;
+    measured.push_back(&s);
+    before += s.ms_float;
+    after += s.ms_quantized;
+  }
+  if (measured.empty()) return "";
+  std::sort(measured.begin(), measured.end(),
+            [](const SiteReport* a, const SiteReport* b) { return a->output_sqnr_db < b->output_sqnr_db; });
+  return fmt::format(
+      "on --inputs: output SQNR median {:.1f} dB, least {:.1f} dB ({}); {} sites take {:.2f} ms, in float "
+      "{:.2f} ms\n",
+      measured[measured.size() / 2]->output_sqnr_db, measured[0]->output_sqnr_db, measured[0]->name,
+      measured.size(), after, before);
+}
+
 }  // namespace
 
 std::string site_lines(const std::vector<SiteReport>& sites, bool planned) {
@@ -103,7 +123,7 @@ std::string summary(const std::vector<SiteReport>& sites) {
       fmt::format("{} of {} sites quantized{}\n", t.quantized, sites.size(), kinds) + kept_lines(sites);
   out += fmt::format("their weights: {} -> {} ({})\n", bytes_text(t.bytes_before), bytes_text(t.bytes_after),
                      ratio_text(t.bytes_before, t.bytes_after));
-  return out + sqnr_line(sites);
+  return out + sqnr_line(sites) + measured_line(sites);
 }
 
 }  // namespace vqt::cli

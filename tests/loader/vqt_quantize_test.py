@@ -374,6 +374,14 @@ def test_verify_numbers_are_those_of_torch(folder: Path, tmp_path: Path) -> None
     assert float(sqnr) == pytest.approx(10 * (expected.square().sum() / (got - expected).square().sum()).log10().item(), abs=0.06)
 
 
+def test_inputs_have_every_site_measured(folder: Path, tmp_path: Path) -> None:
+    done = run(folder / "mlp.pt", "-o", tmp_path / "q.pt", "--inputs", folder / "x.pt")
+    site = vqt_json(tmp_path / "q.pt")["sites"][1]
+    assert site["output_sqnr_db"] > 30 and site["ms_float"] > 0 and site["ms_quantized"] > 0
+    assert "on --inputs: output SQNR median" in done.stdout
+    assert "output_sqnr_db" not in vqt_json(folder / "mlp8.pt")["sites"][1]
+
+
 def test_verify_without_inputs_uses_a_random_picture(folder: Path, tmp_path: Path) -> None:
     done = run(folder / "pictures.pt", "-o", tmp_path / "q.pt", "--verify", "--preset", "prototype")
     assert {line.split()[0] for line in done.stdout.splitlines()[1:3]} == {"pose", "depth"}
