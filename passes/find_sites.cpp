@@ -52,7 +52,8 @@ class SiteFinder {
   }
 
  private:
-  using FromForward = std::vector<const Value*>;  // by input of a method: the input of forward it is, or null
+  // By input of a method: is it None unless an Optional input of forward is given?
+  using OnlyIfGiven = std::vector<bool>;
 
   c10::IValue constant_attribute(const Value* value) const {
     if (value->node()->kind() != prim::GetAttr) return {};
@@ -87,15 +88,18 @@ class SiteFinder {
 
   // ---- order and calls
   void walk_forward(int method) {
-    const auto inputs = model_.methods()[method].graph->inputs();
-    walk_method(method, FromForward(inputs.begin(), inputs.end()), false);
+    OnlyIfGiven arguments;
+    for (const Value* input : model_.methods()[method].graph->inputs()) {
+      arguments.push_back(input->type()->kind() == c10::TypeKind::OptionalType);
+    }
+    walk_method(method, arguments, false);
   }
 
-  void walk_method(int method, const FromForward& arguments, bool optional) {
+  void walk_method(int method, const OnlyIfGiven& arguments, bool optional) {
     walk(model_.methods()[method].graph->block(), method, arguments, optional);
   }
 
-  void walk(Block* block, int method, const FromForward& arguments, bool optional) {
+  void walk(Block* block, int method, const OnlyIfGiven& arguments, bool optional) {
     for (Node* node : block->nodes()) {
       if (is_any_linear(node)) {
         if (Site* site = site_of(node, method)) {
@@ -110,8 +114,8 @@ class SiteFinder {
                optional || needs_optional(node->input(0), i == 0, method, arguments));
         }
       } else if (const int callee = model_.callee_of(node); callee >= 0) {
-        FromForward passed;
-        for (const Value* input : node->inputs()) passed.push_back(from_forward(input, method, arguments));
+        OnlyIfGiven passed;
+        for (const Value* input : node->inputs()) passed.push_back(only_if_given(input, method, arguments));
         walk_method(callee, passed, optional);
       } else {
         for (Block* inner : node->blocks()) walk(inner, method, arguments, optional);
@@ -131,30 +135,33 @@ class SiteFinder {
     return std::nullopt;
   }
 
-  // The input of forward that value is, or null.
-  const Value* from_forward(const Value* value, int method, const FromForward& arguments) const {
+  // Can value be something else than None only when an Optional input of forward was given?
+  bool only_if_given(const Value* value, int method, const OnlyIfGiven& arguments) const {
     while (is_alias_of_input(value->node())) value = value->node()->input(0);
     const Node* node = value->node();
-    if (node->kind() == prim::If) {  // narrowed to Tensor in one branch: the same input on both ways
-      const Value* input = from_forward(node->blocks()[0]->outputs()[value->offset()], method, arguments);
-      return input == from_forward(node->blocks()[1]->outputs()[value->offset()], method, arguments)
-                 ? input
-                 : nullptr;
+    if (node->kind() == prim::If) {  // checked, converted, ... in one branch
+      for (size_t i = 0; i < 2; ++i) {
+        const Value* end = node->blocks()[i]->outputs()[value->offset()];
+        if (end->type()->kind() == c10::TypeKind::NoneType) continue;
+        if (!needs_optional(node->input(0), i == 0, method, arguments) &&
+            !only_if_given(end, method, arguments))
+          return false;
+      }
+      return true;
     }
     const Graph& graph = *model_.methods()[method].graph;
-    if (node != graph.block()->param_node() || value->offset() >= arguments.size()) return nullptr;
-    return arguments[value->offset()];
+    return node == graph.block()->param_node() && value->offset() < arguments.size() &&
+           arguments[value->offset()];
   }
 
   // Does condition == outcome tell that an Optional input of forward was given?
-  bool needs_optional(const Value* condition, bool outcome, int method, const FromForward& arguments) const {
+  bool needs_optional(const Value* condition, bool outcome, int method, const OnlyIfGiven& arguments) const {
     const Node* node = condition->node();
     if (node->kind() == aten::__not__) return needs_optional(node->input(0), !outcome, method, arguments);
     if (node->kind() == aten::__isnot__ || node->kind() == aten::__is__) {
       if (outcome != (node->kind() == aten::__isnot__)) return false;
-      if (node->input(1)->type()->kind() != c10::TypeKind::NoneType) return false;
-      const Value* input = from_forward(node->input(0), method, arguments);
-      return input != nullptr && input->type()->kind() == c10::TypeKind::OptionalType;
+      return node->input(1)->type()->kind() == c10::TypeKind::NoneType &&
+             only_if_given(node->input(0), method, arguments);
     }
     if (node->kind() == prim::If) {  // `a and b` (false otherwise), `a or b` (true otherwise)
       const Value* ends[2] = {node->blocks()[0]->outputs()[condition->offset()],

@@ -39,7 +39,7 @@ def parameter_of(model: nn.Module, site: str) -> torch.nn.Parameter:
         owner: Any = model.get_submodule(site)
     except AttributeError:
         return model.get_parameter(site)
-    return owner.in_proj_weight if isinstance(owner, nn.MultiheadAttention) else owner.weight
+    return owner.weight if hasattr(owner, "weight") else owner.in_proj_weight
 
 
 def flatten(output: Any) -> list[torch.Tensor]:

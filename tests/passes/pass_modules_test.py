@@ -342,6 +342,8 @@ class Optionals(nn.Module):
         return self.maybe_track(x, points)
 
     def maybe_track(self, x: Tensor, queries: Optional[Tensor]) -> Tensor:
+        if queries is not None:
+            queries = queries.to(x.dtype)  # checked and converted, and still None when it was not given
         if queries is None:
             return x
         return x + self.track(queries)
