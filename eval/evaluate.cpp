@@ -20,6 +20,8 @@ namespace vqt {
 namespace {
 namespace fs = std::filesystem;
 
+constexpr double kShortMs = 50;  // scenes below it vary by themselves
+
 std::string shape_text(const at::Tensor& t) {
   return fmt::format("[{}]", fmt::join(t.sizes().begin(), t.sizes().end(), ", "));
 }
@@ -58,12 +60,18 @@ Cost cost_of(const JobResult& result, int64_t pictures) {
           result.peak_memory_bytes};
 }
 
-// Fewer forwards than asked for are worth a word.
+// What a reader of the times has to know: fewer forwards than asked for, or forwards that differ much.
 std::optional<std::string> timing_note(const JobResult& result, const Options& options) {
-  if (static_cast<int64_t>(result.all_ms.size()) == options.runs && result.warmup == options.warmup)
-    return {};
-  return fmt::format("timed by one forward of the scene without warm-up, as it takes {}",
-                     duration_text(result.ms / 1e3));
+  if (static_cast<int64_t>(result.all_ms.size()) != options.runs || result.warmup != options.warmup) {
+    return fmt::format("timed by one forward of the scene without warm-up, as it takes {}",
+                       duration_text(result.ms / 1e3));
+  }
+  const auto [least, most] = std::minmax_element(result.all_ms.begin(), result.all_ms.end());
+  if (*most < 1.5 * *least || *most < kShortMs) return {};
+  return fmt::format(
+      "its timed forwards took from {:.0f} to {:.0f} ms: the machine was busy with something else, measure "
+      "again",
+      *least, *most);
 }
 
 at::Tensor values_of(const at::Tensor& t) { return t.to(at::kDouble).contiguous(); }
