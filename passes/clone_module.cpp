@@ -8,7 +8,9 @@
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <vector>
 
+#include "model_graph.h"
 #include "vqt/quantize.h"
 
 namespace vqt {
@@ -99,6 +101,7 @@ class Cloner {
       if (graph_function == nullptr) return function;
       function->ensure_defined();
       const std::shared_ptr<Graph> graph = graph_function->graph()->copy();
+      inline_hooks(*graph);
       retype(*graph, type, own, function->name());
       Function* copy =
           own->compilation_unit()->create_function(c10::QualifiedName(*own->name(), function->name()), graph);
@@ -116,6 +119,31 @@ class Cloner {
         return copy == copies.end() ? function : copy->second;
       };
       own->addProperty(property.name, of(property.getter), property.setter ? of(property.setter) : nullptr);
+    }
+  }
+
+  // A call with hooks is a call of free functions that get the module as an argument; their graph is typed
+  // for one type.
+  static void inline_hooks(Graph& graph) {
+    bool changed = true;
+    while (changed) {
+      changed = false;
+      std::vector<Node*> calls;
+      for_each_node(graph.block(), [&](Node* node) {
+        if (node->kind() != prim::CallFunction) return;
+        for (const Value* input : node->inputs()) {
+          if (is_module_type(input->type())) return calls.push_back(node);
+        }
+      });
+      for (Node* call : calls) {
+        const auto type = call->input(0)->type()->cast<c10::FunctionType>();
+        GraphFunction* function = type ? tryToGraphFunction(*type->function()) : nullptr;
+        if (function == nullptr) continue;
+        function->ensure_defined();
+        call->removeInput(0);
+        inlineCallTo(call, function, function->graph().get());
+        changed = true;
+      }
     }
   }
 

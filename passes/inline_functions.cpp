@@ -70,8 +70,9 @@ class Inliner {
       if (!giving.count(call) && weight_arguments_[callee].empty()) continue;
       const auto& type = model_.instances()[model_.methods()[callee].instance].module.type();
       if (call->input(0)->type() != type) continue;  // through an interface
-      inlineCallTo(call, tryToGraphFunction(type->getMethod(call->s(attr::name))),
-                   model_.methods()[callee].graph.get());
+      Function* method = type->findMethod(call->s(attr::name));
+      if (method == nullptr) method = type->findHook(call->s(attr::name));
+      inlineCallTo(call, tryToGraphFunction(*method), model_.methods()[callee].graph.get());
       changed = true;
     }
     return changed;

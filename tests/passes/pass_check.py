@@ -121,6 +121,13 @@ def check(
             torch.testing.assert_close(g, e, rtol=tolerance, atol=tolerance)
         loaded = save_and_load(result)
         assert_same(got, compute(loaded))
+        again = vqt.quantize(save_and_load(scripted), settings)  # as from an archive
+        assert [(s.name, s.scheme) for s in vqt.report(again).sites] == [(s.name, s.scheme) for s in vqt.report(result).sites]
+        assert_same(got, compute(again))
+        described = [(s.name, s.shape, s.action, s.scheme, s.calls, s.bytes_after) for s in vqt.list_sites(loaded)]
+        assert described == [
+            (s.name, s.shape, s.action, s.scheme, s.calls, s.bytes_after) for s in vqt.report(result).sites
+        ]
         # No float weight is left of what was quantized.
         for tensor in loaded.state_dict().values():
             assert not any(

@@ -1,6 +1,6 @@
 """Modules, types and names: what the pass sees and what it leaves alone."""
 
-from typing import Optional
+from typing import Optional, Tuple
 
 import pytest
 import torch
@@ -616,6 +616,35 @@ def test_hooks_buffers_and_constants_survive() -> None:
     with torch.no_grad():
         assert_same(y, loaded(x))
         assert sqnr_db(model(x), y) > 30
+
+
+class Hooked(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Linear(16, 16)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.tanh(x)
+
+
+def pre_hook(self: Hooked, arguments: Tuple[Tensor]) -> Tensor:
+    return self.scale(arguments[0])
+
+
+def post_hook(self: Hooked, arguments: Tuple[Tensor], output: Tensor) -> Tensor:
+    return F.linear(output, self.scale.weight) + arguments[0]
+
+
+def test_forward_hooks() -> None:
+    def make() -> nn.Module:
+        inner = Hooked()
+        inner.register_forward_pre_hook(pre_hook)
+        inner.register_forward_hook(post_hook)
+        return inner
+
+    check(nn.Sequential(make(), nn.Linear(16, 16)), torch.randn(3, 16), quantized=["0.scale", "1"])
+    loaded = check(make(), torch.randn(3, 16), quantized=["scale"])
+    assert "linear_int8" in str(loaded.scale.code)
 
 
 @torch.jit.interface
