@@ -7,6 +7,7 @@
 
 #include "archive_check.h"
 #include "vqt/archive.h"
+#include "vqt/memory_return.h"
 #include "vqt_json.h"
 
 namespace vqt {
@@ -57,6 +58,7 @@ Archive load_archive(const std::string& path, const LoadOptions& options) {
     if (r.name.rfind("extra/", 0) != 0 || r.name == kVqtJsonRecord || r.name.back() == '/') continue;
     archive.extra[r.name.substr(6)] = read_record(file, r, kMaxExtraBytes);
   }
+  const MemoryReturn memory_return;  // each weight on pages of its own, so that it can go alone
   try {
     if (options.progress) options.progress("loading " + path, 0, 1);
     archive.module = torch::jit::load(

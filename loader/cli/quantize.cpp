@@ -11,6 +11,7 @@
 #include "cli/verify.h"
 #include "inputs_file.h"
 #include "vqt/archive.h"
+#include "vqt/memory_return.h"
 
 namespace vqt::cli {
 namespace {
@@ -82,7 +83,10 @@ void quantize(const Options& options, ProgressLine& progress) {
     work.calibration = once(arguments);
   }
   Report report;
-  torch::jit::Module quantized = vqt::quantize(std::move(archive.module), config, report, work);
+  torch::jit::Module quantized = [&] {
+    const MemoryReturn memory_return;
+    return vqt::quantize(std::move(archive.module), config, report, work);
+  }();
   for (const std::string& warning : report.warnings) progress.warn(warning);
   if (options.verify) {
     progress("running the quantized model", 0, 1);
