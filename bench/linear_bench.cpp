@@ -1,7 +1,8 @@
 // linear_int8 and linear_int4 (float32 in and out, dynamic activations, quantizing x included) against
 // torch's float32 linear, at VGGT's shapes. All three are timed in turns in one run, on weights that rotate
 // through more memory than the last cache; every figure is the least of its repetitions.
-//   linear_bench [--quick] [--threads N] [--repetitions N]
+//   linear_bench [--quick] [--rows M] [--threads N] [--repetitions N] [--cpu-time]
+// --cpu-time counts the processor time of one thread, for a machine that has other work to do.
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/linear.h>
@@ -14,6 +15,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <fstream>
 #include <functional>
 #include <string>
@@ -33,10 +35,19 @@ struct Shape {
   int64_t m, k, n;
 };
 
+bool cpu_time = false;
+
+double now() {
+  if (!cpu_time) return std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
+  timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
 double seconds(const std::function<void()>& work) {
-  const auto start = Clock::now();
+  const double start = now();
   work();
-  return std::chrono::duration<double>(Clock::now() - start).count();
+  return now() - start;
 }
 
 std::string cpu_name() {
@@ -165,17 +176,24 @@ Result measure(const Shape& s, int repetitions, bool quick) {
 int main(int argc, char** argv) {
   bool quick = false;
   int repetitions = 15;
+  int64_t only_rows = 0;
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];
     if (flag == "--quick") {
       quick = true;
+    } else if (flag == "--cpu-time") {
+      cpu_time = true;
+    } else if (flag == "--rows" && i + 1 < argc) {
+      only_rows = std::max(1, std::atoi(argv[++i]));
     } else if (flag == "--threads" && i + 1 < argc) {
       at::set_num_threads(std::max(1, std::atoi(argv[++i])));
     } else if (flag == "--repetitions" && i + 1 < argc) {
       repetitions = std::max(1, std::atoi(argv[++i]));
     } else {
-      std::fprintf(stderr, "usage: linear_bench [--quick] [--threads N] [--repetitions N], got %s\n",
-                   argv[i]);
+      std::fprintf(
+          stderr,
+          "usage: linear_bench [--quick] [--rows M] [--threads N] [--repetitions N] [--cpu-time], got %s\n",
+          argv[i]);
       return 2;
     }
   }
@@ -184,6 +202,11 @@ int main(int argc, char** argv) {
        {std::pair<int64_t, int64_t>{1024, 1024}, {1024, 3072}, {1024, 4096}, {4096, 1024}}) {
     for (int64_t m : {1, 16, 197, 1374}) shapes.push_back({m, k, n});
   }
+  if (only_rows > 0) {
+    const auto other = [&](const Shape& s) { return s.m != only_rows; };
+    shapes.erase(std::remove_if(shapes.begin(), shapes.end(), other), shapes.end());
+  }
+  if (cpu_time) at::set_num_threads(1);
   if (quick) {
     shapes = {{5, 128, 32}};
     repetitions = 1;

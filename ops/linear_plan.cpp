@@ -12,7 +12,7 @@ namespace vqt {
 namespace {
 
 constexpr int64_t kRowTile = 12,
-                  kColumnTile = 2 * cpu::kPanel;        // what every kernel's main loop takes at a time
+                  kColumnTile = 2 * cpu::kPanel;  // multiples of what any kernel's main loop takes at a time
 constexpr int64_t kProductsPerTask = int64_t{1} << 19;  // below it a thread costs more than it saves
 // Preparing a row of x costs about as much as 20 columns of it, a column of the weight (read from memory) as
 // 12 rows.

@@ -1,15 +1,19 @@
 // int8 on AVX2. There is no u8 x s8 product without saturation here, so both sides are widened to s16 and
-// multiplied by vpmaddwd. A tile is 6 rows x 16 columns: 12 accumulators, 2 weights, 1 broadcast, 1 product =
-// all 16 registers.
+// multiplied by vpmaddwd. Two old tricks then pay, as they lose nothing in integers that wrap:
 //
-// A core that issues two vpmaddwd a cycle is limited by the four vector slots that products and additions
-// share: 32 multiply-adds a cycle. Integers are exact, so Strassen's scheme applies without loss: 12 rows x
-// 32 columns x k are seen as 2 x 2 x 2 blocks and take 7 tiles instead of 8. Sums of two u8 or two s8 values
-// fit s16; the sums wrap in int32.
+// Winograd's inner product: x0 w0 + x1 w1 = (x0 + w1) (x1 + w0) - x0 x1 - w0 w1. The last two terms are sums
+// over a row of x and a column of w, taken once. 4 k's of 8 columns cost 2 vpaddw, 1 vpmaddwd, 1 vpaddd
+// instead of 2 vpmaddwd, 2 vpaddd: as many instructions, but additions run on four ports where vpmaddwd has
+// two, which additions get in the way of.
 //
-//   rows of x:  [x11 x12]   6 rows      weights:  [w11 w12]  first half of k     sums:  [c11 c12]
-//               [x21 x22]   6 rows                [w21 w22]  second half                [c21 c22]
+// Strassen's scheme: 8 rows x 32 columns x k are seen as 2 x 2 x 2 blocks and take 7 tiles instead of 8.
+//
+//   rows of x:  [x11 x12]   4 rows      weights:  [w11 w12]  first half of k     sums:  [c11 c12]
+//               [x21 x22]   4 rows                [w21 w22]  second half                [c21 c22]
 //                                                 16   16 columns
+//
+// x enters as x - x_zero, so that only the weights' zero is left to correct. All operands fit s16: twice
+// -255..255 and twice -128..127 add up to within -766..764.
 #include <immintrin.h>
 
 #include <algorithm>
@@ -22,9 +26,10 @@
 namespace vqt::cpu {
 namespace {
 
-constexpr int kTileRows = 6;
+constexpr int kTileRows = 4;
 constexpr int64_t kBlockRows = 2 * kTileRows, kBlockColumns = 2 * kPanel;
 constexpr int kProducts = 7;
+constexpr int64_t kFewRows = 24;
 constexpr int64_t kSums = kBlockRows * kBlockColumns;
 constexpr int64_t kMaxDepthLanes = 512;             // 32-bit lanes (4 k's) of one pass over k
 constexpr int64_t kMaxWBytes = int64_t(256) << 10;  // widened weights that stay in L2 while all rows pass
@@ -51,44 +56,47 @@ inline Wide operator-(Wide a, Wide b) {
   return {_mm256_sub_epi16(a.even, b.even), _mm256_sub_epi16(a.odd, b.odd)};
 }
 
-// Turns the int32 sums of one row and one panel into y, and stores the columns that are wanted.
-inline void finish(const LinearInt8& a, int64_t r, int64_t panel_column, Range columns, __m256i sum0,
-                   __m256i sum1) {
-  const __m256i x_zero = _mm256_set1_epi32(a.x_zero[r]);
-  const __m256 x_scale = _mm256_set1_ps(a.x_scale[r]);
-  const int64_t c = panel_column;
-  const bool whole = c >= columns.begin && c + kPanel <= columns.end;
-  alignas(32) float edge[2][kPanel];  // bias in, y out, where a panel is used in part
-  const int64_t begin = std::max(c, columns.begin), end = std::min(c + kPanel, columns.end);
-  const float* bias = a.bias ? a.bias + c - a.first_column : nullptr;
-  if (bias && !whole) {
-    for (int64_t i = begin; i < end; ++i) edge[0][i - c] = bias[i - c];
-    bias = edge[0];
+// What a row's sums have to lose for a weight whose zero is 1: the sum of x - x_zero.
+inline __m256i row_rest(const LinearInt8& a, int64_t r) {
+  const uint32_t zeros = static_cast<uint32_t>(a.k) * static_cast<uint32_t>(a.x_zero[r]);
+  return _mm256_set1_epi32(static_cast<int32_t>(static_cast<uint32_t>(a.x_sum[r]) - zeros));
+}
+
+// Sums of (x - x_zero) * w of 8 columns -> y. bias: null or those of the columns.
+inline __m256 finish(const LinearInt8& a, int64_t r, int64_t column, __m256i sum, const float* bias) {
+  if (a.w_zero) sum = _mm256_sub_epi32(sum, _mm256_mullo_epi32(row_rest(a, r), load(a.w_zero + column)));
+  const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), _mm256_set1_ps(a.x_scale[r]));
+  const __m256 y = _mm256_mul_ps(scaled, _mm256_loadu_ps(a.w_scale + column));
+  return bias ? _mm256_add_ps(y, _mm256_loadu_ps(bias)) : y;
+}
+
+// One row of one panel; stores the columns that are wanted.
+inline void finish_panel(const LinearInt8& a, int64_t r, int64_t column, Range columns, __m256i sum0,
+                         __m256i sum1) {
+  const int64_t begin = std::max(column, columns.begin), end = std::min(column + kPanel, columns.end);
+  float* y = a.y + r * a.y_stride + column - a.first_column;
+  const float* bias = a.bias ? a.bias + column - a.first_column : nullptr;
+  if (end - begin == kPanel) {
+    _mm256_storeu_ps(y, finish(a, r, column, sum0, bias));
+    _mm256_storeu_ps(y + 8, finish(a, r, column + 8, sum1, bias ? bias + 8 : nullptr));
+    return;
   }
-  float* y = a.y + r * a.y_stride + c - a.first_column;
-  float* out = whole ? y : edge[1];
-  for (int i = 0; i < 2; ++i) {
-    __m256i dot = _mm256_sub_epi32(i ? sum1 : sum0, _mm256_mullo_epi32(x_zero, load(a.w_sum + c + 8 * i)));
-    if (a.w_zero) {
-      const uint32_t rest = uint32_t(a.x_sum[r]) - uint32_t(a.k) * uint32_t(a.x_zero[r]);
-      dot = _mm256_sub_epi32(
-          dot, _mm256_mullo_epi32(_mm256_set1_epi32(int32_t(rest)), load(a.w_zero + c + 8 * i)));
-    }
-    __m256 v = _mm256_mul_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(dot), x_scale),
-                             _mm256_loadu_ps(a.w_scale + c + 8 * i));
-    if (bias) v = _mm256_add_ps(v, _mm256_loadu_ps(bias + 8 * i));
-    _mm256_storeu_ps(out + 8 * i, v);
-  }
-  if (!whole) {
-    for (int64_t i = begin; i < end; ++i) y[i - c] = edge[1][i - c];
-  }
+  alignas(32) float part_bias[kPanel] = {}, part[kPanel];
+  for (int64_t c = begin; bias && c < end; ++c) part_bias[c - column] = bias[c - column];
+  _mm256_store_ps(part, finish(a, r, column, sum0, bias ? part_bias : nullptr));
+  _mm256_store_ps(part + 8, finish(a, r, column + 8, sum1, bias ? part_bias + 8 : nullptr));
+  for (int64_t c = begin; c < end; ++c) y[c - column] = part[c - column];
 }
 
 // --- few rows: weights are widened on the way ---
 
-// x: widened rows, [kRows][lanes][even, odd] as 32-bit pairs.
+inline __m256i broadcast2(const int16_t* pair) {
+  return _mm256_castps_si256(_mm256_broadcast_ss(reinterpret_cast<const float*>(pair)));
+}
+
+// x: widened rows less their zeros, [kRows][lanes][even, odd].
 template <int kRows>
-void direct_tile(const LinearInt8& a, const int32_t* x, int64_t row, int64_t panel_column, Range columns) {
+void direct_tile(const LinearInt8& a, const int16_t* x, int64_t row, int64_t panel_column, Range columns) {
   const int64_t lanes = a.k_pad / 4;
   const int8_t* w = a.w + panel_column * a.k_pad;
   __m256i acc[kRows][2] = {};
@@ -96,34 +104,35 @@ void direct_tile(const LinearInt8& a, const int32_t* x, int64_t row, int64_t pan
     const Wide w0 = widen_signed(load(w)), w1 = widen_signed(load(w + 32));
 #pragma GCC unroll 4
     for (int r = 0; r < kRows; ++r) {
-      const __m256i even = _mm256_set1_epi32(x[2 * (r * lanes + k)]);
+      const __m256i even = broadcast2(x + 4 * (r * lanes + k));
       acc[r][0] = _mm256_add_epi32(acc[r][0], _mm256_madd_epi16(even, w0.even));
       acc[r][1] = _mm256_add_epi32(acc[r][1], _mm256_madd_epi16(even, w1.even));
-      const __m256i odd = _mm256_set1_epi32(x[2 * (r * lanes + k) + 1]);
+      const __m256i odd = broadcast2(x + 4 * (r * lanes + k) + 2);
       acc[r][0] = _mm256_add_epi32(acc[r][0], _mm256_madd_epi16(odd, w0.odd));
       acc[r][1] = _mm256_add_epi32(acc[r][1], _mm256_madd_epi16(odd, w1.odd));
     }
   }
 #pragma GCC unroll 4
-  for (int r = 0; r < kRows; ++r) finish(a, row + r, panel_column, columns, acc[r][0], acc[r][1]);
+  for (int r = 0; r < kRows; ++r) finish_panel(a, row + r, panel_column, columns, acc[r][0], acc[r][1]);
 }
 
 void direct(const LinearInt8& a, Range rows, Range columns) {
   const int64_t lanes = a.k_pad / 4;
-  int32_t* x = static_cast<int32_t*>(scratch(size_t(rows.size()) * lanes * 8));
+  int16_t* x = static_cast<int16_t*>(scratch(static_cast<size_t>(rows.size() * lanes) * 8));
   for (int64_t r = rows.begin; r < rows.end; ++r) {
     const uint8_t* from = a.x + r * a.x_stride;
-    uint32_t* to = reinterpret_cast<uint32_t*>(x) + (r - rows.begin) * lanes * 2;
-    for (int64_t k = 0; k < lanes; ++k) {
-      uint32_t v;
-      std::memcpy(&v, from + 4 * k, 4);
-      to[2 * k] = v & 0x00ff00ffu;
-      to[2 * k + 1] = v >> 8 & 0x00ff00ffu;
+    int16_t* to = x + (r - rows.begin) * lanes * 4;
+    const int32_t zero = a.x_zero[r];
+    for (int64_t k = 0; k < lanes * 4; k += 4) {
+      to[k] = static_cast<int16_t>(from[k] - zero);
+      to[k + 1] = static_cast<int16_t>(from[k + 2] - zero);
+      to[k + 2] = static_cast<int16_t>(from[k + 1] - zero);
+      to[k + 3] = static_cast<int16_t>(from[k + 3] - zero);
     }
   }
   for (int64_t c = columns.begin / kPanel * kPanel; c < columns.end; c += kPanel) {
     for (int64_t r = rows.begin; r < rows.end; r += 4) {
-      const int32_t* x_tile = x + (r - rows.begin) * lanes * 2;
+      const int16_t* x_tile = x + (r - rows.begin) * lanes * 4;
       switch (std::min<int64_t>(4, rows.end - r)) {
         case 1:
           direct_tile<1>(a, x_tile, r, c, columns);
@@ -141,16 +150,17 @@ void direct(const LinearInt8& a, Range rows, Range columns) {
   }
 }
 
-// --- many rows: Strassen over widened operands ---
+// --- many rows ---
 
-// How k is cut: passes of 2 * half lanes each; lanes past the end count as 0.
+// How k is cut: passes of 2 * half lanes (4 k's each); lanes past the end count as 0.
+// An x operand is { -sum of x0 x1: i32[4 rows], 16 unused bytes } and [half][4 rows] { even, odd } pairs of
+// s16. A w operand is { -sum of w0 w1: i32[16] } and [half] { odd, even of columns 0..7, odd, even of 8..15
+// }.
 struct Depth {
   int64_t lanes, passes, pass_lanes, half;
-  int64_t pairs() const { return 2 * half; }  // s16 pairs of an operand: `half` even ones, then the odd ones
-  int64_t x_operand() const { return kTileRows * pairs(); }
-  int64_t w_operand() const {
-    return kPanel * pairs() + 32;
-  }  // padded: the 7 are written side by side, cache ways are few
+  // in int32s
+  int64_t x_operand() const { return 2 * kTileRows * (half + 1); }
+  int64_t w_operand() const { return 2 * kPanel * half + kPanel + 32; }  // padded: 7 are written side by side
 };
 Depth cut_depth(int64_t k_pad) {
   Depth d;
@@ -161,75 +171,91 @@ Depth cut_depth(int64_t k_pad) {
   return d;
 }
 
-// The 7 left operands from the 4 blocks.
-inline void combine_x(__m256i x11, __m256i x12, __m256i x21, __m256i x22,
-                      __m256i (&out)[kProducts][kTileRows], int r) {
-  out[0][r] = _mm256_add_epi16(x11, x22);
-  out[1][r] = _mm256_add_epi16(x21, x22);
+inline Wide spread(int32_t value) {
+  const __m256i v = _mm256_set1_epi16(static_cast<int16_t>(value));
+  return {v, v};
+}
+
+// The 7 left and right operands from the 4 blocks.
+inline void combine_x(Wide x11, Wide x12, Wide x21, Wide x22, Wide (&out)[kProducts][kTileRows], int r) {
+  out[0][r] = x11 + x22;
+  out[1][r] = x21 + x22;
   out[2][r] = x11;
   out[3][r] = x22;
-  out[4][r] = _mm256_add_epi16(x11, x12);
-  out[5][r] = _mm256_sub_epi16(x21, x11);
-  out[6][r] = _mm256_sub_epi16(x12, x22);
+  out[4][r] = x11 + x12;
+  out[5][r] = x21 - x11;
+  out[6][r] = x12 - x22;
+}
+inline void combine_w(Wide w11, Wide w12, Wide w21, Wide w22, Wide (&out)[kProducts]) {
+  out[0] = w11 + w22;
+  out[1] = w11;
+  out[2] = w12 - w22;
+  out[3] = w21 - w11;
+  out[4] = w22;
+  out[5] = w11 + w12;
+  out[6] = w21 + w22;
 }
 
-// Lanes [at, at + 8) of a row of x of which `end` exist.
-inline Wide x_lanes(const uint8_t* row, int64_t at, int64_t end) {
-  if (at + 8 <= end) return widen_unsigned(load(row + 4 * at));
+// Lanes [at, at + 8) of a row of x of which `end` exist, less x's zero. What lies past k meets weights that
+// are 0.
+inline Wide x_lanes(const uint8_t* row, int64_t at, int64_t end, Wide zero) {
+  if (at + 8 <= end) return widen_unsigned(load(row + 4 * at)) - zero;
   alignas(32) uint8_t part[32] = {};
-  if (at < end) std::memcpy(part, row + 4 * at, size_t(end - at) * 4);
-  return widen_unsigned(load(part));
+  if (at < end) std::memcpy(part, row + 4 * at, static_cast<size_t>(end - at) * 4);
+  return widen_unsigned(load(part)) - zero;
 }
 
-// 8 pairs of 6 rows -> [8][6]
-inline void interleave(const __m256i (&rows)[kTileRows], int32_t* out) {
-  for (int i = 0; i < 3; ++i) {
-    const __m256i low = _mm256_unpacklo_epi32(rows[2 * i], rows[2 * i + 1]);   // pairs 0 1 | 4 5
-    const __m256i high = _mm256_unpackhi_epi32(rows[2 * i], rows[2 * i + 1]);  // pairs 2 3 | 6 7
-    const __m128i part[4] = {_mm256_castsi256_si128(low), _mm256_castsi256_si128(high),
-                             _mm256_extracti128_si256(low, 1), _mm256_extracti128_si256(high, 1)};
-    for (int j = 0; j < 4; ++j) {
-      int32_t* to = out + 2 * j * kTileRows + 2 * i;
-      _mm_storel_pd(reinterpret_cast<double*>(to), _mm_castsi128_pd(part[j]));
-      _mm_storeh_pd(reinterpret_cast<double*>(to + kTileRows), _mm_castsi128_pd(part[j]));
-    }
+// 8 lanes of 4 rows -> [8][4] { even, odd }
+inline void interleave(const Wide (&rows)[kTileRows], int32_t* out) {
+  __m256i low[kTileRows], high[kTileRows];  // { even, odd } of lanes 0 1 | 4 5 and 2 3 | 6 7
+  for (int r = 0; r < kTileRows; ++r) {
+    low[r] = _mm256_unpacklo_epi32(rows[r].even, rows[r].odd);
+    high[r] = _mm256_unpackhi_epi32(rows[r].even, rows[r].odd);
   }
+  const auto put = [&](const __m256i(&v)[kTileRows], int lane) {
+    const __m256i a01 = _mm256_unpacklo_epi64(v[0], v[1]), a23 = _mm256_unpacklo_epi64(v[2], v[3]);
+    const __m256i b01 = _mm256_unpackhi_epi64(v[0], v[1]), b23 = _mm256_unpackhi_epi64(v[2], v[3]);
+    store(out + 8 * lane, _mm256_permute2x128_si256(a01, a23, 0x20));
+    store(out + 8 * (lane + 1), _mm256_permute2x128_si256(b01, b23, 0x20));
+    store(out + 8 * (lane + 4), _mm256_permute2x128_si256(a01, a23, 0x31));
+    store(out + 8 * (lane + 5), _mm256_permute2x128_si256(b01, b23, 0x31));
+  };
+  put(low, 0);
+  put(high, 2);
 }
 
-// 12 rows and one pass -> 7 operands of [pairs][6]: one stream that the prefetcher can follow.
+inline int32_t negated_sum(__m256i v) {
+  __m128i s = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+  s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
+  s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1));
+  return _mm_cvtsi128_si32(_mm_sub_epi32(_mm_setzero_si128(), s));
+}
+
+// 8 rows and one pass -> 7 operands.
 void widen_x(const LinearInt8& a, const Depth& d, int64_t row, int64_t pass, int32_t* out) {
   const int64_t begin = pass * d.pass_lanes, middle = begin + d.half;
   const int64_t end = std::min(begin + d.pass_lanes, d.lanes), first_end = std::min(middle, end);
+  __m256i products[kProducts][kTileRows];
+  for (auto& operand : products) std::fill(operand, operand + kTileRows, _mm256_setzero_si256());
   for (int64_t i = 0; i < d.half; i += 8) {
-    __m256i even[kProducts][kTileRows], odd[kProducts][kTileRows];
+    Wide wide[kProducts][kTileRows];
     for (int r = 0; r < kTileRows; ++r) {
       const uint8_t* upper = a.x + (row + r) * a.x_stride;
       const uint8_t* lower = upper + kTileRows * a.x_stride;
-      const Wide x11 = x_lanes(upper, begin + i, first_end), x12 = x_lanes(upper, middle + i, end);
-      const Wide x21 = x_lanes(lower, begin + i, first_end), x22 = x_lanes(lower, middle + i, end);
-      combine_x(x11.even, x12.even, x21.even, x22.even, even, r);
-      combine_x(x11.odd, x12.odd, x21.odd, x22.odd, odd, r);
+      const Wide z1 = spread(a.x_zero[row + r]), z2 = spread(a.x_zero[row + r + kTileRows]);
+      combine_x(x_lanes(upper, begin + i, first_end, z1), x_lanes(upper, middle + i, end, z1),
+                x_lanes(lower, begin + i, first_end, z2), x_lanes(lower, middle + i, end, z2), wide, r);
     }
     for (int p = 0; p < kProducts; ++p) {
-      interleave(even[p], out + p * d.x_operand() + i * kTileRows);
-      interleave(odd[p], out + p * d.x_operand() + (d.half + i) * kTileRows);
+      for (int r = 0; r < kTileRows; ++r) {
+        products[p][r] = _mm256_add_epi32(products[p][r], _mm256_madd_epi16(wide[p][r].even, wide[p][r].odd));
+      }
+      interleave(wide[p], out + p * d.x_operand() + 2 * kTileRows * (i + 1));
     }
   }
-}
-
-// The 7 right operands from the 4 blocks; operand p goes to out + p * stride.
-inline void put(Wide v, int32_t* out, int64_t odd) {
-  store(out, v.even);
-  store(out + odd, v.odd);
-}
-inline void put_w(Wide w11, Wide w12, Wide w21, Wide w22, int32_t* out, int64_t odd, int64_t stride) {
-  put(w11 + w22, out, odd);
-  put(w11, out + stride, odd);
-  put(w12 - w22, out + 2 * stride, odd);
-  put(w21 - w11, out + 3 * stride, odd);
-  put(w22, out + 4 * stride, odd);
-  put(w11 + w12, out + 5 * stride, odd);
-  put(w21 + w22, out + 6 * stride, odd);
+  for (int p = 0; p < kProducts; ++p) {
+    for (int r = 0; r < kTileRows; ++r) out[p * d.x_operand() + r] = negated_sum(products[p][r]);
+  }
 }
 
 inline Wide w_lanes(const int8_t* panel, int64_t at, int64_t end) {
@@ -237,46 +263,77 @@ inline Wide w_lanes(const int8_t* panel, int64_t at, int64_t end) {
                   : Wide{_mm256_setzero_si256(), _mm256_setzero_si256()};
 }
 
-// 32 columns and one pass -> 7 operands of [pairs][16], in x's order of pairs.
+// 32 columns and one pass -> 7 operands.
 void widen_w(const LinearInt8& a, const Depth& d, int64_t column, int64_t pass, int32_t* out) {
   const int64_t begin = pass * d.pass_lanes, middle = begin + d.half;
   const int64_t end = std::min(begin + d.pass_lanes, d.lanes), first_end = std::min(middle, end);
-  const int8_t* left = a.w + column * a.k_pad;
-  const int8_t* right = left + kPanel * a.k_pad;
-  for (int64_t i = 0; i < d.half; ++i) {
-    for (int part = 0; part < 2; ++part) {  // 8 columns of each panel
-      put_w(w_lanes(left + 32 * part, begin + i, first_end), w_lanes(right + 32 * part, begin + i, first_end),
-            w_lanes(left + 32 * part, middle + i, end), w_lanes(right + 32 * part, middle + i, end),
-            out + i * kPanel + 8 * part, d.half * kPanel, d.w_operand());
+  for (int part = 0; part < 2; ++part) {  // 8 columns of each panel
+    const int8_t* left = a.w + column * a.k_pad + 32 * part;
+    const int8_t* right = left + kPanel * a.k_pad;
+    __m256i products[kProducts];
+    std::fill(products, products + kProducts, _mm256_setzero_si256());
+    for (int64_t i = 0; i < d.half; ++i) {
+      Wide wide[kProducts];
+      combine_w(w_lanes(left, begin + i, first_end), w_lanes(right, begin + i, first_end),
+                w_lanes(left, middle + i, end), w_lanes(right, middle + i, end), wide);
+      int32_t* to = out + kPanel + 2 * kPanel * i + kPanel * part;
+#pragma GCC unroll 7
+      for (int p = 0; p < kProducts; ++p, to += d.w_operand()) {
+        products[p] = _mm256_sub_epi32(products[p], _mm256_madd_epi16(wide[p].even, wide[p].odd));
+        store(to, wide[p].odd);
+        store(to + 8, wide[p].even);
+      }
     }
+    for (int p = 0; p < kProducts; ++p) store(out + p * d.w_operand() + 8 * part, products[p]);
   }
 }
 
-// 6 rows x 16 columns over `pairs` s16 pairs (a multiple of 4), added to one or two blocks of the sums.
-// Inline asm: left to itself the compiler spills accumulators, and here every slot counts.
-#define VQT_ROW(address, low, high)        \
-  "vpbroadcastd " address                  \
-  ", %%ymm14\n\t"                          \
-  "vpmaddwd %%ymm12, %%ymm14, %%ymm15\n\t" \
-  "vpmaddwd %%ymm13, %%ymm14, %%ymm14\n\t" \
-  "vpaddd %%ymm15, %[" low "], %[" low     \
-  "]\n\t"                                  \
-  "vpaddd %%ymm14, %[" high "], %[" high "]\n\t"
-#define VQT_ZERO(sum) "vpxor %[" sum "], %[" sum "], %[" sum "]\n\t"
-#define VQT_PAIR(i)                                                                           \
-  "vmovdqa 64*" #i                                                                            \
-  "(%[w]), %%ymm12\n\t"                                                                       \
-  "vmovdqa 64*" #i "+32(%[w]), %%ymm13\n\t" VQT_ROW("24*" #i "(%[x])", "a0", "b0")            \
-      VQT_ROW("24*" #i "+4(%[x])", "a1", "b1") VQT_ROW("24*" #i "+8(%[x])", "a2", "b2")       \
-          VQT_ROW("24*" #i "+12(%[x])", "a3", "b3") VQT_ROW("24*" #i "+16(%[x])", "a4", "b4") \
-              VQT_ROW("24*" #i "+20(%[x])", "a5", "b5")
+// 4 rows x 16 columns over `half` lanes (a multiple of 4), added to one or two blocks of the sums. 8
+// accumulators, 4 weights, 4 temporaries. Inline asm: left to itself the compiler spills, and here every slot
+// counts. The sums of a row are added while the next row's products are formed, which keeps additions off the
+// ports that vpmaddwd needs.
+#define VQT_START(row, low, high)   \
+  "vpbroadcastd 4*" #row            \
+  "(%[x]), %%ymm14\n\t"             \
+  "vpaddd %%ymm14, %%ymm12, %[" low \
+  "]\n\t"                           \
+  "vpaddd %%ymm14, %%ymm13, %[" high "]\n\t"
+#define VQT_WEIGHTS(i)     \
+  "vmovdqa 128*" #i        \
+  "(%[w]), %%ymm8\n\t"     \
+  "vmovdqa 128*" #i        \
+  "+32(%[w]), %%ymm9\n\t"  \
+  "vmovdqa 128*" #i        \
+  "+64(%[w]), %%ymm10\n\t" \
+  "vmovdqa 128*" #i "+96(%[w]), %%ymm11\n\t"
+#define VQT_ROW(i, row, last_low, last_high)       \
+  "vpaddd %%ymm14, %[" last_low "], %[" last_low   \
+  "]\n\t"                                          \
+  "vpbroadcastd 32*" #i "+8*" #row                 \
+  "(%[x]), %%ymm12\n\t"                            \
+  "vpbroadcastd 32*" #i "+8*" #row                 \
+  "+4(%[x]), %%ymm13\n\t"                          \
+  "vpaddd %%ymm15, %[" last_high "], %[" last_high \
+  "]\n\t"                                          \
+  "vpaddw %%ymm8, %%ymm12, %%ymm14\n\t"            \
+  "vpaddw %%ymm9, %%ymm13, %%ymm15\n\t"            \
+  "vpmaddwd %%ymm14, %%ymm15, %%ymm14\n\t"         \
+  "vpaddw %%ymm10, %%ymm12, %%ymm15\n\t"           \
+  "vpaddw %%ymm11, %%ymm13, %%ymm13\n\t"           \
+  "vpmaddwd %%ymm15, %%ymm13, %%ymm15\n\t"
+#define VQT_LANE(i)         \
+  VQT_WEIGHTS(i)            \
+  VQT_ROW(i, 0, "a3", "b3") \
+  VQT_ROW(i, 1, "a0", "b0") \
+  VQT_ROW(i, 2, "a1", "b1") \
+  VQT_ROW(i, 3, "a2", "b2")
 
 enum class To { kAdd, kSubtract, kNone };
 
 template <To kTo>
 inline void add_to(int32_t* sums, const __m256i (&acc)[kTileRows][2]) {
   if (kTo == To::kNone) return;
-#pragma GCC unroll 6
+#pragma GCC unroll 4
   for (int r = 0; r < kTileRows; ++r) {
     for (int i = 0; i < 2; ++i) {
       int32_t* s = sums + r * kBlockColumns + 8 * i;
@@ -288,63 +345,80 @@ inline void add_to(int32_t* sums, const __m256i (&acc)[kTileRows][2]) {
 template <To kFirst, To kSecond>
 void tile(const Depth& d, const int32_t* x, const int32_t* w, int32_t* first, int32_t* second) {
   __m256i acc[kTileRows][2];
-  int64_t pairs = d.pairs();
+  int64_t lanes = d.half;
   asm volatile(
-      VQT_ZERO("a0") VQT_ZERO("a1") VQT_ZERO("a2") VQT_ZERO("a3") VQT_ZERO("a4") VQT_ZERO("a5")  //
-      VQT_ZERO("b0") VQT_ZERO("b1") VQT_ZERO("b2") VQT_ZERO("b3") VQT_ZERO("b4") VQT_ZERO("b5")
+      "vmovdqa (%[w]), %%ymm12\n\t"
+      "vmovdqa 32(%[w]), %%ymm13\n\t"  //
+      VQT_START(0, "a0", "b0") VQT_START(1, "a1", "b1") VQT_START(2, "a2", "b2") VQT_START(3, "a3", "b3")
+      "add $64, %[w]\n\t"
+      "add $32, %[x]\n\t"
+      "vpxor %%ymm14, %%ymm14, %%ymm14\n\t"
+      "vpxor %%ymm15, %%ymm15, %%ymm15\n\t"
       ".p2align 5\n"
       "1:\n\t"  //
-      VQT_PAIR(0) VQT_PAIR(1) VQT_PAIR(2) VQT_PAIR(3)
-      "add $256, %[w]\n\t"
-      "add $96, %[x]\n\t"
+      VQT_LANE(0) VQT_LANE(1) VQT_LANE(2) VQT_LANE(3)
+      "add $512, %[w]\n\t"
+      "add $128, %[x]\n\t"
       "sub $4, %[n]\n\t"
       "jnz 1b\n\t"
-      : [w] "+r"(w), [x] "+r"(x), [n] "+r"(pairs), [a0] "=&x"(acc[0][0]), [b0] "=&x"(acc[0][1]),
+      "vpaddd %%ymm14, %[a3], %[a3]\n\t"
+      "vpaddd %%ymm15, %[b3], %[b3]\n\t"
+      : [w] "+r"(w), [x] "+r"(x), [n] "+r"(lanes), [a0] "=&x"(acc[0][0]), [b0] "=&x"(acc[0][1]),
         [a1] "=&x"(acc[1][0]), [b1] "=&x"(acc[1][1]), [a2] "=&x"(acc[2][0]), [b2] "=&x"(acc[2][1]),
-        [a3] "=&x"(acc[3][0]), [b3] "=&x"(acc[3][1]), [a4] "=&x"(acc[4][0]), [b4] "=&x"(acc[4][1]),
-        [a5] "=&x"(acc[5][0]), [b5] "=&x"(acc[5][1])
+        [a3] "=&x"(acc[3][0]), [b3] "=&x"(acc[3][1])
       :
-      : "memory", "cc", "ymm12", "ymm13", "ymm14", "ymm15");
+      : "memory", "cc", "ymm8", "ymm9", "ymm10", "ymm11", "ymm12", "ymm13", "ymm14", "ymm15");
   add_to<kFirst>(first, acc);
   add_to<kSecond>(second, acc);
 }
 
-// All of one pass for 12 rows x 32 columns. x, w: 7 operands each. c: sums [12][32].
+// All of one pass for 8 rows x 32 columns. x, w: 7 operands each. c: sums [8][32].
 void multiply(const Depth& d, const int32_t* x, const int32_t* w, int32_t* c) {
   int32_t *c11 = c, *c12 = c + kPanel, *c21 = c + kTileRows * kBlockColumns, *c22 = c21 + kPanel;
-  const auto operand = [&](int p) { return w + p * d.w_operand(); };
-  const int64_t s = d.x_operand();
-  tile<To::kAdd, To::kAdd>(d, x, operand(0), c11, c22);
-  tile<To::kAdd, To::kSubtract>(d, x + s, operand(1), c21, c22);
-  tile<To::kAdd, To::kAdd>(d, x + 2 * s, operand(2), c12, c22);
-  tile<To::kAdd, To::kAdd>(d, x + 3 * s, operand(3), c11, c21);
-  tile<To::kSubtract, To::kAdd>(d, x + 4 * s, operand(4), c11, c12);
-  tile<To::kAdd, To::kNone>(d, x + 5 * s, operand(5), c22, nullptr);
-  tile<To::kAdd, To::kNone>(d, x + 6 * s, operand(6), c11, nullptr);
+  const int64_t next_x = d.x_operand(), next_w = d.w_operand();
+  tile<To::kAdd, To::kAdd>(d, x, w, c11, c22);
+  tile<To::kAdd, To::kSubtract>(d, x += next_x, w += next_w, c21, c22);
+  tile<To::kAdd, To::kAdd>(d, x += next_x, w += next_w, c12, c22);
+  tile<To::kAdd, To::kAdd>(d, x += next_x, w += next_w, c11, c21);
+  tile<To::kSubtract, To::kAdd>(d, x += next_x, w += next_w, c11, c12);
+  tile<To::kAdd, To::kNone>(d, x += next_x, w += next_w, c22, nullptr);
+  tile<To::kAdd, To::kNone>(d, x += next_x, w += next_w, c11, nullptr);
 }
 
-// Asks for the lines of y that a block of sums will be stored to, so that they arrive while it is computed.
+// Asks for the lines of y that a block will be stored to, so that they arrive while it is computed.
 inline void prefetch_y(const LinearInt8& a, int64_t row, int64_t column) {
-  for (int64_t r = row; r < row + kBlockRows; ++r) {
-    const float* y = a.y + r * a.y_stride + column - a.first_column;
-    asm volatile("prefetchw (%0)\n\tprefetchw 64(%0)" : : "r"(y));
+  const float* y = a.y + row * a.y_stride + column - a.first_column;
+  for (int64_t r = 0; r < kBlockRows; ++r, y += a.y_stride) {
+    __builtin_prefetch(y, 0, 1);
+    __builtin_prefetch(y + kPanel, 0, 1);
   }
 }
 
 inline void finish_block(const LinearInt8& a, int64_t row, int64_t column, Range columns,
                          const int32_t* sums) {
-  for (int64_t r = 0; r < kBlockRows; ++r, sums += kBlockColumns) {
-    finish(a, row + r, column, columns, load(sums), load(sums + 8));
-    finish(a, row + r, column + kPanel, columns, load(sums + 16), load(sums + 24));
+  if (column < columns.begin || column + kBlockColumns > columns.end) {
+    for (int64_t r = 0; r < kBlockRows; ++r, sums += kBlockColumns) {
+      finish_panel(a, row + r, column, columns, load(sums), load(sums + 8));
+      finish_panel(a, row + r, column + kPanel, columns, load(sums + 16), load(sums + 24));
+    }
+    return;
+  }
+  float* y = a.y + row * a.y_stride + column - a.first_column;
+  const float* bias = a.bias ? a.bias + column - a.first_column : nullptr;
+  for (int64_t r = 0; r < kBlockRows; ++r, sums += kBlockColumns, y += a.y_stride) {
+#pragma GCC unroll 4
+    for (int i = 0; i < 32; i += 8) {
+      _mm256_storeu_ps(y + i, finish(a, row + r, column + i, load(sums + i), bias ? bias + i : nullptr));
+    }
   }
 }
 
-// rows: a multiple of 12. columns: from a panel's start, a multiple of 32 wide after rounding up to panels.
+// rows: a multiple of 8. columns: from a panel's start, a multiple of 32 wide after rounding up to panels.
 void strassen(const LinearInt8& a, Range rows, Range columns) {
   const Depth d = cut_depth(a.k_pad);
   const int64_t first = columns.begin / kPanel * kPanel;
   const int64_t pairs = (columns.end - first + kBlockColumns - 1) / kBlockColumns;  // of panels
-  const int64_t x_pass = kProducts * d.x_operand(), x_block = d.passes * x_pass;    // of 12 rows
+  const int64_t x_pass = kProducts * d.x_operand(), x_block = d.passes * x_pass;    // of 8 rows
   const int64_t w_pair = kProducts * d.w_operand();
   const int64_t blocks_at_once = std::clamp<int64_t>(kMaxXBytes / (x_block * 4), 1, rows.size() / kBlockRows);
   const int64_t pairs_at_once = std::clamp<int64_t>(kMaxWBytes / (w_pair * 4), 1, pairs);
@@ -386,7 +460,9 @@ void strassen(const LinearInt8& a, Range rows, Range columns) {
 
 void linear_int8_avx2(const LinearInt8& a, Range rows, Range columns) {
   if (rows.size() <= 0 || columns.size() <= 0) return;
-  const int64_t many = rows.begin + rows.size() / kBlockRows * kBlockRows;
+  // widening weights pays from some rows on
+  const int64_t many =
+      rows.size() < kFewRows ? rows.begin : rows.begin + rows.size() / kBlockRows * kBlockRows;
   const int64_t first_panel = columns.begin / kPanel, panels = (columns.end - 1) / kPanel + 1 - first_panel;
   const int64_t paired = std::min(columns.end, (first_panel + panels / 2 * 2) * kPanel);
   if (many > rows.begin && panels > 1) {
