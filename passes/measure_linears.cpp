@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "clone_module.h"
+#include "weight_stats.h"
 
 namespace vqt {
 namespace {

@@ -1,18 +1,16 @@
 // Site by site: pack, add the packed buffer to the owner, rewrite the calls, drop the float weight.
 #include "quantize_linears.h"
 
-#include <ATen/ops/isfinite.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 
-#include <cmath>
-#include <limits>
 #include <map>
 #include <set>
 
 #include "vqt/ops.h"
+#include "weight_stats.h"
 
 namespace vqt {
 namespace {
@@ -159,17 +157,10 @@ class Rewriter {
 
 }  // namespace
 
-double sqnr_db(const at::Tensor& a, const at::Tensor& b) {
-  const at::Tensor x = a.to(at::kDouble), error = x.sub(b.to(at::kDouble));
-  const double signal = x.square().sum().item<double>(), noise = error.square().sum().item<double>();
-  if (noise == 0.0) return std::numeric_limits<double>::infinity();
-  return 10.0 * std::log10(signal / noise);
-}
-
 QuantizedWeight quantize_weight(const at::Tensor& weight, const Scheme& scheme, const std::string& layout,
                                 const std::string& site) {
   const at::Tensor w = weight.detach().to(at::kCPU, at::kFloat).contiguous();
-  if (!at::isfinite(w).all().item<bool>()) {
+  if (!all_finite(w)) {
     throw QuantizeError(fmt::format(
         "{}: the weight [{}, {}] holds NaN or Inf; there is no scale for it (\"ignore\" keeps it float)",
         site, w.size(0), w.size(1)));

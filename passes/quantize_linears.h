@@ -50,7 +50,4 @@ void quantize_linears(const ModelGraphs& model, SiteTable& table, const std::vec
 // Warns of attributes that no method reads and that keep a quantized weight in the archive.
 void note_left_weights(const ModelGraphs& model, const SiteTable& table, std::vector<std::string>& warnings);
 
-// 10 log10(sum a^2 / sum (a - b)^2), inf when equal, summed in double.
-double sqnr_db(const at::Tensor& a, const at::Tensor& b);
-
 }  // namespace vqt
