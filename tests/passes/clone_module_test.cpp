@@ -185,8 +185,28 @@ def forward(self, x, y):
 )");
 }
 
+TEST(Quantize, CalibrationStopsAtTheSamplesOfTheConfig) {
+  QuantizationConfig config;
+  config.skip_first_last = false;
+  config.activation = Activation::kStatic;
+  config.calibration_samples = 3;
+  int64_t asked = 0, told = 0;
+  QuantizeOptions options;
+  options.calibration = [&](std::vector<c10::IValue>& arguments) {
+    ++asked;
+    arguments = {at::randn({2, 16})};
+    return true;
+  };
+  options.progress = [&](const std::string& stage, int64_t done, int64_t) {
+    if (stage == "calibrating") told = done;
+  };
+  Report report;
+  quantize(linear(), config, report, options);
+  EXPECT_EQ(asked, 3);
+  EXPECT_EQ(told, 3);
+}
+
 TEST(Quantize, LetsAMovedInputGoSiteBySite) {
-  std::weak_ptr<int> dummy;
   Module model("Model");
   model.register_module("a", linear());
   model.register_module("b", linear());

@@ -464,6 +464,10 @@ def test_questions_about_a_weight_are_answered_without_it() -> None:
             self.fc = nn.Linear(16, 24)
             self.bare = nn.Linear(24, 8, bias=False)
 
+        @torch.jit.export
+        def cast(self, x: Tensor) -> Tensor:
+            return self.fc(x.to(self.fc.weight.dtype))
+
         def forward(self, x: Tensor) -> Tensor:
             w = self.fc.weight
             x = x.to(w.dtype).to(w.device)
@@ -473,7 +477,7 @@ def test_questions_about_a_weight_are_answered_without_it() -> None:
 
     loaded = check(Curious(), torch.randn(3, 16), quantized=["fc", "bare"])
     half = loaded.to(torch.bfloat16)
-    assert half.fc(torch.randn(2, 16, dtype=torch.bfloat16)).dtype == torch.bfloat16
+    assert half.cast(torch.randn(2, 16)).dtype == torch.bfloat16  # asked of the bias, which was cast too
 
 
 @pytest.mark.parametrize(("k", "group"), [(9, 64), (9, 8), (33, 32), (15, -1), (7, 1)])
