@@ -14,6 +14,7 @@
 #include "job.h"
 #include "tensor_file.h"
 #include "vqt/archive.h"
+#include "vqt/memory_return.h"
 #include "vqt/outputs.h"
 #include "vqt/quantize.h"
 
@@ -144,6 +145,7 @@ void quantize_archive(const Job& job, const Progress& progress, JobResult& resul
       return true;
     };
   }
+  const MemoryReturn memory_return;
   const torch::jit::Module quantized = quantize(std::move(archive.module), config, report, options);
   save_archive(quantized, archive.extra, report, job.output);
   result.warnings.insert(result.warnings.end(), report.warnings.begin(), report.warnings.end());
