@@ -14,8 +14,10 @@ if(VQT_SANITIZE)
   target_link_options(vqt_flags INTERFACE -fsanitize=${VQT_SANITIZE})
 endif()
 
+find_package(OpenMP REQUIRED)  # torch's parallel_for is a loop on one thread in files compiled without it
+
 # Targets that include torch share one precompiled header: parsing torch costs 20 s and more a file without it.
 function(vqt_use_torch target)
-  target_link_libraries(${target} PRIVATE vqt_flags vqt::torch)
+  target_link_libraries(${target} PRIVATE vqt_flags vqt::torch OpenMP::OpenMP_CXX)
   target_precompile_headers(${target} PRIVATE ${ARGN})
 endfunction()

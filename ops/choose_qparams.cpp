@@ -1,5 +1,4 @@
 // Scale and zero point of a tensor for a scheme.
-#include <ATen/Parallel.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/empty.h>
 #include <torch/library.h>
@@ -10,6 +9,7 @@
 
 #include "check.h"
 #include "kernel_scope.h"
+#include "parallel.h"
 #include "values.h"
 #include "vqt/ops.h"
 

@@ -1,11 +1,11 @@
 // y = x W^T + b with 4-bit weights. Here: what arguments are legal, what shape comes out, which kernel runs.
-#include <ATen/Parallel.h>
 #include <ATen/ops/zeros.h>
 #include <torch/library.h>
 
 #include "cpu/linear_int4_kernel.h"
 #include "linear_integer.h"
 #include "linear_plan.h"
+#include "parallel.h"
 #include "vqt/ops.h"
 
 namespace vqt {

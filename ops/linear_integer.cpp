@@ -1,6 +1,5 @@
 #include "linear_integer.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 #include "cpu/linear_int8_kernel.h"
 #include "cpu/quantize_per_token_kernel.h"
 #include "kernel_scope.h"
+#include "parallel.h"
 #include "weight_only.h"
 
 namespace vqt {

@@ -1,7 +1,6 @@
 // Canonical <-> packed weights: one self-describing uint8 tensor [N, bytes a row] that any machine can read.
 #include "pack_weight.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/empty.h>
 #include <torch/library.h>
@@ -10,6 +9,7 @@
 
 #include "check.h"
 #include "kernel_scope.h"
+#include "parallel.h"
 #include "vqt/ops.h"
 
 namespace vqt {

@@ -1,5 +1,4 @@
 // A tensor to and from the canonical layout, for every scheme.
-#include <ATen/Parallel.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/empty.h>
 #include <torch/library.h>
@@ -10,6 +9,7 @@
 #include "check.h"
 #include "cpu/quantize_kernel.h"
 #include "kernel_scope.h"
+#include "parallel.h"
 #include "values.h"
 #include "vqt/ops.h"
 

@@ -1,5 +1,4 @@
 // Dynamic quantization of activations: a scale and a zero point for each row of x.
-#include <ATen/Parallel.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/empty.h>
 #include <torch/library.h>
@@ -11,6 +10,7 @@
 #include "check.h"
 #include "cpu/quantize_per_token_kernel.h"
 #include "kernel_scope.h"
+#include "parallel.h"
 #include "vqt/ops.h"
 
 namespace vqt {

@@ -1,11 +1,10 @@
 #include "values.h"
 
-#include <ATen/Parallel.h>
-
 #include <cmath>
 #include <vector>
 
 #include "check.h"
+#include "parallel.h"
 
 namespace vqt {
 

@@ -1,6 +1,5 @@
 #include "weight_only.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
@@ -8,6 +7,7 @@
 #include <algorithm>
 
 #include "kernel_scope.h"
+#include "parallel.h"
 
 namespace vqt {
 namespace {

@@ -1,8 +1,6 @@
 // Plain loops over blocks, so that partial sums are few and always the same.
 #include "weight_stats.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -10,6 +8,8 @@
 #include <cstring>
 #include <limits>
 #include <vector>
+
+#include "parallel.h"
 
 namespace vqt {
 namespace {
