@@ -1,9 +1,15 @@
 // Finds and cuts the branches to native attention ops.
 #include "fast_path.h"
 
+#include <torch/csrc/jit/api/function_impl.h>
+#include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 
+#include <algorithm>
+#include <set>
+
 #include "inline_functions.h"
+#include "trace_weight.h"
 
 namespace vqt {
 namespace {
@@ -15,20 +21,45 @@ bool makes_nested_tensor(const Node* node) {
   return node->kind() == kKind;
 }
 
-bool does_nothing(const Block* block) {
+// A branch not taken: computes nothing, and says so with a false ("returned", "convert_to_nested") or a value
+// that was never set among its outputs.
+bool is_refusal(const Block* block) {
   for (const Node* node : block->nodes()) {
     if (node->kind() != prim::Constant && node->kind() != prim::Uninitialized) return false;
   }
-  return true;
+  return std::any_of(block->outputs().begin(), block->outputs().end(), [](const Value* output) {
+    if (output->node()->kind() == prim::Uninitialized) return true;
+    const auto constant = toIValue(output);
+    return constant && constant->isBool() && !constant->toBool();
+  });
 }
 
-FastPath outermost_branch(Node* native) {
+// Does a linear run in it? Then it is no fast path but the layer around one, inlined.
+bool has_linear(const ModelGraphs& model, Block* block) {
+  bool found = false;
+  for_each_node(block, [&](Node* node) {
+    if (found) return;
+    if (is_any_linear(node)) found = true;
+    if (const int callee = model.callee_of(node); callee >= 0) {
+      found = has_linear(model, model.methods()[callee].graph->block());
+    }
+    if (node->kind() != prim::CallFunction) return;
+    const auto type = node->input(0)->type()->cast<c10::FunctionType>();
+    GraphFunction* function = type ? tryToGraphFunction(*type->function()) : nullptr;
+    if (function == nullptr) return;
+    function->ensure_defined();
+    found = has_linear(model, function->graph()->block());
+  });
+  return found;
+}
+
+FastPath outermost_branch(const ModelGraphs& model, Node* native) {
   FastPath path;
   for (Block* block = native->owningBlock(); block->owningNode() != nullptr;) {
     Node* branch = block->owningNode();
-    if (branch->kind() != prim::If) break;
+    if (branch->kind() != prim::If || has_linear(model, block)) break;
     const size_t index = branch->blocks()[0] == block ? 0 : 1;
-    if (!does_nothing(branch->blocks()[1 - index])) break;
+    if (!is_refusal(branch->blocks()[1 - index])) break;
     path.branch = branch;
     path.block = index;
     block = branch->owningBlock();
@@ -44,11 +75,11 @@ bool is_native_attention(const Node* node) {
   return node->kind() == kAttention || node->kind() == kLayer;
 }
 
-std::vector<FastPath> find_fast_paths(Graph& graph, int method) {
+std::vector<FastPath> find_fast_paths(const ModelGraphs& model, int method) {
   std::vector<FastPath> paths;
-  for_each_node(graph.block(), [&](Node* node) {
+  for_each_node(model.methods()[method].graph->block(), [&](Node* node) {
     if (!is_native_attention(node) && !makes_nested_tensor(node)) return;
-    FastPath path = outermost_branch(node);
+    FastPath path = outermost_branch(model, node);
     if (path.branch == nullptr) return;  // traced: there is no other branch
     for (const FastPath& known : paths) {
       if (known.branch == path.branch) return;
@@ -63,7 +94,7 @@ std::vector<FastPath> find_fast_paths(Graph& graph, int method) {
 std::vector<FastPath> find_fast_paths(const ModelGraphs& model) {
   std::vector<FastPath> paths;
   for (size_t i = 0; i < model.methods().size(); ++i) {
-    const auto found = find_fast_paths(*model.methods()[i].graph, static_cast<int>(i));
+    const auto found = find_fast_paths(model, static_cast<int>(i));
     paths.insert(paths.end(), found.begin(), found.end());
   }
   return paths;
@@ -79,16 +110,18 @@ int enclosing_fast_path(const std::vector<FastPath>& paths, const Node* node) {
   return -1;
 }
 
-void cut_fast_path(const ModelGraphs& model, const FastPath& path) {
-  const std::shared_ptr<Graph>& graph = model.methods()[path.method].graph;
-  Value* never = nullptr;
-  {
+void cut_fast_paths(const ModelGraphs& model, const std::vector<FastPath>& paths) {
+  std::set<int> methods;
+  for (const FastPath& path :
+       paths) {  // all conditions before any clean-up, which may take other paths' nodes along
     const WithInsertPoint guard(path.branch);
-    never = graph->insertConstant(path.block == 1);
+    path.branch->replaceInput(0, path.branch->owningGraph()->insertConstant(path.block == 1));
+    methods.insert(path.method);
   }
-  path.branch->replaceInput(0, never);
-  fold_branches(*graph);
-  EliminateDeadCode(graph);
+  for (const int method : methods) {
+    fold_branches(*model.methods()[method].graph);
+    EliminateDeadCode(model.methods()[method].graph);
+  }
 }
 
 }  // namespace vqt

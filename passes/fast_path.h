@@ -14,7 +14,7 @@ namespace vqt {
 // its fast path.
 struct FastPath {
   torch::jit::Node* branch =
-      nullptr;       // the outermost prim::If that does nothing but decide for the fast path
+      nullptr;       // the outermost prim::If that decides for the fast path and nothing else
   size_t block = 0;  // which block of it holds the fast path
   int method = 0;
   bool makes_nested_tensor =
@@ -25,10 +25,11 @@ struct FastPath {
 bool is_native_attention(const torch::jit::Node* node);
 
 std::vector<FastPath> find_fast_paths(const ModelGraphs& model);
-std::vector<FastPath> find_fast_paths(torch::jit::Graph& graph, int method);
+std::vector<FastPath> find_fast_paths(const ModelGraphs& model, int method);
 // Index of the fast path whose block node stands in, or -1.
 int enclosing_fast_path(const std::vector<FastPath>& paths, const torch::jit::Node* node);
-// Makes the other branch the only one: it computes the same from the layer's own linears.
-void cut_fast_path(const ModelGraphs& model, const FastPath& path);
+// Makes the other branch of each path the only one: it computes the same from the layer's own linears. Nodes
+// that were needed for nothing else go too.
+void cut_fast_paths(const ModelGraphs& model, const std::vector<FastPath>& paths);
 
 }  // namespace vqt

@@ -37,7 +37,7 @@ class Inliner {
     done_[index] = true;  // TorchScript has no recursion
     Graph& graph = *model_.methods()[index].graph;
     bool changed = false;
-    while (inline_one_round(graph)) changed = true;
+    while (inline_one_round(graph, index)) changed = true;
     if (changed) {
       fold_branches(graph);
       EliminateDeadCode(model_.methods()[index].graph);
@@ -45,14 +45,14 @@ class Inliner {
     note_weight_arguments(index, graph);
   }
 
-  bool inline_one_round(Graph& graph) {
+  bool inline_one_round(Graph& graph, int index) {
     std::vector<Node*> calls;
     std::set<const Node*> giving;  // calls whose result is a linear's weight
     for_each_node(graph.block(), [&](Node* node) {
       if (node->kind() == prim::CallFunction || node->kind() == prim::CallMethod) calls.push_back(node);
       if (is_float_linear(node)) giving.insert(weight_root(node->input(1))->node());
     });
-    const std::vector<FastPath> fast_paths = find_fast_paths(graph, 0);
+    const std::vector<FastPath> fast_paths = find_fast_paths(model_, index);
     bool changed = false;
     for (Node* call : calls) {
       if (GraphFunction* function = called_function(call)) {

@@ -35,7 +35,7 @@ torch::jit::Module quantize(torch::jit::Module model, const QuantizationConfig& 
   require_work(table, plan);
 
   // Before anything runs: behind a native fast path the linears would see no activation.
-  if (cut_fast_paths(graphs, table, plan)) table = find_sites(graphs);
+  if (cut_planned_fast_paths(graphs, table, plan)) table = find_sites(graphs);
   // On the float model. Sites that calibration cannot reach stay float.
   const auto ranges = observe_activations(result, table, config, options, plan, report.warnings);
   require_work(table, plan);

@@ -212,7 +212,8 @@ Node* rewrite_linear(Node* linear, Value* packed, const std::string& op,
   return result->node();
 }
 
-bool cut_fast_paths(const ModelGraphs& model, const SiteTable& table, const std::vector<PlannedSite>& plan) {
+bool cut_planned_fast_paths(const ModelGraphs& model, const SiteTable& table,
+                            const std::vector<PlannedSite>& plan) {
   std::set<int> wanted;
   std::vector<int> rewritten;  // instances whose methods hold a linear that will be rewritten
   for (size_t i = 0; i < plan.size(); ++i) {
@@ -221,22 +222,22 @@ bool cut_fast_paths(const ModelGraphs& model, const SiteTable& table, const std:
     for (const SiteCall& call : table.sites[i].calls)
       rewritten.push_back(model.methods()[call.method].instance);
   }
-  bool any = false;
+  std::vector<FastPath> paths;
   for (size_t i = 0; i < table.fast_paths.size(); ++i) {
     const FastPath& path = table.fast_paths[i];
     // Layers without their fast path cannot read the nested tensor that an encoder makes for it.
     const bool nested =
         path.makes_nested_tensor && model.contains_any(model.methods()[path.method].instance, rewritten);
-    if (!nested && wanted.count(static_cast<int>(i)) == 0) continue;
-    cut_fast_path(model, path);
-    any = true;
+    if (nested || wanted.count(static_cast<int>(i))) paths.push_back(path);
   }
-  return any;
+  cut_fast_paths(model, paths);
+  return !paths.empty();
 }
 
 void quantize_linears(const ModelGraphs& model, SiteTable& table, const std::vector<PlannedSite>& plan,
                       const std::vector<ActivationRange>& ranges, const std::string& layout,
                       const Progress& progress, std::vector<SiteReport>& rows) {
+  TORCH_INTERNAL_ASSERT(plan.size() == table.sites.size(), "cutting fast paths changed the sites");
   Rewriter rewriter(model, table, plan);
   std::map<int64_t, QuantizedWeight> tied;  // one packed tensor for all of them
   int64_t total = 0, done = 0;

@@ -39,10 +39,11 @@ torch::jit::Node* rewrite_linear(torch::jit::Node* linear, torch::jit::Value* pa
 
 // Cuts the fast paths that need a weight which is planned to go. True if there were any: nodes of the table
 // may be gone.
-bool cut_fast_paths(const ModelGraphs& model, const SiteTable& table, const std::vector<PlannedSite>& plan);
+bool cut_planned_fast_paths(const ModelGraphs& model, const SiteTable& table,
+                            const std::vector<PlannedSite>& plan);
 
 // Quantizes, packs and rewrites every planned site, letting each float weight go as soon as it is replaced,
-// then takes the weights' attributes away. rows: one a site, filled further. After cut_fast_paths.
+// then takes the weights' attributes away. rows: one a site, filled further. After cut_planned_fast_paths.
 void quantize_linears(const ModelGraphs& model, SiteTable& table, const std::vector<PlannedSite>& plan,
                       const std::vector<ActivationRange>& ranges, const std::string& layout,
                       const Progress& progress, std::vector<SiteReport>& rows);

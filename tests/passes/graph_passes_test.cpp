@@ -172,7 +172,7 @@ def forward(self, x, bias: Optional[Tensor], n: int):
   EXPECT_EQ(enclosing_fast_path(paths, find(graphs.methods()[0].graph, "aten::_native_multi_head_attention")),
             0);
   EXPECT_EQ(enclosing_fast_path(paths, find(graphs.methods()[0].graph, "aten::linear")), -1);
-  cut_fast_path(graphs, paths[0]);
+  cut_fast_paths(graphs, paths);
   EXPECT_EQ(text_of(graphs.methods()[0].graph), text_of(plain.get_method("forward").graph()));
 }
 
@@ -182,6 +182,44 @@ def forward(self, x):
     return torch._native_multi_head_attention(x, x, x, 16, 2, self.weight, self.bias, self.weight, self.bias)[0]
 )");
   EXPECT_TRUE(find_fast_paths(ModelGraphs(module)).empty());
+}
+
+// A user's own choice between attention and nothing is no fast path: there is no other branch that computes
+// the same.
+TEST(CutFastPath, LeavesAUsersBranchAlone) {
+  const Module module = with_forward(R"(
+def forward(self, x, n: int):
+    if n > 0:
+        x = torch._native_multi_head_attention(x, x, x, 16, 2, self.weight, self.bias, self.weight, self.bias)[0]
+    return torch.linear(x, self.weight, self.bias)
+)");
+  EXPECT_TRUE(find_fast_paths(ModelGraphs(module)).empty());
+}
+
+// A layer's fast path, an attention's inside its other branch: freezing inlines both into one graph.
+TEST(CutFastPath, StopsAtTheLayerAround) {
+  const Module module = with_forward(R"(
+def forward(self, x, n: int, m: int):
+    if n > 0:
+        if m > 1:
+            return torch._transformer_encoder_layer_fwd(x, 16, 2, self.weight, self.bias, self.weight, self.bias, True, False, 0.1, self.bias, self.bias, self.bias, self.bias, self.weight, self.bias, self.weight, self.bias)
+    y = x
+    done = False
+    if m > 0:
+        y = torch._native_multi_head_attention(x, x, x, 16, 2, self.weight, self.bias, self.weight, self.bias)[0]
+        done = True
+    if not done:
+        y = torch.linear(x, self.weight, self.bias)
+    return y
+)");
+  const ModelGraphs graphs(module);
+  const auto paths = find_fast_paths(graphs);
+  ASSERT_EQ(paths.size(), 2u);
+  cut_fast_paths(graphs, paths);
+  const std::string text = text_of(graphs.methods()[0].graph);
+  EXPECT_NE(text.find("aten::linear"), std::string::npos) << text;
+  EXPECT_EQ(text.find("_transformer_encoder_layer_fwd"), std::string::npos) << text;
+  EXPECT_EQ(text.find("_native_multi_head_attention"), std::string::npos) << text;
 }
 
 TEST(InsertObserver, ReadsTheInputBeforeTheLinear) {

@@ -188,6 +188,22 @@ def test_frozen_attention() -> None:
         assert sqnr_db(model(x), save_and_load(result)(x)) > 30
 
 
+def test_frozen_encoder() -> None:
+    model = nn.TransformerEncoder(nn.TransformerEncoderLayer(32, 4, 48, batch_first=True), 2).eval()
+    for parameter in model.layers[1].parameters():  # else freezing makes one of the two layers' equal weights
+        nn.init.normal_(parameter, std=0.2)
+    x = torch.randn(2, 6, 32)
+    padding = torch.tensor([[False] * 6, [False] * 4 + [True] * 2])
+    frozen = torch.jit.freeze(torch.jit.script(model))
+    result = vqt.quantize(frozen, WEIGHT_ONLY)
+    assert len(quantized_names(result)) == 8 and native_ops(result) == []
+    keep = (~padding).unsqueeze(-1)
+    with torch.no_grad():
+        loaded = save_and_load(result)
+        assert sqnr_db(model(x), loaded(x)) > 30
+        assert sqnr_db(model(x, None, padding) * keep, loaded(x, None, padding) * keep) > 30
+
+
 def test_attention_cast_to_bfloat16() -> None:
     model = SelfAttention(batch_first=True).eval()
     x = torch.randn(2, 6, 32)

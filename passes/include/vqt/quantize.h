@@ -52,7 +52,7 @@ struct QuantizeOptions {
   Progress progress;
 };
 
-// The input module is not changed. Pass it with std::move to let its float weights go as they are replaced.
+// The input module is not changed; parameters that stay float share their memory with it. Pass it with std::move to let its float weights go as they are replaced.
 // Throws ConfigError (the config does not fit this model) or QuantizeError.
 torch::jit::Module quantize(torch::jit::Module model, const QuantizationConfig& config, Report& report,
                             const QuantizeOptions& options = {});
