@@ -22,13 +22,13 @@ bool makes_nested_tensor(const Node* node) {
 }
 
 // A branch not taken: computes nothing, and says so with a false ("returned", "convert_to_nested") or a value
-// that was never set among its outputs.
-bool is_refusal(const Block* block) {
+// that was never set among its outputs, or passes on the tensor that was to become a nested one.
+bool is_refusal(const Block* block, const Value* to_nest) {
   for (const Node* node : block->nodes()) {
     if (node->kind() != prim::Constant && node->kind() != prim::Uninitialized) return false;
   }
-  return std::any_of(block->outputs().begin(), block->outputs().end(), [](const Value* output) {
-    if (output->node()->kind() == prim::Uninitialized) return true;
+  return std::any_of(block->outputs().begin(), block->outputs().end(), [&](const Value* output) {
+    if (output == to_nest || output->node()->kind() == prim::Uninitialized) return true;
     const auto constant = toIValue(output);
     return constant && constant->isBool() && !constant->toBool();
   });
@@ -55,11 +55,12 @@ bool has_linear(const ModelGraphs& model, Block* block) {
 
 FastPath outermost_branch(const ModelGraphs& model, Node* native) {
   FastPath path;
+  const Value* to_nest = makes_nested_tensor(native) ? native->input(0) : nullptr;
   for (Block* block = native->owningBlock(); block->owningNode() != nullptr;) {
     Node* branch = block->owningNode();
     if (branch->kind() != prim::If || has_linear(model, block)) break;
     const size_t index = branch->blocks()[0] == block ? 0 : 1;
-    if (!is_refusal(branch->blocks()[1 - index])) break;
+    if (!is_refusal(branch->blocks()[1 - index], to_nest)) break;
     path.branch = branch;
     path.block = index;
     block = branch->owningBlock();
