@@ -4,10 +4,10 @@
 // these warnings out (GCC bug 105593).
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#include <immintrin.h>
 
 #include <algorithm>
 
+#include "cpu/avx512vnni.h"
 #include "cpu/linear_int4_kernel.h"
 #include "cpu/packed_weight.h"
 
@@ -15,16 +15,6 @@ namespace vqt::cpu {
 namespace {
 
 constexpr int kTileRows = 12;
-
-inline void dot4(__m512i& acc, __m512i x, __m512i w) {
-  asm("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(x), "v"(w));
-}
-
-inline __m512i broadcast4(const uint8_t* x) {
-  __m512i v;
-  asm("vpbroadcastd %1, %0" : "=v"(v) : "m"(*reinterpret_cast<const uint8_t(*)[4]>(x)));
-  return v;
-}
 
 // Turns the sums of one row and one panel into y, and stores the columns that are wanted.
 inline void finish(const LinearInt4& a, int64_t r, int64_t panel_column, Range columns, __m512 sum) {

@@ -1,0 +1,25 @@
+// What both AVX512-VNNI linears are made of. For files named *_avx512vnni.cpp only: the functions have
+// internal linkage, so that no other file's copy of them can end up with these instructions.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+namespace vqt::cpu {
+namespace {
+
+// acc += x (u8) * w (s8), 4 k's a 32-bit lane.
+inline void dot4(__m512i& acc, __m512i x, __m512i w) {
+  asm("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(x), "v"(w));
+}
+
+// The 4 bytes at x in every lane.
+inline __m512i broadcast4(const uint8_t* x) {
+  __m512i v;
+  asm("vpbroadcastd %1, %0" : "=v"(v) : "m"(*reinterpret_cast<const uint8_t(*)[4]>(x)));
+  return v;
+}
+
+}  // namespace
+}  // namespace vqt::cpu
