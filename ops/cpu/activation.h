@@ -1,0 +1,59 @@
+// A quantized activation: rows of u8, each with its scale and zero point, as the linears read them.
+//
+//   q      tiles of `tile` rows, the last one with the h rows that are left: [tile][k_pad/4][h][4] u8
+//          k_pad is k up to a multiple of 8; bytes from k on are 0
+//   scale  f32[rows]   NaN: the row held NaN or Inf, and so is all that is computed from it
+//   zero   i32[rows]   x' = (q - zero) * scale
+//   sum    i32[rows]   of a row's u8 values
+//
+// `tile` is the height of the tile that the instruction set's microkernel computes: its loop over k then
+// walks x with one pointer. With a tile of 1, q is row-major.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "cpu/isa.h"
+
+namespace vqt::cpu {
+
+struct ActivationRows {
+  uint8_t* q = nullptr;
+  float* scale = nullptr;
+  int32_t* zero = nullptr;
+  int32_t* sum = nullptr;
+  int64_t rows = 0;
+  int64_t k_pad = 0;
+  int64_t tile = 1;
+
+  // Rows of the tile that begins at `row`, a multiple of tile.
+  int64_t height(int64_t row) const { return std::min(tile, rows - row); }
+  // Where the four values from k (a multiple of 4) of a row are stored.
+  int64_t offset(int64_t row, int64_t k) const {
+    const int64_t first = row - row % tile;
+    return first * k_pad + k * height(first) + (row - first) * 4;
+  }
+};
+
+constexpr int64_t activation_depth(int64_t k) { return (k + 7) / 8 * 8; }  // k_pad
+
+// Rows of a tile of x for this instruction set.
+constexpr int64_t activation_tile(Isa isa) { return isa == Isa::kAvx512Vnni ? 12 : 1; }
+
+// One byte block holds all of it: q, scale, zero, sum, without gaps. Rows times this many bytes.
+constexpr int64_t activation_bytes_per_row(int64_t k) { return activation_depth(k) + 12; }
+
+// The view of such a block (aligned to 4 bytes).
+inline ActivationRows activation_rows(uint8_t* block, int64_t rows, int64_t k, int64_t tile) {
+  ActivationRows a;
+  a.rows = rows;
+  a.k_pad = activation_depth(k);
+  a.tile = tile;
+  a.q = block;
+  a.scale = reinterpret_cast<float*>(block + rows * a.k_pad);
+  a.zero = reinterpret_cast<int32_t*>(a.scale + rows);
+  a.sum = a.zero + rows;
+  return a;
+}
+
+}  // namespace vqt::cpu
