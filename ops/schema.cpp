@@ -39,6 +39,15 @@ TORCH_LIBRARY(vqt, m) {
       "linear_int16(Tensor x, Tensor weight, Tensor? bias=None, Tensor? scale=None, *, int row_begin=0, "
       "int row_end=-1) -> Tensor");
 
+  // A quantized activation: uint8, x's leading sizes and cpu/activation.h's bytes a row; lives inside a forward.
+  m.def(
+      "layer_norm_quantize(Tensor x, Tensor? weight, Tensor? bias, float eps=1e-5, *, "
+      "str activation=\"dynamic\", bool activation_symmetric=False, float x_scale=0.0, int x_zero_point=0) "
+      "-> Tensor");
+  m.def(
+      "rotary(Tensor x, Tensor cos, Tensor sin, *, int axes=1, bool norm=False, Tensor? norm_weight=None, "
+      "Tensor? norm_bias=None, float norm_eps=1e-5) -> Tensor");
+
   // The one op that writes. statistics: float32 [4] = {min, max, values seen, values that are NaN or Inf},
   // started as {inf, -inf, 0, 0}.
   m.def("observe(Tensor x, Tensor(a!) statistics, str method=\"minmax\") -> ()");

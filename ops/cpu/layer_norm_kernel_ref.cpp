@@ -1,0 +1,37 @@
+#include "cpu/layer_norm_kernel.h"
+
+namespace vqt::cpu {
+namespace {
+
+float sum_of_lanes(float (&lanes)[kNormLanes]) {
+  for (int64_t step = kNormLanes / 2; step > 0; step /= 2) {
+    for (int64_t j = 0; j < step; ++j) lanes[j] += lanes[j + step];
+  }
+  return lanes[0];
+}
+
+}  // namespace
+
+void norm_row_ref(const RowNorm& norm, const float* x, int64_t k, float* y) {
+  float values[kNormLanes] = {}, differences[kNormLanes] = {}, squares[kNormLanes] = {};
+  for (int64_t i = 0; i < k; ++i) values[i % kNormLanes] += x[i];
+  const float mean = row_mean(sum_of_lanes(values), k);
+  for (int64_t i = 0; i < k; ++i) {
+    const float d = x[i] - mean;
+    differences[i % kNormLanes] += d;
+    squares[i % kNormLanes] += d * d;
+  }
+  const RowMoments m = row_moments(mean, sum_of_lanes(differences), sum_of_lanes(squares), k, norm.eps);
+  for (int64_t i = 0; i < k; ++i) {
+    y[i] = ((x[i] - m.mean) - m.shift) * m.rstd;
+    if (norm.weight != nullptr) y[i] *= norm.weight[i];
+    if (norm.bias != nullptr) y[i] += norm.bias[i];
+  }
+}
+
+void layer_norm_ref(const LayerNorm& a, Range rows) {
+  for (int64_t r = rows.begin; r < rows.end; ++r)
+    norm_row_ref(a.norm, a.x + r * a.x_stride, a.k, a.y + r * a.k);
+}
+
+}  // namespace vqt::cpu

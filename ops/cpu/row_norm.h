@@ -1,0 +1,46 @@
+// LayerNorm of one row of k float32 values, the same bits on every instruction set and for every caller:
+//
+//   sum    32 lanes: lane j adds x[j], x[j + 32], ...; then lane j takes lane j + 16, + 8, + 4, + 2, + 1
+//   mean   sum(x) / k
+//   shift  sum(x - mean) / k: what mean lost when it was rounded to float32
+//   rstd   1 / sqrt(sum((x - mean)^2) / k - shift^2 + eps)
+//   y      ((x - mean) - shift) * rstd * weight + bias, each step rounded to float32
+//
+// Sums are float32, what is made of them float64.
+#pragma once
+
+#include <cstdint>
+
+namespace vqt::cpu {
+
+constexpr int64_t kNormLanes = 32;
+
+struct RowNorm {
+  const float* weight = nullptr;  // [k], or null
+  const float* bias = nullptr;    // [k], or null
+  double eps = 0.0;
+};
+
+void norm_row_ref(const RowNorm& norm, const float* x, int64_t k, float* y);
+
+// Internal linkage: a copy made in a file for one instruction set must not serve the others.
+namespace {
+
+struct RowMoments {
+  float mean, shift, rstd;
+};
+
+[[maybe_unused]] inline RowMoments row_moments(float mean, float sum, float sum_of_squares, int64_t k,
+                                               double eps) {
+  const double shift = static_cast<double>(sum) / static_cast<double>(k);
+  const double variance = static_cast<double>(sum_of_squares) / static_cast<double>(k) - shift * shift;
+  const double floor = variance < 0.0 ? 0.0 : variance;  // NaN stays
+  return {mean, static_cast<float>(shift), static_cast<float>(1.0 / __builtin_sqrt(floor + eps))};
+}
+
+[[maybe_unused]] inline float row_mean(float sum, int64_t k) {
+  return static_cast<float>(static_cast<double>(sum) / static_cast<double>(k));
+}
+
+}  // namespace
+}  // namespace vqt::cpu

@@ -1,0 +1,42 @@
+// 16 float32 values in a register: vec_avx2.h at twice the width. For files named *_avx512vnni.cpp only.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+namespace vqt::cpu {
+namespace {
+
+struct Vec {
+  static constexpr int64_t kWidth = 16;
+  __m512 v;
+
+  static Vec all(float x) { return {_mm512_set1_ps(x)}; }
+  static Vec load(const float* p) { return {_mm512_loadu_ps(p)}; }
+  // The first n lanes (0..16); the others are 0 and their memory is not touched.
+  static Vec load_first(const float* p, int64_t n) { return {_mm512_maskz_loadu_ps(mask(n), p)}; }
+  void store(float* p) const { _mm512_storeu_ps(p, v); }
+  void store_first(float* p, int64_t n) const { _mm512_mask_storeu_ps(p, mask(n), v); }
+  Vec first(int64_t n) const { return {_mm512_maskz_mov_ps(mask(n), v)}; }
+
+  // Lane j takes lane j + 8, then j + 4, then j + 2, then j + 1.
+  float sum() const {
+    // maskz: what g++ 12 has for the plain forms warns of a variable of its own.
+    const __m256 half =
+        _mm256_add_ps(_mm512_maskz_extractf32x8_ps(0xff, v, 0), _mm512_maskz_extractf32x8_ps(0xff, v, 1));
+    __m128 h = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+    h = _mm_add_ps(h, _mm_movehl_ps(h, h));
+    return _mm_cvtss_f32(_mm_add_ss(h, _mm_movehdup_ps(h)));
+  }
+
+  friend Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
+  friend Vec operator-(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }
+  friend Vec operator*(Vec a, Vec b) { return {_mm512_mul_ps(a.v, b.v)}; }
+
+ private:
+  static __mmask16 mask(int64_t n) { return static_cast<__mmask16>((1u << n) - 1u); }
+};
+
+}  // namespace
+}  // namespace vqt::cpu
