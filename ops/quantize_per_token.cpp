@@ -41,9 +41,9 @@ PerToken quantize_per_token_meta(const at::Tensor& x, bool symmetric) {
 void shift_to_signed(const cpu::QuantizeRows& job, int64_t row_begin, int64_t row_end) {
   const int64_t k = job.k;  // not read again after each byte, which may alias job
   for (int64_t row = row_begin; row < row_end; ++row) {
-    job.zero[row] = 0;
-    if (std::isnan(job.scale[row])) continue;
-    uint8_t* q = job.q + row * job.k;
+    job.out.zero[row] = 0;
+    if (std::isnan(job.out.scale[row])) continue;
+    uint8_t* q = job.out.q + row * job.k;
     for (int64_t i = 0; i < k; ++i) q[i] ^= 0x80;
   }
 }
@@ -55,14 +55,15 @@ PerToken quantize_per_token_cpu(const at::Tensor& x, bool symmetric) {
   const PerToken out = empty_outputs(values, symmetric);
   cpu::QuantizeRows job;
   job.x = values.const_data_ptr<float>();
-  job.x_stride = job.k = job.k_pad = x.size(-1);
+  job.x_stride = job.k = x.size(-1);
   job.symmetric = symmetric;
-  job.q = static_cast<uint8_t*>(std::get<0>(out).mutable_data_ptr());
-  job.scale = std::get<1>(out).mutable_data_ptr<float>();
-  job.zero = std::get<2>(out).mutable_data_ptr<int32_t>();
+  job.out.rows = std::get<1>(out).numel();
+  job.out.k_pad = job.k;
+  job.out.q = static_cast<uint8_t*>(std::get<0>(out).mutable_data_ptr());
+  job.out.scale = std::get<1>(out).mutable_data_ptr<float>();
+  job.out.zero = std::get<2>(out).mutable_data_ptr<int32_t>();
   const cpu::QuantizeRowsFn kernel = cpu::quantize_rows_kernel(cpu::best_isa());
-  const int64_t rows = std::get<1>(out).numel();
-  at::parallel_for(0, rows, std::max<int64_t>(1, kValuesPerTask / std::max<int64_t>(job.k, 1)),
+  at::parallel_for(0, job.out.rows, std::max<int64_t>(1, kValuesPerTask / std::max<int64_t>(job.k, 1)),
                    [&](int64_t begin, int64_t end) {
                      kernel(job, begin, end);
                      if (symmetric) shift_to_signed(job, begin, end);

@@ -1,13 +1,15 @@
 // A quantized activation: rows of u8, each with its scale and zero point, as the linears read them.
 //
-//   q      tiles of `tile` rows, the last one with the h rows that are left: [tile][k_pad/4][h][4] u8
+//   q      tiles of rows, each [k_pad/4][h][4] u8 for a tile of h rows: `tile` rows, fewer at the end (below)
 //          k_pad is k up to a multiple of 8; bytes from k on are 0
 //   scale  f32[rows]   NaN: the row held NaN or Inf, and so is all that is computed from it
 //   zero   i32[rows]   x' = (q - zero) * scale
 //   sum    i32[rows]   of a row's u8 values
 //
 // `tile` is the height of the tile that the instruction set's microkernel computes: its loop over k then
-// walks x with one pointer. With a tile of 1, q is row-major.
+// walks x with one pointer. With a tile of 1, q is row-major. The last rows are cut evenly: where the rows
+// left over would make less than half a tile, they share one and a bit tiles as two (13 rows of 12: 7 + 6),
+// as a tile of one row costs almost what one of six does.
 #pragma once
 
 #include <algorithm>
@@ -26,12 +28,32 @@ struct ActivationRows {
   int64_t k_pad = 0;
   int64_t tile = 1;
 
-  // Rows of the tile that begins at `row`, a multiple of tile.
-  int64_t height(int64_t row) const { return std::min(tile, rows - row); }
+  // First row of the tile that holds a row (or of the one after the last, for row = rows).
+  int64_t first(int64_t row) const {
+    const int64_t tail = tail_begin();
+    if (row < tail) return row - row % tile;
+    return row >= tail + tail_height() ? tail + tail_height() : tail;
+  }
+  // Rows of the tile that begins at `row`, which is first(row).
+  int64_t height(int64_t row) const {
+    const int64_t tail = tail_begin();
+    return row < tail ? tile : row == tail ? tail_height() : rows - row;
+  }
   // Where the four values from k (a multiple of 4) of a row are stored.
   int64_t offset(int64_t row, int64_t k) const {
-    const int64_t first = row - row % tile;
-    return first * k_pad + k * height(first) + (row - first) * 4;
+    const int64_t begin = first(row);
+    return begin * k_pad + k * height(begin) + (row - begin) * 4;
+  }
+
+ private:
+  // Rows from here on, fewer than one and a half tiles, lie in one tile or two even ones.
+  int64_t tail_begin() const {
+    const int64_t rest = rows % tile;
+    return rows - rest - (0 < rest && 2 * rest < tile && rows > tile ? tile : 0);
+  }
+  int64_t tail_height() const {
+    const int64_t left = rows - tail_begin();
+    return left > tile ? (left + 1) / 2 : left;
   }
 };
 

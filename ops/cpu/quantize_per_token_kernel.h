@@ -12,27 +12,23 @@
 
 #include <cstdint>
 
+#include "cpu/activation.h"
 #include "cpu/isa.h"
 
 namespace vqt::cpu {
 
 struct QuantizeRows {
-  // outputs
-  uint8_t* q = nullptr;     // [rows][k_pad], bytes from k on are 0
-  float* scale = nullptr;   // [rows]
-  int32_t* zero = nullptr;  // [rows]
-  int32_t* sum = nullptr;   // [rows], of a row's stored u8 values; null: not wanted
-  // inputs
+  ActivationRows out;        // k_pad >= k, bytes from k on become 0; sum null: not wanted
   const float* x = nullptr;  // row r begins at x + r * x_stride
   int64_t x_stride = 0;
   int64_t k = 0;
-  int64_t k_pad = 0;  // >= k
   bool symmetric = false;
   bool dynamic = true;
   float static_scale = 1.0f;  // with dynamic false: > 0
   int32_t static_zero = 0;    // 0..255, 0 with symmetric (stored as 128)
 };
 
+// Rows may begin and end anywhere; ranges that hold whole tiles are faster.
 using QuantizeRowsFn = void (*)(const QuantizeRows& a, int64_t row_begin, int64_t row_end);
 
 void quantize_rows_ref(const QuantizeRows& a, int64_t row_begin, int64_t row_end);

@@ -107,7 +107,7 @@ int32_t store_row(const float* x, int64_t k, const Rounding& round, uint8_t* q) 
 
 void quantize_row(const QuantizeRows& a, int64_t row) {
   const float* x = a.x + row * a.x_stride;
-  uint8_t* q = a.q + row * a.k_pad;
+  uint8_t* q = a.out.q + row * a.out.k_pad;
   const RowRange range = range_of(x, a.k);
   float scale = a.static_scale;
   int32_t zero = a.symmetric ? 128 : a.static_zero;
@@ -136,15 +136,17 @@ void quantize_row(const QuantizeRows& a, int64_t row) {
     scale = __builtin_nanf("");
     zero = 0;
   }
-  for (int64_t k = stored; k < a.k_pad; ++k) q[k] = 0;
-  a.scale[row] = scale;
-  a.zero[row] = zero;
-  if (a.sum != nullptr) a.sum[row] = sum;
+  for (int64_t k = stored; k < a.out.k_pad; ++k) q[k] = 0;
+  a.out.scale[row] = scale;
+  a.out.zero[row] = zero;
+  if (a.out.sum != nullptr) a.out.sum[row] = sum;
 }
 
 }  // namespace
 
 void quantize_rows_avx2(const QuantizeRows& a, int64_t row_begin, int64_t row_end) {
+  if (a.out.tile != 1)
+    return quantize_rows_ref(a, row_begin, row_end);  // no kernel on AVX2 reads taller tiles
   for (int64_t row = row_begin; row < row_end; ++row) quantize_row(a, row);
 }
 

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "cpu/quantize_per_token_kernel.h"
@@ -25,7 +24,6 @@ Parameters dynamic_parameters(float min, float max, bool symmetric) {
 
 void quantize_row(const QuantizeRows& a, int64_t row) {
   const float* x = a.x + row * a.x_stride;
-  uint8_t* q = a.q + row * a.k_pad;
   float min = 0.0f, max = 0.0f;
   bool finite = true;
   for (int64_t k = 0; k < a.k; ++k) {
@@ -42,16 +40,19 @@ void quantize_row(const QuantizeRows& a, int64_t row) {
   const float before = a.symmetric ? 0.0f : static_cast<float>(p.zero);  // added before the rounding
   const int32_t after = a.symmetric ? 128 : 0;
   int32_t sum = 0;
-  std::memset(q, 0, a.k_pad);
-  for (int64_t k = 0; k < a.k && finite; ++k) {
-    const float v = std::clamp(x[k] / p.scale + before, low, high);
-    const int32_t value = static_cast<int32_t>(std::nearbyint(v)) + after;
-    q[k] = static_cast<uint8_t>(value);
+  const int64_t first = a.out.offset(row, 0), step = a.out.offset(row, 4) - first;  // 4 values a step
+  for (int64_t k = 0; k < a.out.k_pad; ++k) {
+    int32_t value = 0;
+    if (k < a.k && finite) {
+      const float v = std::clamp(x[k] / p.scale + before, low, high);
+      value = static_cast<int32_t>(std::nearbyint(v)) + after;
+    }
+    a.out.q[first + k / 4 * step + k % 4] = static_cast<uint8_t>(value);
     sum += value;
   }
-  a.scale[row] = p.scale;
-  a.zero[row] = p.zero;
-  if (a.sum != nullptr) a.sum[row] = sum;
+  a.out.scale[row] = p.scale;
+  a.out.zero[row] = p.zero;
+  if (a.out.sum != nullptr) a.out.sum[row] = sum;
 }
 
 }  // namespace

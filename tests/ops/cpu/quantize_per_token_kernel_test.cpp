@@ -21,26 +21,31 @@ struct Rows {
   std::vector<int32_t> zero, sum;
 };
 
+// a.out says k_pad and tile. q comes back row-major.
 Rows quantize(Isa isa, QuantizeRows a, const std::vector<float>& x, int64_t rows, int64_t split = 0) {
   Rows r;
-  r.q.assign(rows * a.k_pad, 0xee);
+  std::vector<uint8_t> q(rows * a.out.k_pad, 0xee);
   r.scale.assign(rows, -1.0f);
   r.zero.assign(rows, -1);
   r.sum.assign(rows, -1);
-  a.q = r.q.data();
-  a.scale = r.scale.data();
-  a.zero = r.zero.data();
-  a.sum = r.sum.data();
+  a.out.rows = rows;
+  a.out.q = q.data();
+  a.out.scale = r.scale.data();
+  a.out.zero = r.zero.data();
+  a.out.sum = r.sum.data();
   a.x = x.data();
   const QuantizeRowsFn kernel = quantize_rows_kernel(isa);
   kernel(a, split, rows);
   kernel(a, 0, split);
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t k = 0; k < a.out.k_pad; ++k) r.q.push_back(q[a.out.offset(row, k / 4 * 4) + k % 4]);
+  }
   return r;
 }
 
 Rows quantize_one(Isa isa, const std::vector<float>& x, bool symmetric) {
   QuantizeRows a;
-  a.k = a.k_pad = a.x_stride = static_cast<int64_t>(x.size());
+  a.k = a.out.k_pad = a.x_stride = static_cast<int64_t>(x.size());
   a.symmetric = symmetric;
   return quantize(isa, a, x, 1);
 }
@@ -73,7 +78,7 @@ TEST_P(QuantizePerToken, TheRangeIsWidenedToHoldZero) {
 
 TEST_P(QuantizePerToken, HalvesGoToEvenAfterTheZeroPointIsAdded) {
   QuantizeRows a;
-  a.k = a.k_pad = a.x_stride = 5;
+  a.k = a.out.k_pad = a.x_stride = 5;
   a.dynamic = false;
   a.static_scale = 1.0f;
   a.static_zero = 3;
@@ -91,7 +96,7 @@ TEST_P(QuantizePerToken, SymmetricByHand) {
 
 TEST_P(QuantizePerToken, StaticValuesFarOutsideSaturate) {
   QuantizeRows a;
-  a.k = a.k_pad = a.x_stride = 4;
+  a.k = a.out.k_pad = a.x_stride = 4;
   a.dynamic = false;
   a.static_scale = 1e-3f;
   a.static_zero = 10;
@@ -122,7 +127,7 @@ TEST_P(QuantizePerToken, ARowThatIsNotFiniteIsNanAndLeavesTheOthersAlone) {
         for (int64_t at = 0; at < 45; ++at) {
           QuantizeRows a;
           a.k = a.x_stride = 45;
-          a.k_pad = 48;
+          a.out.k_pad = 48;
           a.symmetric = symmetric;
           a.dynamic = dynamic;
           std::vector<float> x(3 * 45, 0.25f);
@@ -150,7 +155,7 @@ TEST_P(QuantizePerToken, ARangeBeyondFloat32IsNan) {
   EXPECT_EQ(r.q, (std::vector<uint8_t>{0, 0}));
 }
 
-// Every length around the vector widths, values over the whole float range and many exact halves.
+// Every length around the vector widths, values over the whole float range and many exact halves, any tile.
 TEST_P(QuantizePerToken, EqualsTheReferenceBitForBit) {
   std::mt19937 random(7);
   std::normal_distribution<float> normal;
@@ -159,12 +164,12 @@ TEST_P(QuantizePerToken, EqualsTheReferenceBitForBit) {
       QuantizeRows a;
       a.k = k;
       a.x_stride = k + mode % 3;
-      a.k_pad = (k + 3) / 4 * 4;
+      a.out.k_pad = activation_depth(k);
       a.symmetric = mode & 1;
       a.dynamic = mode & 2;
       a.static_scale = 0.5f;
       a.static_zero = a.symmetric ? 0 : 117;
-      const int64_t rows = 5;
+      const int64_t rows = 5 + k % 4 * 7;
       std::vector<float> x(rows * a.x_stride);
       for (int64_t r = 0; r < rows; ++r) {
         const float spread = std::ldexp(1.0f, static_cast<int>(random() % 200) - 100);
@@ -175,11 +180,17 @@ TEST_P(QuantizePerToken, EqualsTheReferenceBitForBit) {
           x[r * a.x_stride + i] = a.dynamic ? v * spread : v * 20;
         }
       }
-      const Rows want = quantize(Isa::kRef, a, x, rows), got = quantize(GetParam(), a, x, rows, 1 + k % 4);
-      ASSERT_EQ(got.q, want.q) << "k " << k << " mode " << mode;
-      ASSERT_EQ(got.scale, want.scale) << "k " << k << " mode " << mode;
-      ASSERT_EQ(got.zero, want.zero) << "k " << k << " mode " << mode;
-      ASSERT_EQ(got.sum, want.sum) << "k " << k << " mode " << mode;
+      const Rows want = quantize(Isa::kRef, a, x, rows);
+      for (const int64_t tile : {1, 12}) {
+        const std::string what =
+            "k " + std::to_string(k) + " mode " + std::to_string(mode) + " tile " + std::to_string(tile);
+        a.out.tile = tile;
+        const Rows got = quantize(GetParam(), a, x, rows, 1 + random() % (rows - 1));
+        ASSERT_EQ(got.q, want.q) << what;
+        ASSERT_EQ(got.scale, want.scale) << what;
+        ASSERT_EQ(got.zero, want.zero) << what;
+        ASSERT_EQ(got.sum, want.sum) << what;
+      }
     }
   }
 }
