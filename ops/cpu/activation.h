@@ -44,6 +44,7 @@ struct ActivationRows {
     const int64_t begin = first(row);
     return begin * k_pad + k * height(begin) + (row - begin) * 4;
   }
+  uint8_t value(int64_t row, int64_t k) const { return q[offset(row, k / 4 * 4) + k % 4]; }
 
  private:
   // Rows from here on, fewer than one and a half tiles, lie in one tile or two even ones.
