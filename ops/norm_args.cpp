@@ -1,0 +1,36 @@
+#include "norm_args.h"
+
+#include <sstream>
+
+#include "check.h"
+
+namespace vqt {
+namespace {
+
+at::Tensor as_floats(const std::optional<at::Tensor>& parameter) {
+  return parameter.has_value() ? parameter->to(at::kFloat).contiguous() : at::Tensor();
+}
+
+const float* data_or_null(const at::Tensor& floats) {
+  return floats.defined() ? floats.const_data_ptr<float>() : nullptr;
+}
+
+}  // namespace
+
+void check_norm_parameter(std::string_view op, std::string_view argument,
+                          const std::optional<at::Tensor>& parameter, const at::Tensor& x) {
+  if (!parameter.has_value()) return;
+  check_float(op, argument, *parameter);
+  if (parameter->dim() == 1 && parameter->sym_size(0) == x.sym_size(-1)) return;
+  std::ostringstream expected;
+  expected << "[" << x.sym_size(-1) << "], x's last size";
+  fail_value(op, argument, expected.str(), describe(*parameter));
+}
+
+NormParameters::NormParameters(const std::optional<at::Tensor>& weight, const std::optional<at::Tensor>& bias,
+                               double eps)
+    : weight_(as_floats(weight)), bias_(as_floats(bias)), eps_(eps) {}
+
+cpu::RowNorm NormParameters::row() const { return {data_or_null(weight_), data_or_null(bias_), eps_}; }
+
+}  // namespace vqt

@@ -1,0 +1,28 @@
+// Weight and bias of a LayerNorm over x's last dimension, as layer_norm_quantize and rotary take them.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+#include <string_view>
+
+#include "cpu/row_norm.h"
+
+namespace vqt {
+
+// Absent, or floating [x's last size].
+void check_norm_parameter(std::string_view op, std::string_view argument,
+                          const std::optional<at::Tensor>& parameter, const at::Tensor& x);
+
+// As float32, for as long as this lives.
+class NormParameters {
+ public:
+  NormParameters(const std::optional<at::Tensor>& weight, const std::optional<at::Tensor>& bias, double eps);
+  cpu::RowNorm row() const;
+
+ private:
+  at::Tensor weight_, bias_;
+  double eps_;
+};
+
+}  // namespace vqt
