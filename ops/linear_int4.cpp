@@ -4,8 +4,6 @@
 
 #include "cpu/linear_int4_kernel.h"
 #include "linear_integer.h"
-#include "linear_plan.h"
-#include "parallel.h"
 #include "vqt/ops.h"
 
 namespace vqt {
@@ -74,25 +72,11 @@ void run_int4(const LinearCall& call) {
   job.group = s.k_pad / job.groups;
   job.group_bytes = s.group_bytes;
   job.symmetric = h.symmetric != 0;
-  job.x = call.x.q.const_data_ptr<uint8_t>();
-  job.x_stride = call.x.k_pad;
-  job.x_scale = call.x.scale.const_data_ptr<float>();
-  job.x_zero = call.x.zero.const_data_ptr<int32_t>();
+  job.x = call.x;
   job.w = block + s.weight;
   job.offset = reinterpret_cast<const float*>(block + s.offset);
-  job.first_column = call.rows.begin;
-  job.bias = call.bias;
-  job.y = call.y;
-  job.y_stride = call.rows.size();
-
-  const cpu::Isa isa = cpu::best_isa();
-  const LinearPlan plan =
-      plan_linear({call.x.rows, call.rows.begin, call.rows.end, h.k, 4, at::get_num_threads(), isa});
-  print_plan_once(plan);
-  const cpu::LinearInt4Fn kernel = cpu::linear_int4_kernel(isa);
-  at::parallel_for(0, plan.tasks(), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t task = begin; task < end; ++task) kernel(job, plan.rows(task), plan.columns(task));
-  });
+  job.out = call.out;
+  run_planned(call, job, cpu::linear_int4_kernel(cpu::best_isa()));
 }
 
 at::Tensor linear_int4_cpu(const at::Tensor& x, const at::Tensor& weight,

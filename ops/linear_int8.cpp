@@ -4,8 +4,6 @@
 
 #include "cpu/linear_int8_kernel.h"
 #include "linear_integer.h"
-#include "linear_plan.h"
-#include "parallel.h"
 #include "vqt/ops.h"
 
 namespace vqt {
@@ -59,29 +57,13 @@ void run_int8(const LinearCall& call) {
   const uint8_t* block = call.weight.block;
   cpu::LinearInt8 job;
   job.k = h.k;
-  job.k_pad = s.k_pad;
-  job.x = call.x.q.const_data_ptr<uint8_t>();
-  job.x_stride = call.x.k_pad;
-  job.x_scale = call.x.scale.const_data_ptr<float>();
-  job.x_zero = call.x.zero.const_data_ptr<int32_t>();
-  job.x_sum = call.x.sum.const_data_ptr<int32_t>();
+  job.x = call.x;
   job.w = reinterpret_cast<const int8_t*>(block + s.weight);
   job.w_scale = reinterpret_cast<const float*>(block + s.scale);
   job.w_zero = h.symmetric ? nullptr : reinterpret_cast<const int32_t*>(block + s.zero);
   job.w_sum = reinterpret_cast<const int32_t*>(block + s.sum);
-  job.first_column = call.rows.begin;
-  job.bias = call.bias;
-  job.y = call.y;
-  job.y_stride = call.rows.size();
-
-  const cpu::Isa isa = cpu::best_isa();
-  const LinearPlan plan =
-      plan_linear({call.x.rows, call.rows.begin, call.rows.end, h.k, 8, at::get_num_threads(), isa});
-  print_plan_once(plan);
-  const cpu::LinearInt8Fn kernel = cpu::linear_int8_kernel(isa);
-  at::parallel_for(0, plan.tasks(), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t task = begin; task < end; ++task) kernel(job, plan.rows(task), plan.columns(task));
-  });
+  job.out = call.out;
+  run_planned(call, job, cpu::linear_int8_kernel(cpu::best_isa()));
 }
 
 at::Tensor linear_int8_cpu(const at::Tensor& x, const at::Tensor& weight,

@@ -20,28 +20,27 @@ namespace {
 
 constexpr int64_t kValuesPerTask = 1 << 15;
 
-QuantizedX quantize_x(const at::Tensor& x, int64_t k_pad, const ActivationArgs& activation) {
+// x: float32 [rows, k], dense. The block holds what the view points to.
+struct QuantizedX {
+  at::Tensor block;
+  cpu::ActivationRows rows;
+};
+QuantizedX quantize_x(const at::Tensor& x, const ActivationArgs& activation) {
+  const int64_t rows = x.size(0), k = x.size(1);
   QuantizedX out;
-  out.rows = x.size(0);
-  out.k_pad = k_pad;
-  out.q = at::empty({out.rows, k_pad}, x.options().dtype(at::kByte));
-  out.scale = at::empty({out.rows}, x.options());
-  out.zero = at::empty({out.rows}, x.options().dtype(at::kInt));
-  out.sum = at::empty({out.rows}, x.options().dtype(at::kInt));
+  out.block = at::empty({rows, cpu::activation_bytes_per_row(k)}, x.options().dtype(at::kByte));
+  out.rows = cpu::activation_rows(out.block.mutable_data_ptr<uint8_t>(), rows, k,
+                                  cpu::activation_tile(cpu::best_isa()));
   cpu::QuantizeRows job;
-  job.q = out.q.mutable_data_ptr<uint8_t>();
-  job.scale = out.scale.mutable_data_ptr<float>();
-  job.zero = out.zero.mutable_data_ptr<int32_t>();
-  job.sum = out.sum.mutable_data_ptr<int32_t>();
+  job.out = out.rows;
   job.x = x.const_data_ptr<float>();
-  job.x_stride = job.k = x.size(1);
-  job.k_pad = k_pad;
+  job.x_stride = job.k = k;
   job.symmetric = activation.symmetric;
   job.dynamic = activation.mode == Activation::kDynamic;
   job.static_scale = activation.scale;
   job.static_zero = activation.zero;
   const cpu::QuantizeRowsFn kernel = cpu::quantize_rows_kernel(cpu::best_isa());
-  at::parallel_for(0, out.rows, std::max<int64_t>(1, kValuesPerTask / job.k),
+  at::parallel_for(0, rows, std::max<int64_t>(1, kValuesPerTask / k),
                    [&](int64_t begin, int64_t end) { kernel(job, begin, end); });
   return out;
 }
@@ -55,20 +54,14 @@ void run_canonical(const LinearCall& call) {
   cpu::unpack(call.weight.block, canonical.data(), scale.data(), zero.data());
   cpu::LinearCanonical job;
   job.k = h.k;
-  job.x = call.x.q.const_data_ptr<uint8_t>();
-  job.x_stride = call.x.k_pad;
-  job.x_scale = call.x.scale.const_data_ptr<float>();
-  job.x_zero = call.x.zero.const_data_ptr<int32_t>();
+  job.x = call.x;
   job.bits = h.bits;
   job.symmetric = h.symmetric != 0;
   job.w = canonical.data();
   job.run = h.granularity == Granularity::kPerTensor ? h.n * h.k : cpu::row_group(h);
   job.w_scale = scale.data();
   job.w_zero = zero.data();
-  job.first_column = call.rows.begin;
-  job.bias = call.bias;
-  job.y = call.y;
-  job.y_stride = call.rows.size();
+  job.out = call.out;
   at::parallel_for(call.rows.begin, call.rows.end, 1, [&](int64_t begin, int64_t end) {
     cpu::linear_canonical(job, {0, call.x.rows}, {begin, end});
   });
@@ -144,10 +137,13 @@ at::Tensor linear_integer(std::string_view op, int64_t bits, const at::Tensor& x
   const at::Tensor bias_values = bias.has_value() ? bias->to(at::kFloat).contiguous() : at::Tensor();
   const at::Tensor y = at::empty({m, rows.size()}, values.options());
   if (y.numel() > 0) {
-    const QuantizedX quantized = quantize_x(values, cpu::sections(h).k_pad, activation);
-    const LinearCall call = {packed, quantized, rows,
-                             bias.has_value() ? bias_values.const_data_ptr<float>() : nullptr,
-                             y.mutable_data_ptr<float>()};
+    const QuantizedX quantized = quantize_x(values, activation);
+    cpu::Epilogue out;
+    out.first_column = rows.begin;
+    out.bias = bias.has_value() ? bias_values.const_data_ptr<float>() : nullptr;
+    out.y = y.mutable_data_ptr<float>();
+    out.y_stride = rows.size();
+    const LinearCall call = {packed, quantized.rows, rows, out};
     (h.layout == cpu::Layout::kCanonical ? run_canonical : run)(call);
   }
   return y.view(sizes).to(x.scalar_type());

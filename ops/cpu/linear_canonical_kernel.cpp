@@ -27,18 +27,17 @@ void linear_canonical(const LinearCanonical& a, Range rows, Range columns) {
   for (int64_t c = columns.begin; c < columns.end; ++c) {
     integers(a, c, w.data());
     for (int64_t r = rows.begin; r < rows.end; ++r) {
-      const uint8_t* x = a.x + r * a.x_stride;
       float sum = 0.0f;
       for (int64_t k = 0; k < a.k;) {
         const int64_t index = (c * a.k + k) / a.run;
         const int64_t end = std::min((index + 1) * a.run - c * a.k, a.k);
         int64_t dot = 0;
-        for (; k < end; ++k) dot += int64_t{x[k] - a.x_zero[r]} * (w[k] - a.w_zero[index]);
+        for (; k < end; ++k) dot += int64_t{a.x.value(r, k) - a.x.zero[r]} * (w[k] - a.w_zero[index]);
         sum += a.w_scale[index] * static_cast<float>(dot);
       }
-      float y = sum * a.x_scale[r];
-      if (a.bias) y += a.bias[c - a.first_column];
-      a.y[r * a.y_stride + c - a.first_column] = y;
+      float y = sum * a.x.scale[r];
+      if (a.out.bias) y += a.out.bias[c - a.out.first_column];
+      a.out.y[r * a.out.y_stride + c - a.out.first_column] = y;
     }
   }
 }

@@ -102,18 +102,18 @@ inline void multiply<kTileRows>(const uint8_t* x, int64_t x_stride, const int8_t
 // Turns the sums of one row and one panel into y, and stores the columns that are wanted.
 inline void finish(const LinearInt4& a, int64_t r, int64_t panel_column, Range columns,
                    const __m256 (&sum)[2]) {
-  const __m256 x_zero = _mm256_set1_ps(static_cast<float>(a.x_zero[r])),
-               x_scale = _mm256_set1_ps(a.x_scale[r]);
+  const __m256 x_zero = _mm256_set1_ps(static_cast<float>(a.x.zero[r])),
+               x_scale = _mm256_set1_ps(a.x.scale[r]);
   const int64_t c = panel_column;
   const bool whole = c >= columns.begin && c + kPanel <= columns.end;
   const int64_t begin = std::max(c, columns.begin), end = std::min(c + kPanel, columns.end);
   alignas(32) float edge[2][kPanel] = {};  // bias in, y out, where a panel is used in part
-  const float* bias = a.bias ? a.bias + c - a.first_column : nullptr;
+  const float* bias = a.out.bias ? a.out.bias + c - a.out.first_column : nullptr;
   if (bias && !whole) {
     for (int64_t i = begin; i < end; ++i) edge[0][i - c] = bias[i - c];
     bias = edge[0];
   }
-  float* y = a.y + r * a.y_stride + c - a.first_column;
+  float* y = a.out.y + r * a.out.y_stride + c - a.out.first_column;
   float* out = whole ? y : edge[1];
   for (int i = 0; i < 2; ++i) {
     const __m256 from_zero = _mm256_mul_ps(x_zero, _mm256_loadu_ps(a.offset + c + 8 * i));
@@ -131,7 +131,7 @@ template <int kRows>
 void tile(const LinearInt4& a, const int8_t* w, int64_t row, int64_t column, Range columns) {
   const int64_t lanes = a.group / 4, lanes_at_once = a.symmetric ? 8 : 4;
   const uint8_t* group = a.w + column / kPanel * a.groups * a.group_bytes;
-  const uint8_t* x = a.x + row * a.x_stride;
+  const uint8_t* x = a.x.q + row * a.x.k_pad;
   const __m256i ones = _mm256_set1_epi16(1);
   __m256 sum[kRows][2];
   for (int r = 0; r < kRows; ++r) sum[r][0] = sum[r][1] = _mm256_setzero_ps();
@@ -141,7 +141,7 @@ void tile(const LinearInt4& a, const int8_t* w, int64_t row, int64_t column, Ran
     for (int64_t i = 0; i < lanes; i += lanes_at_once) {
       const int64_t now = std::min(lanes_at_once, lanes - i);
       __m256i part[kRows][2];
-      multiply<kRows>(x, a.x_stride, w, now, part);
+      multiply<kRows>(x, a.x.k_pad, w, now, part);
       for (int r = 0; r < kRows; ++r) {
         for (int j = 0; j < 2; ++j)
           dot[r][j] = _mm256_add_epi32(dot[r][j], _mm256_madd_epi16(part[r][j], ones));

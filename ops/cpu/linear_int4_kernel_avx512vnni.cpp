@@ -23,21 +23,23 @@ inline void finish(const LinearInt4& a, int64_t r, int64_t panel_column, Range c
                 end = std::min<int64_t>(columns.end - c, kPanel);
   const __mmask16 wanted = static_cast<__mmask16>((0xffffu << begin) & (0xffffu >> (kPanel - end)));
   const __m512 from_zero =
-      _mm512_mul_ps(_mm512_set1_ps(static_cast<float>(a.x_zero[r])), _mm512_loadu_ps(a.offset + c));
-  __m512 y = _mm512_mul_ps(_mm512_sub_ps(sum, from_zero), _mm512_set1_ps(a.x_scale[r]));
-  if (a.bias) y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(wanted, a.bias + c - a.first_column));
-  _mm512_mask_storeu_ps(a.y + r * a.y_stride + c - a.first_column, wanted, y);
+      _mm512_mul_ps(_mm512_set1_ps(static_cast<float>(a.x.zero[r])), _mm512_loadu_ps(a.offset + c));
+  __m512 y = _mm512_mul_ps(_mm512_sub_ps(sum, from_zero), _mm512_set1_ps(a.x.scale[r]));
+  if (a.out.bias) y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(wanted, a.out.bias + c - a.out.first_column));
+  _mm512_mask_storeu_ps(a.out.y + r * a.out.y_stride + c - a.out.first_column, wanted, y);
 }
 
 template <int kRows>
 void tile(const LinearInt4& a, int64_t row, int64_t column, Range columns) {
   const uint8_t* group = a.w + column / kPanel * a.groups * a.group_bytes;
-  const uint8_t* x = a.x + row * a.x_stride;
+  const uint8_t* x = a.x.q + a.x.offset(row, 0);
+  const int64_t row_step = a.x.tile == 1 ? a.x.k_pad : 4;                       // bytes from row to row
+  const int64_t k_step = a.x.tile == 1 ? 1 : a.x.height(row - row % a.x.tile);  // of one k
   const __m512i low = _mm512_set1_epi8(15);
   __m512 sum[kRows];
 #pragma GCC unroll 12
   for (int r = 0; r < kRows; ++r) sum[r] = _mm512_setzero_ps();
-  for (int64_t g = 0; g < a.groups; ++g, group += a.group_bytes, x += a.group) {
+  for (int64_t g = 0; g < a.groups; ++g, group += a.group_bytes, x += a.group * k_step) {
     const uint8_t* zeros = group + kPanel * sizeof(float);
     const uint8_t* nibbles = a.symmetric ? zeros : zeros + kPanel;
     __m512i zero = _mm512_set1_epi8(8);
@@ -54,8 +56,8 @@ void tile(const LinearInt4& a, int64_t row, int64_t column, Range columns) {
       const __m512i w1 = _mm512_sub_epi8(_mm512_and_si512(_mm512_srli_epi16(v, 4), low), zero);
 #pragma GCC unroll 12
       for (int r = 0; r < kRows; ++r) {
-        dot4(dot[r], broadcast4(x + r * a.x_stride + k), w0);
-        dot4(dot[r], broadcast4(x + r * a.x_stride + k + 4), w1);
+        dot4(dot[r], broadcast4(x + r * row_step + k * k_step), w0);
+        dot4(dot[r], broadcast4(x + r * row_step + (k + 4) * k_step), w1);
       }
     }
     const __m512 scale = _mm512_loadu_ps(reinterpret_cast<const float*>(group));

@@ -8,10 +8,9 @@ void linear_int4_ref(const LinearInt4& a, Range rows, Range columns) {
   for (int64_t r = rows.begin; r < rows.end; ++r) {
     for (int64_t c = columns.begin; c < columns.end; ++c) {
       const uint8_t* group = a.w + c / kPanel * a.groups * a.group_bytes;
-      const uint8_t* x = a.x + r * a.x_stride;
       const int64_t lane = c % kPanel;
       float sum = 0.0f;
-      for (int64_t g = 0; g < a.groups; ++g, group += a.group_bytes, x += a.group) {
+      for (int64_t g = 0; g < a.groups; ++g, group += a.group_bytes) {
         const float scale = reinterpret_cast<const float*>(group)[lane];
         const uint8_t* zeros = group + kPanel * sizeof(float);
         const uint8_t* nibbles = a.symmetric ? zeros : zeros + kPanel;
@@ -20,13 +19,13 @@ void linear_int4_ref(const LinearInt4& a, Range rows, Range columns) {
         for (int64_t k = 0; k < a.group; ++k) {
           const uint8_t byte = nibbles[k / 8 * kPanel * 4 + lane * 4 + k % 4];
           const int32_t nibble = k % 8 < 4 ? byte & 15 : byte >> 4;
-          dot += x[k] * (nibble - zero);
+          dot += a.x.value(r, g * a.group + k) * (nibble - zero);
         }
         sum += scale * static_cast<float>(dot);
       }
-      float y = (sum - static_cast<float>(a.x_zero[r]) * a.offset[c]) * a.x_scale[r];
-      if (a.bias) y += a.bias[c - a.first_column];
-      a.y[r * a.y_stride + c - a.first_column] = y;
+      float y = (sum - static_cast<float>(a.x.zero[r]) * a.offset[c]) * a.x.scale[r];
+      if (a.out.bias) y += a.out.bias[c - a.out.first_column];
+      a.out.y[r * a.out.y_stride + c - a.out.first_column] = y;
     }
   }
 }

@@ -58,14 +58,14 @@ inline Wide operator-(Wide a, Wide b) {
 
 // What a row's sums have to lose for a weight whose zero is 1: the sum of x - x_zero.
 inline __m256i row_rest(const LinearInt8& a, int64_t r) {
-  const uint32_t zeros = static_cast<uint32_t>(a.k) * static_cast<uint32_t>(a.x_zero[r]);
-  return _mm256_set1_epi32(static_cast<int32_t>(static_cast<uint32_t>(a.x_sum[r]) - zeros));
+  const uint32_t zeros = static_cast<uint32_t>(a.k) * static_cast<uint32_t>(a.x.zero[r]);
+  return _mm256_set1_epi32(static_cast<int32_t>(static_cast<uint32_t>(a.x.sum[r]) - zeros));
 }
 
 // Sums of (x - x_zero) * w of 8 columns -> y. bias: null or those of the columns.
 inline __m256 finish(const LinearInt8& a, int64_t r, int64_t column, __m256i sum, const float* bias) {
   if (a.w_zero) sum = _mm256_sub_epi32(sum, _mm256_mullo_epi32(row_rest(a, r), load(a.w_zero + column)));
-  const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), _mm256_set1_ps(a.x_scale[r]));
+  const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), _mm256_set1_ps(a.x.scale[r]));
   const __m256 y = _mm256_mul_ps(scaled, _mm256_loadu_ps(a.w_scale + column));
   return bias ? _mm256_add_ps(y, _mm256_loadu_ps(bias)) : y;
 }
@@ -74,8 +74,8 @@ inline __m256 finish(const LinearInt8& a, int64_t r, int64_t column, __m256i sum
 inline void finish_panel(const LinearInt8& a, int64_t r, int64_t column, Range columns, __m256i sum0,
                          __m256i sum1) {
   const int64_t begin = std::max(column, columns.begin), end = std::min(column + kPanel, columns.end);
-  float* y = a.y + r * a.y_stride + column - a.first_column;
-  const float* bias = a.bias ? a.bias + column - a.first_column : nullptr;
+  float* y = a.out.y + r * a.out.y_stride + column - a.out.first_column;
+  const float* bias = a.out.bias ? a.out.bias + column - a.out.first_column : nullptr;
   if (end - begin == kPanel) {
     _mm256_storeu_ps(y, finish(a, r, column, sum0, bias));
     _mm256_storeu_ps(y + 8, finish(a, r, column + 8, sum1, bias ? bias + 8 : nullptr));
@@ -97,8 +97,8 @@ inline __m256i broadcast2(const int16_t* pair) {
 // x: widened rows less their zeros, [kRows][lanes][even, odd].
 template <int kRows>
 void direct_tile(const LinearInt8& a, const int16_t* x, int64_t row, int64_t panel_column, Range columns) {
-  const int64_t lanes = a.k_pad / 4;
-  const int8_t* w = a.w + panel_column * a.k_pad;
+  const int64_t lanes = a.w_depth() / 4;
+  const int8_t* w = a.w + panel_column * a.w_depth();
   __m256i acc[kRows][2] = {};
   for (int64_t k = 0; k < lanes; ++k, w += 64) {
     const Wide w0 = widen_signed(load(w)), w1 = widen_signed(load(w + 32));
@@ -117,12 +117,12 @@ void direct_tile(const LinearInt8& a, const int16_t* x, int64_t row, int64_t pan
 }
 
 void direct(const LinearInt8& a, Range rows, Range columns) {
-  const int64_t lanes = a.k_pad / 4;
+  const int64_t lanes = a.w_depth() / 4;
   int16_t* x = static_cast<int16_t*>(scratch(static_cast<size_t>(rows.size() * lanes) * 8));
   for (int64_t r = rows.begin; r < rows.end; ++r) {
-    const uint8_t* from = a.x + r * a.x_stride;
+    const uint8_t* from = a.x.q + r * a.x.k_pad;
     int16_t* to = x + (r - rows.begin) * lanes * 4;
-    const int32_t zero = a.x_zero[r];
+    const int32_t zero = a.x.zero[r];
     for (int64_t k = 0; k < lanes * 4; k += 4) {
       to[k] = static_cast<int16_t>(from[k] - zero);
       to[k + 1] = static_cast<int16_t>(from[k + 2] - zero);
@@ -240,9 +240,9 @@ void widen_x(const LinearInt8& a, const Depth& d, int64_t row, int64_t pass, int
   for (int64_t i = 0; i < d.half; i += 8) {
     Wide wide[kProducts][kTileRows];
     for (int r = 0; r < kTileRows; ++r) {
-      const uint8_t* upper = a.x + (row + r) * a.x_stride;
-      const uint8_t* lower = upper + kTileRows * a.x_stride;
-      const Wide z1 = spread(a.x_zero[row + r]), z2 = spread(a.x_zero[row + r + kTileRows]);
+      const uint8_t* upper = a.x.q + (row + r) * a.x.k_pad;
+      const uint8_t* lower = upper + kTileRows * a.x.k_pad;
+      const Wide z1 = spread(a.x.zero[row + r]), z2 = spread(a.x.zero[row + r + kTileRows]);
       combine_x(x_lanes(upper, begin + i, first_end, z1), x_lanes(upper, middle + i, end, z1),
                 x_lanes(lower, begin + i, first_end, z2), x_lanes(lower, middle + i, end, z2), wide, r);
     }
@@ -268,8 +268,8 @@ void widen_w(const LinearInt8& a, const Depth& d, int64_t column, int64_t pass, 
   const int64_t begin = pass * d.pass_lanes, middle = begin + d.half;
   const int64_t end = std::min(begin + d.pass_lanes, d.lanes), first_end = std::min(middle, end);
   for (int part = 0; part < 2; ++part) {  // 8 columns of each panel
-    const int8_t* left = a.w + column * a.k_pad + 32 * part;
-    const int8_t* right = left + kPanel * a.k_pad;
+    const int8_t* left = a.w + column * a.w_depth() + 32 * part;
+    const int8_t* right = left + kPanel * a.w_depth();
     __m256i products[kProducts];
     std::fill(products, products + kProducts, _mm256_setzero_si256());
     for (int64_t i = 0; i < d.half; ++i) {
@@ -387,8 +387,8 @@ void multiply(const Depth& d, const int32_t* x, const int32_t* w, int32_t* c) {
 
 // Asks for the lines of y that a block will be stored to, so that they arrive while it is computed.
 inline void prefetch_y(const LinearInt8& a, int64_t row, int64_t column) {
-  const float* y = a.y + row * a.y_stride + column - a.first_column;
-  for (int64_t r = 0; r < kBlockRows; ++r, y += a.y_stride) {
+  const float* y = a.out.y + row * a.out.y_stride + column - a.out.first_column;
+  for (int64_t r = 0; r < kBlockRows; ++r, y += a.out.y_stride) {
     __builtin_prefetch(y, 0, 1);
     __builtin_prefetch(y + kPanel, 0, 1);
   }
@@ -403,9 +403,9 @@ inline void finish_block(const LinearInt8& a, int64_t row, int64_t column, Range
     }
     return;
   }
-  float* y = a.y + row * a.y_stride + column - a.first_column;
-  const float* bias = a.bias ? a.bias + column - a.first_column : nullptr;
-  for (int64_t r = 0; r < kBlockRows; ++r, sums += kBlockColumns, y += a.y_stride) {
+  float* y = a.out.y + row * a.out.y_stride + column - a.out.first_column;
+  const float* bias = a.out.bias ? a.out.bias + column - a.out.first_column : nullptr;
+  for (int64_t r = 0; r < kBlockRows; ++r, sums += kBlockColumns, y += a.out.y_stride) {
 #pragma GCC unroll 4
     for (int i = 0; i < 32; i += 8) {
       _mm256_storeu_ps(y + i, finish(a, row + r, column + i, load(sums + i), bias ? bias + i : nullptr));
@@ -415,7 +415,7 @@ inline void finish_block(const LinearInt8& a, int64_t row, int64_t column, Range
 
 // rows: a multiple of 8. columns: from a panel's start, a multiple of 32 wide after rounding up to panels.
 void strassen(const LinearInt8& a, Range rows, Range columns) {
-  const Depth d = cut_depth(a.k_pad);
+  const Depth d = cut_depth(a.w_depth());
   const int64_t first = columns.begin / kPanel * kPanel;
   const int64_t pairs = (columns.end - first + kBlockColumns - 1) / kBlockColumns;  // of panels
   const int64_t x_pass = kProducts * d.x_operand(), x_block = d.passes * x_pass;    // of 8 rows

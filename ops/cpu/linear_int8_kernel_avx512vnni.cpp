@@ -22,37 +22,39 @@ inline void finish(const LinearInt8& a, int64_t r, int64_t panel_column, Range c
   const int64_t begin = std::max<int64_t>(columns.begin - c, 0),
                 end = std::min<int64_t>(columns.end - c, kPanel);
   const __mmask16 wanted = static_cast<__mmask16>((0xffffu << begin) & (0xffffu >> (kPanel - end)));
-  const uint32_t x_zero = static_cast<uint32_t>(a.x_zero[r]);
+  const uint32_t x_zero = static_cast<uint32_t>(a.x.zero[r]);
   __m512i dot = _mm512_sub_epi32(sum, _mm512_mullo_epi32(_mm512_set1_epi32(static_cast<int32_t>(x_zero)),
                                                          _mm512_loadu_si512(a.w_sum + c)));
   if (a.w_zero) {
-    const uint32_t rest = static_cast<uint32_t>(a.x_sum[r]) - static_cast<uint32_t>(a.k) * x_zero;
+    const uint32_t rest = static_cast<uint32_t>(a.x.sum[r]) - static_cast<uint32_t>(a.k) * x_zero;
     dot = _mm512_sub_epi32(dot, _mm512_mullo_epi32(_mm512_set1_epi32(static_cast<int32_t>(rest)),
                                                    _mm512_loadu_si512(a.w_zero + c)));
   }
-  __m512 y = _mm512_mul_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(dot), _mm512_set1_ps(a.x_scale[r])),
+  __m512 y = _mm512_mul_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(dot), _mm512_set1_ps(a.x.scale[r])),
                            _mm512_loadu_ps(a.w_scale + c));
-  if (a.bias) y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(wanted, a.bias + c - a.first_column));
-  _mm512_mask_storeu_ps(a.y + r * a.y_stride + c - a.first_column, wanted, y);
+  if (a.out.bias) y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(wanted, a.out.bias + c - a.out.first_column));
+  _mm512_mask_storeu_ps(a.out.y + r * a.out.y_stride + c - a.out.first_column, wanted, y);
 }
 
 template <int kRows, int kPanels>
 void tile(const LinearInt8& a, int64_t row, int64_t column, Range columns) {
-  const uint8_t* x = a.x + row * a.x_stride;
-  const int8_t* w = a.w + column * a.k_pad;
-  const int64_t next_panel = kPanel * a.k_pad;
+  const uint8_t* x = a.x.q + a.x.offset(row, 0);
+  const int64_t row_step = a.x.tile == 1 ? a.x.k_pad : 4;                       // bytes from row to row
+  const int64_t k_step = a.x.tile == 1 ? 1 : a.x.height(row - row % a.x.tile);  // of one k
+  const int8_t* w = a.w + column * a.w_depth();
+  const int64_t next_panel = kPanel * a.w_depth();
   __m512i acc[kRows][kPanels];
 #pragma GCC unroll 12
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 2
     for (int p = 0; p < kPanels; ++p) acc[r][p] = _mm512_setzero_si512();
   }
-  for (int64_t k = 0; k < a.k_pad; k += 4) {
+  for (int64_t k = 0; k < a.w_depth(); k += 4) {
     const __m512i w0 = _mm512_loadu_si512(w + k * kPanel);
     const __m512i w1 = kPanels == 2 ? _mm512_loadu_si512(w + k * kPanel + next_panel) : w0;
 #pragma GCC unroll 12
     for (int r = 0; r < kRows; ++r) {
-      const __m512i v = broadcast4(x + r * a.x_stride + k);
+      const __m512i v = broadcast4(x + r * row_step + k * k_step);
       dot4(acc[r][0], v, w0);
       if (kPanels == 2) dot4(acc[r][kPanels - 1], v, w1);
     }
@@ -76,11 +78,11 @@ constexpr TileFn kTiles[kTileRows + 1] = {
 
 void linear_int8_avx512vnni(const LinearInt8& a, Range rows, Range columns) {
   const int64_t first = columns.begin / kPanel * kPanel;
-  const int64_t block = std::max<int64_t>(1, kBlockBytes / (2 * kPanel * a.k_pad)) * 2 * kPanel;
+  const int64_t block = std::max<int64_t>(1, kBlockBytes / (2 * kPanel * a.w_depth())) * 2 * kPanel;
   for (int64_t start = first; start < columns.end; start += block) {
     const int64_t end = std::min(start + block, columns.end);
-    for (int64_t r = rows.begin; r < rows.end; r += kTileRows) {
-      const int64_t now = std::min<int64_t>(kTileRows, rows.end - r);
+    for (int64_t r = rows.begin, now; r < rows.end; r += now) {
+      now = std::min<int64_t>(kTileRows, rows.end - r);
       for (int64_t c = start; c < end; c += 2 * kPanel) {
         (c + kPanel < columns.end ? kTiles<2> : kTiles<1>)[now](a, r, c, columns);
       }

@@ -18,10 +18,10 @@ inline __m256i load(const void* p) { return _mm256_loadu_si256(static_cast<const
 // Turns the int32 sums of one row and one panel into y, and stores the columns that are wanted.
 inline void finish(const LinearInt8& a, int64_t r, int64_t panel_column, Range columns,
                    const __m256i (&sum)[2]) {
-  const __m256i x_zero = _mm256_set1_epi32(a.x_zero[r]);
-  const __m256 x_scale = _mm256_set1_ps(a.x_scale[r]);
+  const __m256i x_zero = _mm256_set1_epi32(a.x.zero[r]);
+  const __m256 x_scale = _mm256_set1_ps(a.x.scale[r]);
   const uint32_t rest =
-      static_cast<uint32_t>(a.x_sum[r]) - static_cast<uint32_t>(a.k) * static_cast<uint32_t>(a.x_zero[r]);
+      static_cast<uint32_t>(a.x.sum[r]) - static_cast<uint32_t>(a.k) * static_cast<uint32_t>(a.x.zero[r]);
   for (int i = 0; i < 2; ++i) {
     const int64_t c = panel_column + 8 * i;
     const int64_t begin = std::max<int64_t>(columns.begin - c, 0),
@@ -37,8 +37,8 @@ inline void finish(const LinearInt8& a, int64_t r, int64_t panel_column, Range c
           dot, _mm256_mullo_epi32(_mm256_set1_epi32(static_cast<int32_t>(rest)), load(a.w_zero + c)));
     }
     __m256 y = _mm256_mul_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(dot), x_scale), _mm256_loadu_ps(a.w_scale + c));
-    if (a.bias) y = _mm256_add_ps(y, _mm256_maskload_ps(a.bias + c - a.first_column, wanted));
-    _mm256_maskstore_ps(a.y + r * a.y_stride + c - a.first_column, wanted, y);
+    if (a.out.bias) y = _mm256_add_ps(y, _mm256_maskload_ps(a.out.bias + c - a.out.first_column, wanted));
+    _mm256_maskstore_ps(a.out.y + r * a.out.y_stride + c - a.out.first_column, wanted, y);
   }
 }
 
@@ -77,15 +77,15 @@ void multiply(const uint8_t* x, int64_t x_stride, const int8_t* w, int64_t lanes
 
 template <int kRows>
 void few_rows(const LinearInt8& a, int64_t row, int64_t column, Range columns) {
-  const uint8_t* x = a.x + row * a.x_stride;
-  const int8_t* w = a.w + column * a.k_pad;
+  const uint8_t* x = a.x.q + row * a.x.k_pad;
+  const int8_t* w = a.w + column * a.w_depth();
   __m256i acc[kRows][2] = {};
-  for (int64_t k = 0; k < a.k_pad; k += 4, x += 4, w += 64) {
+  for (int64_t k = 0; k < a.w_depth(); k += 4, x += 4, w += 64) {
     const __m256i w0 = load(w), w1 = load(w + 32);
 #pragma GCC unroll 4
     for (int r = 0; r < kRows; ++r) {
       const __m256i v =
-          _mm256_castps_si256(_mm256_broadcast_ss(reinterpret_cast<const float*>(x + r * a.x_stride)));
+          _mm256_castps_si256(_mm256_broadcast_ss(reinterpret_cast<const float*>(x + r * a.x.k_pad)));
       asm("%{vex%} vpdpbusd %1, %2, %0" : "+x"(acc[r][0]) : "x"(w0), "x"(v));
       asm("%{vex%} vpdpbusd %1, %2, %0" : "+x"(acc[r][1]) : "x"(w1), "x"(v));
     }
@@ -100,7 +100,7 @@ void linear_int8_avxvnni(const LinearInt8& a, Range rows, Range columns) {
     int64_t r = rows.begin;
     for (; r + kTileRows <= rows.end; r += kTileRows) {
       __m256i acc[kTileRows][2];
-      multiply(a.x + r * a.x_stride, a.x_stride, a.w + c * a.k_pad, a.k_pad / 4, acc);
+      multiply(a.x.q + r * a.x.k_pad, a.x.k_pad, a.w + c * a.w_depth(), a.w_depth() / 4, acc);
       for (int i = 0; i < kTileRows; ++i) finish(a, r + i, c, columns, acc[i]);
     }
     for (; r + 3 <= rows.end; r += 3) few_rows<3>(a, r, c, columns);

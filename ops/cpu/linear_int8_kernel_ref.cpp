@@ -7,17 +7,18 @@ namespace vqt::cpu {
 void linear_int8_ref(const LinearInt8& a, Range rows, Range columns) {
   for (int64_t r = rows.begin; r < rows.end; ++r) {
     for (int64_t c = columns.begin; c < columns.end; ++c) {
-      const uint8_t* x = a.x + r * a.x_stride;
-      const int8_t* w = a.w + c / kPanel * kPanel * a.k_pad + c % kPanel * 4;
+      const int8_t* w = a.w + c / kPanel * kPanel * a.w_depth() + c % kPanel * 4;
       // unsigned: int32 arithmetic that may wrap on the way
       uint32_t dot = 0;
-      for (int64_t k = 0; k < a.k; ++k) dot += uint32_t(int32_t(x[k]) * w[k / 4 * kPanel * 4 + k % 4]);
-      const uint32_t x_zero = uint32_t(a.x_zero[r]), w_zero = a.w_zero ? uint32_t(a.w_zero[c]) : 0u;
+      for (int64_t k = 0; k < a.k; ++k) {
+        dot += uint32_t(int32_t(a.x.value(r, k)) * w[k / 4 * kPanel * 4 + k % 4]);
+      }
+      const uint32_t x_zero = uint32_t(a.x.zero[r]), w_zero = a.w_zero ? uint32_t(a.w_zero[c]) : 0u;
       dot -= x_zero * uint32_t(a.w_sum[c]);
-      dot -= w_zero * (uint32_t(a.x_sum[r]) - uint32_t(a.k) * x_zero);
-      float y = float(int32_t(dot)) * a.x_scale[r] * a.w_scale[c];
-      if (a.bias) y += a.bias[c - a.first_column];
-      a.y[r * a.y_stride + c - a.first_column] = y;
+      dot -= w_zero * (uint32_t(a.x.sum[r]) - uint32_t(a.k) * x_zero);
+      float y = float(int32_t(dot)) * a.x.scale[r] * a.w_scale[c];
+      if (a.out.bias) y += a.out.bias[c - a.out.first_column];
+      a.out.y[r * a.out.y_stride + c - a.out.first_column] = y;
     }
   }
 }

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -12,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "cpu/activation.h"
 #include "cpu/isa.h"
 #include "cpu/range.h"
 
@@ -34,11 +36,39 @@ inline std::vector<Range> split(int64_t begin, int64_t end, int64_t parts, std::
   return ranges;
 }
 
+// Cuts rows as split does, at multiples of a tile of x.
+inline std::vector<Range> split_rows(Range rows, int64_t tile, int64_t parts, std::mt19937& random) {
+  std::vector<Range> ranges = split(0, (rows.end + tile - 1) / tile, parts, random);
+  for (Range& r : ranges) r = {r.begin * tile, std::min(r.end * tile, rows.end)};
+  return ranges;
+}
+
+// A quantized activation with memory of its own: rows [rows][k] of u8, and bytes from k on that are 0.
+struct Activations {
+  std::vector<uint8_t> block;
+  ActivationRows rows;
+
+  Activations(const std::vector<uint8_t>& values, const std::vector<float>& scale,
+              const std::vector<int32_t>& zero, int64_t k, int64_t tile)
+      : block((scale.size() + 1) * activation_bytes_per_row(k), 0),
+        rows(activation_rows(block.data(), static_cast<int64_t>(scale.size()), k, tile)) {
+    for (int64_t r = 0; r < rows.rows; ++r) {
+      rows.scale[r] = scale[r];
+      rows.zero[r] = zero[r];
+      for (int64_t i = 0; i < k; ++i) {
+        const uint8_t v = values[r * k + i];
+        rows.q[rows.offset(r, i / 4 * 4) + i % 4] = v;
+        rows.sum[r] += v;
+      }
+    }
+  }
+};
+
 // Calls kernel on every cell of an uneven grid over rows and columns, last cell first.
 template <class Kernel, class Job>
 void run_split(Kernel kernel, const Job& job, Range rows, Range columns, int64_t parts,
                std::mt19937& random) {
-  const std::vector<Range> row_ranges = split(rows.begin, rows.end, parts, random);
+  const std::vector<Range> row_ranges = split_rows(rows, job.x.tile, parts, random);
   const std::vector<Range> column_ranges = split(columns.begin, columns.end, parts, random);
   for (auto r = row_ranges.rbegin(); r != row_ranges.rend(); ++r) {
     for (auto c = column_ranges.rbegin(); c != column_ranges.rend(); ++c) kernel(job, *r, *c);

@@ -26,11 +26,10 @@ struct Problem {
   bool symmetric;
   std::vector<int32_t> q, zero;  // q: [n][k] integers as stored, zero: [n][groups]
   std::vector<float> scale, x_scale, bias;
-  std::vector<uint8_t> x, block;
+  std::vector<uint8_t> x, block;  // x: [m][k]
   std::vector<int32_t> x_zero;
   PackedHeader header;
   PackedSections sections_of;
-  int64_t x_stride;
 
   // group 0: one group a row.
   Problem(Shape s, int64_t group_size, bool symmetric_weights, std::mt19937& random)
@@ -65,35 +64,32 @@ struct Problem {
     sections_of = sections(header);
     block.resize(header.bytes + 4);
     pack(header, canonical.data(), scale.data(), zero.data(), block.data() + 4);  // not at a multiple of 64
-    x_stride = sections_of.k_pad + 4 * (random() % 3);
-    x.assign(s.m * x_stride, 0xa5);
     for (int64_t r = 0; r < s.m; ++r) {
-      for (int64_t k = 0; k < sections_of.k_pad; ++k) {
-        x[r * x_stride + k] = static_cast<uint8_t>(k >= s.k ? 0 : flavour == 0 ? 255 : extreme(0, 255));
+      for (int64_t k = 0; k < s.k; ++k) {
+        x.push_back(static_cast<uint8_t>(flavour == 0 ? 255 : extreme(0, 255)));
       }
       x_scale.push_back(static_cast<float>(1 + random() % 1000) * 1e-4f);
       x_zero.push_back(static_cast<int32_t>(extreme(0, 255)));
     }
   }
 
-  LinearInt4 job(std::vector<float>& y, Range columns, bool with_bias) const {
+  Activations activations(Isa isa) const { return {x, x_scale, x_zero, shape.k, activation_tile(isa)}; }
+
+  LinearInt4 job(const Activations& rows, std::vector<float>& y, Range columns, bool with_bias) const {
     const uint8_t* start = block.data() + 4;
     LinearInt4 a;
     a.groups = shape.k / group;
     a.group = sections_of.k_pad / a.groups;
     a.group_bytes = sections_of.group_bytes;
     a.symmetric = symmetric;
-    a.x = x.data();
-    a.x_stride = x_stride;
-    a.x_scale = x_scale.data();
-    a.x_zero = x_zero.data();
+    a.x = rows.rows;
     a.w = start + sections_of.weight;
     a.offset = reinterpret_cast<const float*>(start + sections_of.offset);
-    a.first_column = columns.begin;
-    a.bias = with_bias ? bias.data() + columns.begin : nullptr;
-    a.y_stride = columns.size() + 3;
-    y.assign(std::max<int64_t>(1, shape.m * a.y_stride), kUntouched);
-    a.y = y.data();
+    a.out.first_column = columns.begin;
+    a.out.bias = with_bias ? bias.data() + columns.begin : nullptr;
+    a.out.y_stride = columns.size() + 3;
+    y.assign(std::max<int64_t>(1, shape.m * a.out.y_stride), kUntouched);
+    a.out.y = y.data();
     return a;
   }
 
@@ -105,8 +101,8 @@ struct Problem {
         for (int64_t k = 0; k < shape.k; ++k) {
           const int64_t g = c * (shape.k / group) + k / group;
           const double w = double{scale[g]} * (q[c * shape.k + k] - zero[g]);
-          sum += w * (x[r * x_stride + k] - x_zero[r]);
-          magnitude += std::abs(w) * (x[r * x_stride + k] + x_zero[r]);
+          sum += w * (x[r * shape.k + k] - x_zero[r]);
+          magnitude += std::abs(w) * (x[r * shape.k + k] + x_zero[r]);
         }
         const double value = sum * x_scale[r] + (with_bias ? double{bias[c]} : 0.0);
         const double groups = static_cast<double>(shape.k / group);
@@ -131,15 +127,17 @@ void check(Shape shape, int64_t group, std::mt19937& random, int64_t first = 0, 
     const Range rows = {0, shape.m}, columns = {first, last < 0 ? shape.n : last};
     const bool with_bias = random() % 4 != 0;
     std::vector<float> reference, y;
-    const LinearInt4 reference_job = p.job(reference, columns, with_bias);
+    const Activations plain = p.activations(Isa::kRef);
+    const LinearInt4 reference_job = p.job(plain, reference, columns, with_bias);
     linear_int4_ref(reference_job, rows, columns);
     covered().add(Isa::kRef);
-    p.expect_near(reference, columns, with_bias, reference_job.y_stride);
+    p.expect_near(reference, columns, with_bias, reference_job.out.y_stride);
     if (testing::Test::HasFatalFailure()) return;
     for (Isa isa : kIsas) {
       if (isa == Isa::kRef || !available(isa)) continue;
+      const Activations x = p.activations(isa);
       for (int64_t parts : {1, 3, 7}) {
-        const LinearInt4 job = p.job(y, columns, with_bias);
+        const LinearInt4 job = p.job(x, y, columns, with_bias);
         run_split(linear_int4_kernel(isa), job, rows, columns, parts, random);
         covered().add(isa);
         ASSERT_EQ(difference(reference, y), "") << to_string(isa) << ", " << describe(p, columns, parts);
@@ -209,11 +207,12 @@ TEST(LinearInt4Kernel, NanScaleStaysInItsRow) {
   for (Isa isa : kIsas) {
     if (!available(isa)) continue;
     std::vector<float> y;
-    const LinearInt4 job = p.job(y, {0, 40}, true);
+    const Activations x = p.activations(isa);
+    const LinearInt4 job = p.job(x, y, {0, 40}, true);
     linear_int4_kernel(isa)(job, {0, 14}, {0, 40});
     covered().add(isa);
     for (int64_t r = 0; r < 14; ++r) {
-      for (int64_t c = 0; c < 40; ++c) EXPECT_EQ(std::isnan(y[r * job.y_stride + c]), r == 3);
+      for (int64_t c = 0; c < 40; ++c) EXPECT_EQ(std::isnan(y[r * job.out.y_stride + c]), r == 3);
     }
   }
 }

@@ -23,35 +23,30 @@ constexpr float kUntouched = -12345.0f;
 struct Problem {
   Shape shape;
   bool symmetric;
-  int64_t k_pad, n_pad, x_stride;
-  std::vector<uint8_t> x;
+  int64_t w_depth, n_pad;
+  std::vector<uint8_t> x;        // [m][k]
   std::vector<int8_t> w, plain;  // plain: [n][k]
   std::vector<float> x_scale, w_scale, bias;
-  std::vector<int32_t> x_zero, x_sum, w_zero, w_sum;
+  std::vector<int32_t> x_zero, w_zero, w_sum;
 
   Problem(Shape s, bool symmetric_weights, std::mt19937& random) : shape(s), symmetric(symmetric_weights) {
-    k_pad = (s.k + 3) / 4 * 4;
+    w_depth = (s.k + 3) / 4 * 4;
     n_pad = (s.n + kPanel - 1) / kPanel * kPanel;
-    x_stride = k_pad + 4 * (random() % 3);
     const auto extreme = [&](int64_t low, int64_t high) -> int64_t {
       const uint32_t dice = random() % 8;
       return dice == 0 ? low : dice == 1 ? high : low + static_cast<int64_t>(random() % (high - low + 1));
     };
     const int64_t lowest = symmetric ? -127 : -128;
     const int64_t flavour = random() % 4;  // 0: all extremes of one sign, where sums are deepest
-    x.assign(s.m * x_stride, 0xa5);        // beyond k_pad: never to be read into a sum
-    x_sum.assign(s.m, 0);
     for (int64_t r = 0; r < s.m; ++r) {
-      for (int64_t k = 0; k < k_pad; ++k) {
-        const int64_t v = k >= s.k ? 0 : flavour == 0 ? 255 : extreme(0, 255);
-        x[r * x_stride + k] = static_cast<uint8_t>(v);
-        x_sum[r] += static_cast<int32_t>(v);
+      for (int64_t k = 0; k < s.k; ++k) {
+        x.push_back(static_cast<uint8_t>(flavour == 0 ? 255 : extreme(0, 255)));
       }
       x_scale.push_back(static_cast<float>(1 + random() % 1000) * 1e-4f);
       x_zero.push_back(static_cast<int32_t>(extreme(0, 255)));
     }
     plain.resize(s.n * s.k);
-    w.assign(n_pad * k_pad, 0);
+    w.assign(n_pad * w_depth, 0);
     w_scale.assign(n_pad, 0.0f);
     w_zero.assign(n_pad, 0);
     w_sum.assign(n_pad, 0);
@@ -59,7 +54,7 @@ struct Problem {
       for (int64_t k = 0; k < s.k; ++k) {
         const auto v = static_cast<int8_t>(flavour == 0 ? (c % 2 ? 127 : lowest) : extreme(lowest, 127));
         plain[c * s.k + k] = v;
-        w[c / kPanel * kPanel * k_pad + k / 4 * 4 * kPanel + c % kPanel * 4 + k % 4] = v;
+        w[c / kPanel * kPanel * w_depth + k / 4 * 4 * kPanel + c % kPanel * 4 + k % 4] = v;
         w_sum[c] += v;
       }
       w_scale[c] = static_cast<float>(1 + random() % 1000) * 1e-4f;
@@ -68,24 +63,21 @@ struct Problem {
     }
   }
 
-  LinearInt8 job(std::vector<float>& y, Range columns, bool with_bias) const {
+  Activations activations(Isa isa) const { return {x, x_scale, x_zero, shape.k, activation_tile(isa)}; }
+
+  LinearInt8 job(const Activations& rows, std::vector<float>& y, Range columns, bool with_bias) const {
     LinearInt8 a;
     a.k = shape.k;
-    a.k_pad = k_pad;
-    a.x = x.data();
-    a.x_stride = x_stride;
-    a.x_scale = x_scale.data();
-    a.x_zero = x_zero.data();
-    a.x_sum = x_sum.data();
+    a.x = rows.rows;
     a.w = w.data();
     a.w_scale = w_scale.data();
     a.w_zero = symmetric ? nullptr : w_zero.data();
     a.w_sum = w_sum.data();
-    a.first_column = columns.begin;
-    a.bias = with_bias ? bias.data() + columns.begin : nullptr;
-    a.y_stride = columns.size() + 3;
-    y.assign(std::max<int64_t>(1, shape.m * a.y_stride), kUntouched);
-    a.y = y.data();
+    a.out.first_column = columns.begin;
+    a.out.bias = with_bias ? bias.data() + columns.begin : nullptr;
+    a.out.y_stride = columns.size() + 3;
+    y.assign(std::max<int64_t>(1, shape.m * a.out.y_stride), kUntouched);
+    a.out.y = y.data();
     return a;
   }
 };
@@ -97,7 +89,7 @@ std::vector<float> expected(const Problem& p, Range columns, bool with_bias, int
     for (int64_t c = columns.begin; c < columns.end; ++c) {
       int64_t dot = 0;
       for (int64_t k = 0; k < p.shape.k; ++k) {
-        dot += int64_t{p.x[r * p.x_stride + k] - p.x_zero[r]} * (p.plain[c * p.shape.k + k] - p.w_zero[c]);
+        dot += int64_t{p.x[r * p.shape.k + k] - p.x_zero[r]} * (p.plain[c * p.shape.k + k] - p.w_zero[c]);
       }
       float v = static_cast<float>(dot) * p.x_scale[r];
       v = v * p.w_scale[c];
@@ -122,14 +114,15 @@ void check(Shape shape, std::mt19937& random, int64_t first = 0, int64_t last = 
   const Range rows = {0, shape.m}, columns = {first, last < 0 ? shape.n : last};
   const bool with_bias = random() % 4 != 0;
   std::vector<float> reference, y;
-  linear_int8_ref(p.job(reference, columns, with_bias), rows, columns);
+  linear_int8_ref(p.job(p.activations(Isa::kRef), reference, columns, with_bias), rows, columns);
   covered().add(Isa::kRef);
   ASSERT_EQ(difference(expected(p, columns, with_bias, columns.size() + 3), reference), "")
       << "reference, " << describe(p, columns, 1);
   for (Isa isa : kIsas) {
     if (isa == Isa::kRef || !available(isa)) continue;
+    const Activations x = p.activations(isa);
     for (int64_t parts : {1, 3, 7}) {
-      const LinearInt8 job = p.job(y, columns, with_bias);
+      const LinearInt8 job = p.job(x, y, columns, with_bias);
       run_split(linear_int8_kernel(isa), job, rows, columns, parts, random);
       covered().add(isa);
       ASSERT_EQ(difference(reference, y), "") << to_string(isa) << ", " << describe(p, columns, parts);
@@ -197,8 +190,7 @@ TEST(LinearInt8Kernel, DeepestSymmetricSumIsExact) {
   Problem p({12, 32, kMaxDepthSymmetric}, true, random);
   std::fill(p.plain.begin(), p.plain.end(), int8_t{-128});  // what a careless packer might store
   std::fill(p.w.begin(), p.w.end(), int8_t{-128});
-  for (int64_t r = 0; r < 12; ++r) std::fill_n(p.x.begin() + r * p.x_stride, p.shape.k, uint8_t{255});
-  std::fill(p.x_sum.begin(), p.x_sum.end(), static_cast<int32_t>(255 * kMaxDepthSymmetric));
+  std::fill(p.x.begin(), p.x.end(), uint8_t{255});
   std::fill(p.w_sum.begin(), p.w_sum.end(), static_cast<int32_t>(-128 * kMaxDepthSymmetric));
   std::fill(p.x_zero.begin(), p.x_zero.end(), 0);
   std::fill(p.x_scale.begin(), p.x_scale.end(), 1.0f);
@@ -206,11 +198,12 @@ TEST(LinearInt8Kernel, DeepestSymmetricSumIsExact) {
   for (Isa isa : kIsas) {
     if (!available(isa)) continue;
     std::vector<float> y;
-    const LinearInt8 job = p.job(y, {0, 32}, false);
+    const Activations x = p.activations(isa);
+    const LinearInt8 job = p.job(x, y, {0, 32}, false);
     linear_int8_kernel(isa)(job, {0, 12}, {0, 32});
     covered().add(isa);
     EXPECT_EQ(y[0], -2147483520.0f) << to_string(isa);  // -255 * 128 * 65793
-    EXPECT_EQ(y[11 * job.y_stride + 31], -2147483520.0f) << to_string(isa);
+    EXPECT_EQ(y[11 * job.out.y_stride + 31], -2147483520.0f) << to_string(isa);
   }
 }
 
@@ -221,11 +214,12 @@ TEST(LinearInt8Kernel, NanScaleStaysInItsRow) {
   for (Isa isa : kIsas) {
     if (!available(isa)) continue;
     std::vector<float> y;
-    const LinearInt8 job = p.job(y, {0, 40}, true);
+    const Activations x = p.activations(isa);
+    const LinearInt8 job = p.job(x, y, {0, 40}, true);
     linear_int8_kernel(isa)(job, {0, 14}, {0, 40});
     covered().add(isa);
     for (int64_t r = 0; r < 14; ++r) {
-      for (int64_t c = 0; c < 40; ++c) EXPECT_EQ(std::isnan(y[r * job.y_stride + c]), r == 3);
+      for (int64_t c = 0; c < 40; ++c) EXPECT_EQ(std::isnan(y[r * job.out.y_stride + c]), r == 3);
     }
   }
 }
@@ -238,11 +232,12 @@ TEST(LinearInt8Kernel, ExtremeScales) {
   for (float& s : p.x_scale) s = 1e-30f;
   for (float& s : p.w_scale) s = 1e30f;
   std::vector<float> reference, y;
-  linear_int8_ref(p.job(reference, {0, 33}, true), {0, 13}, {0, 33});
+  linear_int8_ref(p.job(p.activations(Isa::kRef), reference, {0, 33}, true), {0, 13}, {0, 33});
   for (float v : reference) EXPECT_TRUE(std::isfinite(v));
   for (Isa isa : kIsas) {
     if (isa == Isa::kRef || !available(isa)) continue;
-    const LinearInt8 job = p.job(y, {0, 33}, true);
+    const Activations x = p.activations(isa);
+    const LinearInt8 job = p.job(x, y, {0, 33}, true);
     linear_int8_kernel(isa)(job, {0, 13}, {0, 33});
     covered().add(isa);
     EXPECT_EQ(difference(reference, y), "") << to_string(isa);
