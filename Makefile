@@ -33,9 +33,8 @@ asan: setup ## the C++ tests under address and undefined-behaviour sanitizers
 	cmake --build build-asan -j$(JOBS)
 	ctest --preset asan
 
-bench: build ## speed of the linears against torch on this machine
-	cmake --build $(BUILD) -j$(JOBS) --target linear_bench
-	$(BUILD)/bin/linear_bench
+bench: setup $(BUILD)/build.ninja ## speed against other runtimes on this machine: docs/benchmarks (15 minutes)
+	BUILD=$(BUILD) JOBS=$(JOBS) scripts/bench $(BENCH)
 
 install: build ## into PREFIX (default: ./install)
 	cmake --install $(BUILD) --prefix $(or $(PREFIX),install)

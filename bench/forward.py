@@ -1,0 +1,106 @@
+"""One archive in a process of its own: times of its forwards, peak memory, time by kind of op. Prints JSON.
+
+    python -m bench.forward ARCHIVE [--frames 2 --height 392 --width 518 --forwards 2 --threads 2 --profile]
+
+TorchScript spends seconds of a model's first two forwards on its graph: those are done on tiny images first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import time
+from collections.abc import Iterable
+from contextlib import nullcontext
+from typing import Any
+
+KINDS = (
+    "linears", "attention", "convolutions", "norm and quantize", "GELU", "residual and scale", "rotary",
+    "copies and concatenations", "other",
+)  # fmt: skip
+_BY_NAME = [
+    (r"vqt::(linear_|weight_only)|aten::(linear|addmm|mm|_int_mm|matmul)$|.*mkldnn_linear.*", "linears"),
+    (r"aten::(_?scaled_dot_product.*|_?softmax|bmm|baddbmm)$", "attention"),
+    (r"aten::.*(conv).*", "convolutions"),
+    (r"aten::(native_)?layer_norm$|vqt::(layer_norm_quantize|quantize_activation|quantize_per_token)", "norm and quantize"),
+    (r"aten::gelu_?$", "GELU"),
+    (r"vqt::rotary|aten::neg_?$", "rotary"),
+    (r"aten::(cat|copy_|clone|contiguous|_to_copy|to|reshape|stack)$", "copies and concatenations"),
+]  # fmt: skip
+
+
+def kind(name: str, shapes: list[Any], head_dims: Iterable[int] = (64, 32, 16, 128)) -> str:
+    """Which bar of the chart an op belongs to. Products and sums of [n, heads, tokens, head dim] belong to rotary."""
+    tensors = [s for s in shapes if isinstance(s, (list, tuple)) and len(s) > 0]
+    if tensors and isinstance(tensors[0][0], (list, tuple)):  # a list of tensors (cat)
+        tensors = [s for s in tensors[0] if s]
+    first = list(tensors[0]) if tensors else []
+    per_head = len(first) == 4 and first[-1] in head_dims and first[1] <= 32 and first[2] > first[-1]
+    if per_head and re.fullmatch(r"aten::(mul|add|cat|neg)_?", name):
+        return "rotary"
+    for pattern, found in _BY_NAME:
+        if re.fullmatch(pattern, name) or re.match(pattern + r"\b", name):
+            return found
+    if re.fullmatch(r"aten::(add|mul)_?", name):
+        return "residual and scale" if len(first) == 3 else "other"
+    return "other"
+
+
+def by_kind(events: Iterable[Any]) -> dict[str, float]:
+    """Seconds by kind out of the profiler's averages, self time, so that nothing counts twice."""
+    seconds = dict.fromkeys(KINDS, 0.0)
+    for event in events:
+        seconds[kind(event.key, getattr(event, "input_shapes", []) or [])] += event.self_cpu_time_total / 1e6
+    return seconds
+
+
+def peak_bytes() -> int:
+    """The largest resident size of this process alone: what ru_maxrss says, without what exec inherits."""
+    with open("/proc/self/status") as status:
+        return int(re.search(r"VmHWM:\s+(\d+)", status.read()).group(1)) * 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bench.forward")
+    parser.add_argument("archive")
+    parser.add_argument("--frames", type=int, default=2)
+    parser.add_argument("--height", type=int, default=392)
+    parser.add_argument("--width", type=int, default=518)
+    parser.add_argument("--forwards", type=int, default=2, help="all but the first count")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--profile", action="store_true", help="the last forward runs under torch's profiler")
+    args = parser.parse_args()
+
+    import torch
+
+    from bench.peers import load_ops
+
+    load_ops()
+    torch.set_num_threads(args.threads)
+    model = torch.jit.load(args.archive).eval()
+    loaded = peak_bytes()
+    torch.manual_seed(0)
+    images = torch.rand(1, args.frames, 3, args.height, args.width)
+    times = []
+    kinds: dict[str, float] = {}
+    with torch.no_grad():
+        for _ in range(2):
+            model(torch.rand(1, args.frames, 3, 56, 56))
+        for left in reversed(range(args.forwards)):
+            profiler: Any = nullcontext()
+            if args.profile and left == 0:
+                profiler = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True)
+            with profiler:
+                begin = time.perf_counter()
+                model(images)
+                times.append(time.perf_counter() - begin)
+        peak = peak_bytes()
+        if args.profile:
+            kinds = by_kind(profiler.key_averages(group_by_input_shape=True))
+    best = min(times[1:] or times)
+    print(json.dumps({"seconds": best, "forwards": times, "peak": peak, "loaded": loaded, "kinds": kinds}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""The page of one kind of CPU, out of results.json alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from . import peers, targets
+from .forward import KINDS
+from .sweep import buckets
+from .timing import geometric_mean
+
+Results = dict[str, Any]
+Entry = dict[str, Any]
+_INT8 = ["vqt_int8", *targets.INT8_PEERS]
+_INT4 = ["vqt_int4_g64", "vqt_int4_g128", *targets.INT4_PEERS]
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    return [*lines, *("| " + " | ".join(row) + " |" for row in rows), ""]
+
+
+def relative(entry: Entry, key: str) -> float | None:
+    """Time over torch float32's time in the same turns."""
+    seconds = entry["seconds"]
+    return seconds[key] / seconds["float32"] if key in seconds and "float32" in seconds else None
+
+
+def means(results: Results, keys: Sequence[str]) -> list[str]:
+    """Geometric means over the shapes of time relative to float32: one row a variant, one column a number of rows."""
+    rows = sorted({e["m"] for e in targets.entries(results)})
+    body = []
+    for key in keys:
+        cells = []
+        for m in rows:
+            found = [r for e in targets.entries(results, (m,)) if (r := relative(e, key)) is not None]
+            whole = len(found) == len(targets.entries(results, (m,)))
+            cells.append(number(geometric_mean(found)) + ("" if whole else "*") if found else "")
+        if any(cells):
+            error = results.get("errors", {}).get(key)
+            body.append([peers.ALL[key].label, *cells, "" if error is None else f"{100 * error:.2f} %"])
+    return table(["time relative to torch float32, geometric mean", *(f"M = {m}" for m in rows), "error"], body)
+
+
+def per_shape(results: Results, rows: Iterable[int], keys: Sequence[str], ours: str, others: Sequence[str], rate: float) -> list[str]:
+    body = []
+    shown = [k for k in keys if any(k in e["seconds"] for e in targets.entries(results, rows))]
+    for e in targets.entries(results, rows):
+        best = targets.fastest(e, others)
+        lead, part = targets.ahead(e, ours, others), targets.share(e, ours, rate)
+        body.append([
+            targets.name(e), number(e["seconds"].get("float32", 0) * 1e3, 3), *(number(relative(e, k)) for k in shown),
+            peers.ALL[best[0]].label if best else "", number(lead), number(part),
+        ])  # fmt: skip
+    head = ["M x K -> N", "float32 ms", *(peers.ALL[k].label for k in shown), "fastest peer", "peer / ours", "share of rate"]
+    return table(head, body)
+
+
+def target_table(results: Results) -> list[str]:
+    body = []
+    for t in targets.targets(results):
+        said = {True: "met", False: "**not met**", None: "not measured" if t.value is None else "for VNNI only"}[t.met]
+        limit = f"{'at least' if t.least else 'at most'} {t.limit:g}"
+        body.append([str(t.point), t.what, limit, number(t.value), t.worst, said])
+    return table(["point", "what", "wanted", "measured", "worst case", ""], body)
+
+
+def notes(results: Results) -> list[str]:
+    """What did not run, each reason once."""
+    said: dict[str, list[Entry]] = {}
+    for e in [*targets.entries(results), *results.get("sweep", {}).get("few", [])]:
+        for key, text in e.get("notes", {}).items():
+            said.setdefault(f"{peers.ALL[key].label}: {text}", []).append(e)
+    lines = [f"- {text} ({len(found)} of the shapes and sizes)" for text, found in said.items()]
+    lines += [f"- {text}" for text in results.get("notes", [])]
+    lines += [f"- {text}" for text in results.get("model", {}).get("notes", [])]
+    return lines
+
+
+def environment(results: Results) -> list[str]:
+    env, rates = results["environment"], results.get("rates", {})
+    installed = ", ".join(f"{k} {v}" for k, v in env["versions"].items() if v)
+    missing = [k for k, v in env["versions"].items() if not v]
+    lines = [
+        f"{env['cpu']} (family {env['family']}, model {env['model']}), {env['cpus']} CPUs, {env['threads']} threads used; "
+        f"vqt ran on `{env['isa']}`. Last cache {env['last_cache_bytes'] >> 20} MiB, memory {env['memory_bytes'] / 2**30:.0f} GiB.",
+        f"{installed}{'; not installed: ' + ', '.join(missing) if missing else ''}. Python {env['python']}, commit {env['commit']}, {env['date']}.",
+    ]
+    if rates.get("register"):
+        products = "u8 x s8" if "vnni" in env["isa"] else "u8 x s8 without VNNI instructions: `vpmaddwd + vpaddd`"
+        lines.append(
+            f"Integer multiply-adds on registers alone ({products}): {rates['register'] / 1e9:,.0f} G a second. "
+            f"Read from memory: {rates.get('bandwidth', 0) / 1e9:,.1f} GB/s."
+        )
+    return [*lines, ""]
+
+
+def linears(results: Results, plots: dict[str, str]) -> list[str]:
+    if not targets.entries(results):
+        return []
+    rate = results.get("rates", {}).get("register", 0.0)
+    lines = ["## int8 linears", "", "float32 in, float32 out, bias, quantizing x included. Smaller is better up to `peer / ours`, there and after larger.", ""]
+    lines += means(results, _INT8)
+    lines += ["*error*: relative error (Frobenius) of 16 x 1024 -> 1024 on random numbers against float64. \\*: not all shapes ran.", ""]
+    for title, rows in (("Many rows", targets.LARGE), ("Few rows", (1, 4, 16))):
+        lines += [f"### {title}", "", *per_shape(results, rows, _INT8, "vqt_int8", targets.INT8_PEERS, rate)]
+    if product := results.get("product", {}).get("int8"):
+        lines += ["### The product alone", "", "Quantized x in, int32 sums kept; share of the register-only rate of the same run.", ""]
+        lines += table(["M x K -> N", "share"], [[targets.name(p), number(p["share"], 3)] for p in product])
+    if "roofline" in plots:
+        lines += [f"![Linears against the machine's limits]({plots['roofline']})", ""]
+    lines += ["## int4 linears", "", *means(results, _INT4)]
+    lines += per_shape(results, (1, 4, 16, 197, 1374, 2748), _INT4, "vqt_int4_g128", targets.INT4_PEERS, rate)
+    lines += ["## Weights alone quantized", "", "`activation = none`: x stays float32.", "", *means(results, ["vqt_w8", "vqt_w4"])]
+    return lines
+
+
+def sweep(results: Results, plots: dict[str, str]) -> list[str]:
+    data = results.get("sweep", {})
+    if not data:
+        return []
+    lines = ["## Rows from 1 to 512", ""]
+    if "sweep" in plots:
+        lines += [f"![Time per row]({plots['sweep']})", ""]
+    body = []
+    for key, times in data.get("every", {}).get("seconds", {}).items():
+        ratios = sorted(buckets({int(m): s for m, s in times.items()}).items(), key=lambda item: -item[1])
+        worst = ", ".join(f"{m} ({r:.2f})" for m, r in ratios[:4])
+        body.append([peers.ALL[key].label, worst, str(sum(r > 1.10 for _, r in ratios))])
+    if body:
+        lines += table(["", "worst M (time per row against the best smaller M)", "of 511, above 1.10"], body)
+    few = data.get("few", [])
+    shown = [k for k in _INT8 if any(k in e["seconds"] for e in few)]
+    rows = [[targets.name(e), *(number(e["seconds"].get(k, 0) * 1e6, 0) if k in e["seconds"] else "" for k in shown),
+             number(targets.ahead(e, "vqt_int8", targets.INT8_PEERS))] for e in few]  # fmt: skip
+    if rows:
+        lines += table(["µs of M x K -> N", *(peers.ALL[k].label for k in shown), "fastest peer / ours"], rows)
+    return lines
+
+
+def forced(results: Results) -> list[str]:
+    if not results.get("isa"):
+        return []
+    body = []
+    for one in results["isa"]:
+        if "note" in one:
+            body.append([f"`{one['isa']}`", one["note"], "", ""])
+        for e in one.get("entries", []):
+            cells = [number(targets.ahead(e, key, ["float32"])) for key in ("vqt_int8", "vqt_int4_g128")]
+            body.append([f"`{one['isa']}`", targets.name(e), *cells])
+    return ["## Forced instruction sets", "", "`VQT_ISA` in a process of its own; times faster than torch float32.", "",
+            *table(["VQT_ISA", "M x K -> N", "int8", "int4 g128"], body)]  # fmt: skip
+
+
+def model(results: Results, plots: dict[str, str]) -> list[str]:
+    data = results.get("model", {})
+    models = data.get("models", {})
+    if not models:
+        return []
+    base, lines = models.get("float32"), ["## Whole VGGT-1B", ""]
+    setting = " ".join(f"{k}={v}" for k, v in data["malloc"].items())
+    lines += [
+        f"Random weights, {data['frames']} frames of {data['width']} x {data['height']}, scripted, each in a process of its own; "
+        f"its second forward, under torch's profiler. `{setting}` for all; *plain*: glibc's defaults, one forward.", "",
+    ]  # fmt: skip
+    body = []
+    for name, m in models.items():
+        gain = [number(base["seconds"] / m["seconds"]), number(m["peak"] / base["peak"])] if base else ["", ""]
+        body.append([
+            name, f"{m['bytes'] / 1e6:,.0f}", number(m["seconds"]), gain[0], number(m["peak"] / 2**30), gain[1],
+            number(m.get("plain_peak", 0) / 2**30), number(m.get("plain_seconds", 0)), number(m.get("quantize_seconds"), 0),
+        ])  # fmt: skip
+    head = ["model", "archive MB", "seconds", "times float32", "peak GiB", "of float32's", "plain: peak GiB", "plain: s", "quantizing s"]
+    lines += table(head, body)
+    if "model" in plots:
+        lines += [f"![Seconds by kind of op]({plots['model']})", ""]
+    shown = {name: m for name, m in models.items() if m.get("kinds")}
+    kinds = [[kind, *(number(m["kinds"].get(kind)) for m in shown.values())] for kind in KINDS]
+    lines += table(["seconds by kind of op", *shown], kinds)
+    lines += ["What other runtimes need for the same model, measured earlier on another machine: [README.md](README.md#whole-model-elsewhere).", ""]
+    return lines
+
+
+def fusions(results: Results) -> list[str]:
+    data = results.get("fusions", {})
+    if not data.get("schemes"):
+        return []
+    lines = ["## What each fusion gains", "", "A model of VGGT-1B's widths with few blocks and no dense heads, `production`; forwards of all "
+             "variants in turns, the least of each. *Gain*: time without this one fusion over the time with all.", ""]  # fmt: skip
+    for scheme, found in data["schemes"].items():
+        seconds, body = found["seconds"], []
+        whole = seconds.get("all")
+        for variant, taken in seconds.items():
+            gain = number(taken / whole, 3) if whole and variant.startswith(("without", "none")) else ""
+            body.append([variant, number(taken, 3), gain, number(seconds["float32"] / taken) if "float32" in seconds else ""])
+        lines += table([f"{scheme} activations", "seconds", "gain", "times float32"], body)
+        lines += [f"- {variant}: {text}" for variant, text in found.get("notes", {}).items()]
+    return [*lines, ""]
+
+
+def page(results: Results, plots: dict[str, str]) -> str:
+    env = results["environment"]
+    lines = [
+        f"# {env['slug']}", "",
+        "Written by `make bench` ([how](README.md)); every number comes from the JSON file beside this page. All ratios are between "
+        "times of one run, taken in turns.", "",
+    ]  # fmt: skip
+    if results.get("quick"):
+        lines += ["**A quick run on small shapes, to see that everything works: not a measurement.**", ""]
+    lines += environment(results)
+    lines += ["## Wanted and measured", "", "Points as in [README.md](README.md#what-is-wanted). Ratios of speed: larger is better.", ""]
+    lines += target_table(results)
+    lines += [*linears(results, plots), *sweep(results, plots), *forced(results), *model(results, plots), *fusions(results)]
+    if said := notes(results):
+        lines += ["## What did not run", "", *said, ""]
+    taken = results.get("durations", {})
+    if taken:
+        lines += ["## Duration", "", ", ".join(f"{part} {s:.0f} s" for part, s in taken.items()) + f"; {sum(taken.values()):.0f} s in all.", ""]
+    return "\n".join(lines).rstrip() + "\n"
