@@ -5,6 +5,7 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/ones.h>
 #include <torch/library.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include <optional>
 
 #include "clone_module.h"
+#include "interleaved_times.h"
 #include "weight_stats.h"
 
 namespace vqt {
@@ -44,20 +46,16 @@ TORCH_LIBRARY(vqt_internal, m) {
       torch::dispatch(c10::DispatchKey::CompositeExplicitAutograd, &measure_linear));
 }
 
-// Median milliseconds: after one run to warm up, five runs or as many as fit half a second.
-double median_ms(const std::function<void()>& run) {
-  using Clock = std::chrono::steady_clock;
-  run();
-  std::vector<double> times;
-  double total = 0.0;
-  while (times.size() < 5 && (times.empty() || total < 500.0)) {
-    const auto start = Clock::now();
-    run();
-    times.push_back(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
-    total += times.back();
-  }
-  std::sort(times.begin(), times.end());
-  return times[times.size() / 2];
+double now_ms() {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+// In a forward every weight comes from memory, and with few rows that is what takes the time.
+constexpr int64_t kFewRows = 64, kLargeWeight = int64_t{1} << 20, kMoreThanCaches = int64_t{64} << 20;
+
+bool wants_cold_weight(const at::Tensor& x, const at::Tensor& weight) {
+  return x.numel() <= kFewRows * weight.size(1) && static_cast<int64_t>(weight.nbytes()) >= kLargeWeight;
 }
 
 // Calls linear_int8 and the like with arguments by name, defaults filled in.
@@ -83,15 +81,26 @@ at::Tensor call_linear(const std::string& op, const MeasuredCall& call, const at
   return stack.at(0).toTensor();
 }
 
-void measure(const MeasuredCall& call, const at::Tensor& y, const PlannedSite& plan,
-             const ActivationRange& range, const std::string& layout, SiteReport& row) {
-  const QuantizedWeight q = quantize_weight(call.whole_weight, plan.scheme, layout, row.name);
+// Output SQNR and the times of one call.
+MeasuredSite measure(const MeasuredCall& call, const at::Tensor& y, const PlannedSite& plan,
+                     const ActivationRange& range, const std::string& layout, const std::string& site) {
+  const QuantizedWeight q = quantize_weight(call.whole_weight, plan.scheme, layout, site);
   const auto arguments =
       linear_arguments(plan, range, {call.row_begin, call.row_end}, call.whole_weight.size(0));
   const std::string op = linear_op(plan.scheme);
-  row.output_sqnr_db = sqnr_db(y, call_linear(op, call, q.packed, arguments));
-  row.ms_float = median_ms([&] { at::linear(call.x, call.rows_weight, call.bias); });
-  row.ms_quantized = median_ms([&] { call_linear(op, call, q.packed, arguments); });
+  MeasuredSite out;
+  out.output_sqnr_db = sqnr_db(y, call_linear(op, call, q.packed, arguments));
+  at::Tensor other;
+  if (wants_cold_weight(call.x, call.rows_weight)) other = at::ones({kMoreThanCaches}, at::kByte);
+  const Times times = interleaved_times([&] { at::linear(call.x, call.rows_weight, call.bias); },
+                                        [&] { call_linear(op, call, q.packed, arguments); },
+                                        [&] {
+                                          if (other.defined()) other.add_(1);
+                                        },
+                                        now_ms);
+  out.ms_float = times.first;
+  out.ms_quantized = times.second;
+  return out;
 }
 
 void instrument(Node* linear, Value* whole_weight, int64_t site, const RowRange& rows) {
@@ -107,11 +116,13 @@ void instrument(Node* linear, Value* whole_weight, int64_t site, const RowRange&
 
 }  // namespace
 
-void measure_linears(const Module& model, const SiteTable& table, const std::vector<PlannedSite>& plan,
-                     const std::vector<ActivationRange>& ranges, const std::string& layout,
-                     const QuantizeOptions& options, std::vector<SiteReport>& rows) {
+std::vector<MeasuredSite> measure_linears(const Module& model, const SiteTable& table,
+                                          const std::vector<PlannedSite>& plan,
+                                          const std::vector<ActivationRange>& ranges,
+                                          const std::string& layout, const QuantizeOptions& options) {
+  std::vector<MeasuredSite> measured(plan.size());
   std::vector<c10::IValue> arguments;
-  if (!options.measure || !options.measure(arguments)) return;
+  if (!options.measure || !options.measure(arguments)) return measured;
   Module copy = clone_with_own_types(model);
   const ModelGraphs graphs(copy);
   const SiteTable sites = find_sites(graphs);
@@ -123,13 +134,31 @@ void measure_linears(const Module& model, const SiteTable& table, const std::vec
     for (const SiteCall& call : sites.sites[i].calls)
       instrument(call.linear, call.root, static_cast<int64_t>(i), call.rows);
   }
-  std::vector<bool> seen(plan.size());
+  // Calls of one site that differ in nothing but numbers take the same time: they are measured once.
+  using Shape = std::pair<std::vector<int64_t>, RowRange>;
+  std::vector<std::vector<std::pair<Shape, MeasuredSite>>> known(plan.size());
   std::function<void(const MeasuredCall&, const at::Tensor&)> record = [&](const MeasuredCall& call,
                                                                            const at::Tensor& y) {
-    if (seen[call.site] || call.x.is_nested() || call.x.numel() == 0) return;
-    seen[call.site] = true;
-    measure(call, y, plan[call.site], ranges[call.site], layout, rows[call.site]);
-    if (options.progress) options.progress("measuring", ++done, total);
+    if (call.x.is_nested() || call.x.numel() == 0) return;
+    const RowRange rows = {call.row_begin, call.row_end};
+    auto& of_site = known[call.site];
+    auto found = std::find_if(of_site.begin(), of_site.end(), [&](const auto& entry) {
+      return call.x.sizes() == entry.first.first && entry.first.second.begin == rows.begin &&
+             entry.first.second.end == rows.end;
+    });
+    MeasuredSite& sum = measured[call.site];
+    if (found == of_site.end()) {
+      of_site.emplace_back(
+          Shape(call.x.sizes().vec(), rows),
+          measure(call, y, plan[call.site], ranges[call.site], layout, table.sites[call.site].info.name));
+      found = std::prev(of_site.end());
+      if (of_site.size() == 1) {
+        sum = {found->second.output_sqnr_db, 0.0, 0.0};
+        if (options.progress) options.progress("measuring", ++done, total);
+      }
+    }
+    sum.ms_float += found->second.ms_float;
+    sum.ms_quantized += found->second.ms_quantized;
   };
   struct Guard {
     explicit Guard(std::function<void(const MeasuredCall&, const at::Tensor&)>* r) { recorder = r; }
@@ -137,6 +166,7 @@ void measure_linears(const Module& model, const SiteTable& table, const std::vec
   } guard(&record);
   const at::NoGradGuard no_grad;
   copy.forward(std::move(arguments));
+  return measured;
 }
 
 }  // namespace vqt

@@ -8,17 +8,18 @@
 
 #include "find_sites.h"
 #include "quantize_linears.h"
+#include "speed_guard.h"
 #include "vqt/plan.h"
 #include "vqt/quantize.h"
 
 namespace vqt {
 
 // Runs one input through a copy of the float model (own types, functions inlined) whose planned linears also
-// run quantized, each once, at their first call; fills output_sqnr_db, ms_float and ms_quantized of rows.
-// Weights are packed for that one call and let go, so that memory stays that of the float model.
-void measure_linears(const torch::jit::Module& model, const SiteTable& table,
-                     const std::vector<PlannedSite>& plan, const std::vector<ActivationRange>& ranges,
-                     const std::string& layout, const QuantizeOptions& options,
-                     std::vector<SiteReport>& rows);
+// run quantized. One entry a site; all NaN without an input. Weights are packed for a measurement and let go,
+// so that memory stays that of the float model.
+std::vector<MeasuredSite> measure_linears(const torch::jit::Module& model, const SiteTable& table,
+                                          const std::vector<PlannedSite>& plan,
+                                          const std::vector<ActivationRange>& ranges,
+                                          const std::string& layout, const QuantizeOptions& options);
 
 }  // namespace vqt

@@ -10,6 +10,7 @@
 #include "quantize_linears.h"
 #include "refuse_if_quantized.h"
 #include "site_rows.h"
+#include "speed_guard.h"
 #include "vqt/quantize.h"
 
 namespace vqt {
@@ -19,6 +20,11 @@ torch::jit::Module quantize(torch::jit::Module model, const QuantizationConfig& 
   const at::NoGradGuard no_grad;
   validate(config);
   refuse_if_quantized(model);
+  if (options.speed_guard && !options.measure) {
+    throw QuantizeError(
+        "vqt::quantize: speed_guard: needs an input to measure the linears on, got none; pass --inputs FILE "
+        "(in code: QuantizeOptions::measure)");
+  }
   report = Report();
   report.config = config;
   const std::string layout = layout_for(config.device, report.warnings);
@@ -39,9 +45,14 @@ torch::jit::Module quantize(torch::jit::Module model, const QuantizationConfig& 
   // On the float model. Sites that calibration cannot reach stay float.
   const auto ranges = observe_activations(result, table, config, options, plan, report.warnings);
   require_work(table, plan);
-  report.sites = planned_rows(table, plan, config.device);
   // While the float weights are still there.
-  measure_linears(result, table, plan, ranges, layout, options, report.sites);
+  const auto measured = measure_linears(result, table, plan, ranges, layout, options);
+  if (options.speed_guard) {
+    keep_slower_float(table.infos(), measured, plan);
+    require_work(table, plan);
+  }
+  report.sites = planned_rows(table, plan, config.device);
+  add_measured(measured, report.sites);
   quantize_linears(graphs, table, plan, ranges, layout, options.progress, report.sites);
   note_left_weights(graphs, table, report.warnings);
   return result;

@@ -91,6 +91,14 @@ std::vector<SiteReport> planned_rows(const SiteTable& table, const std::vector<P
   return rows;
 }
 
+void add_measured(const std::vector<MeasuredSite>& measured, std::vector<SiteReport>& rows) {
+  for (size_t i = 0; i < measured.size(); ++i) {
+    rows[i].output_sqnr_db = measured[i].output_sqnr_db;
+    rows[i].ms_float = measured[i].ms_float;
+    rows[i].ms_quantized = measured[i].ms_quantized;
+  }
+}
+
 std::vector<SiteReport> present_rows(const SiteTable& table) {
   std::vector<SiteReport> rows;
   for (const Site& site : table.sites) rows.push_back(site.quantized ? quantized_row(site) : float_row(site));

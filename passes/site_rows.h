@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "find_sites.h"
+#include "speed_guard.h"
 #include "vqt/plan.h"
 #include "vqt/quantize.h"
 
@@ -13,6 +14,8 @@ namespace vqt {
 // come last.
 std::vector<SiteReport> planned_rows(const SiteTable& table, const std::vector<PlannedSite>& plan,
                                      const std::string& device);
+// What measure_linears found, one entry a site.
+void add_measured(const std::vector<MeasuredSite>& measured, std::vector<SiteReport>& rows);
 // Rows of any model as it is.
 std::vector<SiteReport> present_rows(const SiteTable& table);
 

@@ -68,11 +68,12 @@ Progress to_progress(const py::object& callback) {
 
 std::pair<Module, Report> quantize_module(const Module& module, const QuantizationConfig& config,
                                           const py::object& calibration, const py::object& inputs,
-                                          const py::object& progress) {
+                                          const py::object& progress, bool speed_guard) {
   QuantizeOptions options;
   options.calibration = to_source("calibration", module, calibration);
   options.measure = to_source("inputs", module, inputs);
   options.progress = to_progress(progress);
+  options.speed_guard = speed_guard;
   std::pair<Module, Report> result;
   {
     const py::gil_scoped_release release;

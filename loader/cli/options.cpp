@@ -94,6 +94,10 @@ void check_combination(const Options& o) {
   const bool runs = modes == 0;
   if (!runs && o.verify)
     throw UsageError("--verify: only when quantizing, not with --list, --dry-run or --repack");
+  if (!runs && o.speed_guard)
+    throw UsageError("--speed-guard: only when quantizing, not with --list, --dry-run or --repack");
+  if (o.speed_guard && o.inputs.empty())
+    throw UsageError("--speed-guard: needs --inputs FILE to measure the linears on");
   if (!runs && !o.inputs.empty())
     throw UsageError("--inputs: only when quantizing, not with --list, --dry-run or --repack");
   if (!runs && !o.calibration.empty())
@@ -152,13 +156,15 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   app.add_flag("--verify", o.verify,
                "run float and quantized model (on --inputs, else on a random [1,2,3,392,518]) and compare; "
                "on failure nothing is written");
+  app.add_flag("--speed-guard", o.speed_guard,
+               "with --inputs: a site whose quantized linears measure slower than the float ones on this "
+               "machine stays float");
   app.add_option("--min-cosine", o.min_cosine, "least cosine --verify accepts for an output [0.9]")
       ->type_name("-1..1");
   app.add_option("--calibration", o.calibration, "folder of images for --activation static")
       ->type_name("DIR");
   app.add_flag("--quiet", o.quiet, "no progress");
   refuse_later(app, "max-drop");
-  refuse_later(app, "speed-guard");
   add_fields(app, o.fields);
   try {
     app.parse(normalized(argc, argv));

@@ -20,7 +20,8 @@ struct Options {
   std::string config, preset;
   FlagValues fields;  // single fields of the config given as flags
   std::string inputs, calibration;
-  bool list = false, json = false, dry_run = false, repack = false, verify = false, quiet = false;
+  bool list = false, json = false, dry_run = false, repack = false, verify = false, speed_guard = false;
+  bool quiet = false;
   double min_cosine = 0.9;
 
   bool has_config() const { return !config.empty() || !preset.empty() || !fields.empty(); }

@@ -77,6 +77,7 @@ void quantize(const Options& options, ProgressLine& progress) {
   QuantizeOptions work;
   work.progress = report_progress;
   if (!options.inputs.empty()) work.measure = once(arguments);
+  work.speed_guard = options.speed_guard;
   if (!options.calibration.empty()) {
     work.calibration = images_source(options.calibration, config.calibration_samples, archive.module);
   } else if (config.activation == Activation::kStatic) {

@@ -31,6 +31,8 @@ std::string columns(const std::vector<std::vector<std::string>>& rows) {
 // A reason that speaks of its own site, said of many.
 std::string general(const SiteReport& site) {
   std::string reason = site.reason;
+  if (!std::isnan(site.ms_quantized))
+    return reason.substr(0, reason.find(':'));  // "slower than float here: ..."
   for (size_t at = reason.find(site.name); !site.name.empty() && at != std::string::npos;
        at = reason.find(site.name, at)) {
     reason.replace(at, site.name.size(), "its module");

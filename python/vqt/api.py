@@ -50,6 +50,7 @@ def quantize(
     *,
     calibration: Iterable[Any] | None = None,
     inputs: Any = None,
+    speed_guard: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> torch.jit.ScriptModule:
     """A copy of the module with quantized Linears; the module itself is not changed. vqt.report(result) is the table of sites.
@@ -58,6 +59,8 @@ def quantize(
     calibration: for activation="static", inputs to run through the float model, each a tensor or a tuple of forward's
         arguments; at most config.calibration_samples of them are taken.
     inputs: one input; each site's output SQNR and times are then measured on it.
+    speed_guard: with inputs, a site whose quantized linears measure slower than the float ones on this machine stays
+        float; its reason holds both times.
     progress: called with (stage, done, total).
     """
     script, settings = _script("quantize", module), _config(config)
@@ -65,7 +68,7 @@ def quantize(
     if source is not None:
         source = itertools.islice(source, settings.calibration_samples)
     measured = None if inputs is None else [inputs]
-    result, report = _C.quantize(script, settings._config, source, measured, progress)
+    result, report = _C.quantize(script, settings._config, source, measured, progress, speed_guard)
     return _remember(wrap_cpp_module(result), report)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -64,10 +65,12 @@ def python_forward(path: Path, inputs: Path) -> torch.Tensor:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("models")
     models.save(models.Mlp(), path / "mlp.pt", **{"notes.txt": "kept"})
+    models.save(models.Mlp(1024), path / "wide.pt")
     models.save(models.Nested(), path / "nested.pt")
     models.save(models.Pictures(), path / "pictures.pt")
     torch.manual_seed(1)
     torch.save(torch.randn(9, 64), path / "x.pt")
+    torch.save(torch.randn(1, 1024), path / "wide_x.pt")
     torch.save((torch.randn(3, 32), [torch.randn(3, 32)]), path / "two.pt")
     run(path / "mlp.pt", "-o", path / "mlp8.pt", "--quiet")
     return path
@@ -199,7 +202,8 @@ def test_a_list_flag_does_not_swallow_the_archive(folder: Path) -> None:
         (["--min-cosine", "2"], "--min-cosine: expected a number from -1 to 1, got 2"),
         (["--min-cosine", "much"], "--min-cosine"),
         (["--max-drop", "1"], "--max-drop: not in this version"),
-        (["--speed-guard"], "--speed-guard: not in this version"),
+        (["--speed-guard"], "--speed-guard: needs --inputs FILE to measure the linears on"),
+        (["--list", "--speed_guard"], "--speed-guard: only when quantizing"),
         (["second.pt"], "second.pt: one archive IN.pt is expected"),
         (["--activation", "static"], "--activation static: needs --calibration DIR"),
         (["--calibration", "/nowhere"], "--calibration: only --activation static is calibrated"),
@@ -380,6 +384,26 @@ def test_inputs_have_every_site_measured(folder: Path, tmp_path: Path) -> None:
     assert site["output_sqnr_db"] > 30 and site["ms_float"] > 0 and site["ms_quantized"] > 0
     assert "on --inputs: output SQNR median" in done.stdout
     assert "output_sqnr_db" not in vqt_json(folder / "mlp8.pt")["sites"][1]
+
+
+def test_the_speed_guard_keeps_slower_sites_float(folder: Path, tmp_path: Path) -> None:
+    """Groups across rows run on the reference kernel: hundreds of times slower than float, on any machine."""
+    flags = ["--inputs", folder / "wide_x.pt", "--speed-guard", "--skip-first-last", "false"]
+    slow = ["--overrides", '[{"targets": ["blocks.1", "blocks.2"], "bits": 4, "group_size": 7}]']
+    done = run(folder / "wide.pt", "-o", tmp_path / "q.pt", *flags, *slow)
+    table = {site["name"]: site for site in vqt_json(tmp_path / "q.pt")["sites"]}
+    for site in table.values():
+        assert (site["action"] == "float") == (site["ms_quantized"] > site["ms_float"]), site
+    assert listed(tmp_path / "q.pt") == table
+    kept = table["blocks.1"]
+    assert kept["action"] == "float" and kept["scheme"] == "float32" and kept["bytes_after"] == kept["bytes_before"]
+    times = re.fullmatch(r"slower than float here: ([0-9.]+) ms against ([0-9.]+) ms", kept["reason"])
+    assert float(times[1]) == pytest.approx(kept["ms_quantized"], rel=0.05)
+    assert float(times[2]) == pytest.approx(kept["ms_float"], rel=0.05)
+    assert "float: slower than float here: blocks.1, blocks.2" in done.stdout
+    everything = run(folder / "wide.pt", "-o", tmp_path / "none.pt", *flags, "--bits", 4, "--group-size", 7, code=1)
+    assert "no linear is left to quantize" in everything.stderr and "slower than float here: " in everything.stderr
+    assert not (tmp_path / "none.pt").exists()
 
 
 def test_verify_without_inputs_uses_a_random_picture(folder: Path, tmp_path: Path) -> None:

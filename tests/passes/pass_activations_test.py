@@ -205,6 +205,60 @@ def test_measured_sites(activation: str) -> None:
     assert math.isnan(sites(plain)["a"].ms_float)
 
 
+def test_times_are_of_all_calls_and_the_guard_needs_an_input() -> None:
+    class Often(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.once, self.often = nn.Linear(256, 256), nn.Linear(256, 256)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.once(x)
+            for _ in range(50):
+                y = y + self.often(x)
+            return y + self.often(x[:1])
+
+    scripted = torch.jit.script(Often())
+    table = sites(vqt.quantize(scripted, {**STATIC, "activation": "dynamic"}, inputs=torch.randn(64, 256)))
+    assert table["often"].ms_float > 10 * table["once"].ms_float
+    assert table["often"].ms_quantized > 10 * table["once"].ms_quantized
+    with pytest.raises(vqt.QuantizeError, match="speed_guard: needs an input to measure the linears on, got none"):
+        vqt.quantize(scripted, {"skip_first_last": False}, speed_guard=True)
+
+
+@pytest.mark.parametrize("guard", [False, True])
+def test_the_speed_guard_leaves_tied_weights_tied(guard: bool) -> None:
+    """Groups across rows run on the reference kernel: slower than float on any machine."""
+    class Shared(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.c = nn.Linear(256, 256), nn.Linear(256, 256), nn.Linear(256, 256)
+            self.b.weight = self.a.weight
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.c(self.b(self.a(x)))
+
+    scripted = torch.jit.script(Shared())
+    x = torch.randn(64, 256)
+    config = {"quant_type": "int4_group", "group_size": 12, "skip_first_last": False, "activation": "none",
+              "overrides": [{"targets": ["c"], "bits": 8}]}
+    result = vqt.quantize(scripted, config, inputs=x, speed_guard=False)
+    assert {s.action for s in vqt.report(result).sites} == {"quantized"}
+    if not guard:
+        return
+    try:
+        result = vqt.quantize(scripted, config, inputs=x, speed_guard=True)
+    except vqt.QuantizeError as all_slower:  # where even c loses
+        assert str(all_slower).count("slower than float here") == 2
+        return
+    table = sites(result)
+    assert table["a"].action == table["b"].action == "float"
+    assert table["a"].reason == table["b"].reason and table["a"].reason.endswith(", all sites of its weight together")
+    assert result.a.weight.data_ptr() == result.b.weight.data_ptr()
+    assert table["c"].action == ("quantized" if table["c"].ms_quantized <= table["c"].ms_float else "float")
+    with torch.no_grad():
+        assert_same(result.b(result.a(x)), scripted.b(scripted.a(x)))
+
+
 def test_weight_sqnr() -> None:
     model = nn.Sequential(nn.Linear(16, 16), nn.Linear(16, 16))
     with torch.no_grad():

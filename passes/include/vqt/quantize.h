@@ -29,7 +29,8 @@ struct SiteReport {
   int64_t calls = 0;
   int64_t bytes_before = 0, bytes_after = 0;
   double weight_sqnr_db = std::numeric_limits<double>::quiet_NaN();  // inf: exact
-  // Filled where inputs are given (measure_sites): NaN otherwise.
+  // Filled where an input is given (QuantizeOptions::measure), NaN otherwise: of the first call, and the time of all
+  // calls of one forward.
   double output_sqnr_db = std::numeric_limits<double>::quiet_NaN();
   double ms_float = std::numeric_limits<double>::quiet_NaN();
   double ms_quantized = std::numeric_limits<double>::quiet_NaN();
@@ -49,6 +50,7 @@ using Progress = std::function<void(const std::string& stage, int64_t done, int6
 struct QuantizeOptions {
   InputSource calibration;  // needed for activation static
   InputSource measure;      // where given, each site's output SQNR and times are measured on its first arguments
+  bool speed_guard = false;  // sites whose quantized linears measure slower than float stay float; needs measure
   Progress progress;
 };
 
