@@ -1,5 +1,7 @@
 #include "cpu/layer_norm_kernel.h"
 
+#include <cmath>
+
 namespace vqt::cpu {
 namespace {
 
@@ -19,13 +21,13 @@ void norm_row_ref(const RowNorm& norm, const float* x, int64_t k, float* y) {
   for (int64_t i = 0; i < k; ++i) {
     const float d = x[i] - mean;
     differences[i % kNormLanes] += d;
-    squares[i % kNormLanes] += d * d;
+    squares[i % kNormLanes] = std::fma(d, d, squares[i % kNormLanes]);
   }
   const RowMoments m = row_moments(mean, sum_of_lanes(differences), sum_of_lanes(squares), k, norm.eps);
   for (int64_t i = 0; i < k; ++i) {
-    y[i] = ((x[i] - m.mean) - m.shift) * m.rstd;
-    if (norm.weight != nullptr) y[i] *= norm.weight[i];
-    if (norm.bias != nullptr) y[i] += norm.bias[i];
+    const float n = std::fma(x[i] - m.mean, m.rstd, m.shift);
+    const float bias = norm.bias == nullptr ? 0.0f : norm.bias[i];
+    y[i] = std::fma(n, norm.weight == nullptr ? 1.0f : norm.weight[i], bias);
   }
 }
 

@@ -2,11 +2,12 @@
 //
 //   sum    32 lanes: lane j adds x[j], x[j + 32], ...; then lane j takes lane j + 16, + 8, + 4, + 2, + 1
 //   mean   sum(x) / k
-//   shift  sum(x - mean) / k: what mean lost when it was rounded to float32
-//   rstd   1 / sqrt(sum((x - mean)^2) / k - shift^2 + eps)
-//   y      ((x - mean) - shift) * rstd * weight + bias, each step rounded to float32
+//   error  sum(x - mean) / k: what mean lost when it was rounded to float32
+//   rstd   1 / sqrt(sum((x - mean)^2) / k - error^2 + eps)
+//   n      (x - mean) * rstd + shift, shift = -error * rstd
+//   y      n * weight + bias
 //
-// Sums are float32, what is made of them float64.
+// Sums are float32, what is made of them float64. A product and what is added to it are rounded once (fma).
 #pragma once
 
 #include <cstdint>
@@ -27,15 +28,15 @@ void norm_row_ref(const RowNorm& norm, const float* x, int64_t k, float* y);
 namespace {
 
 struct RowMoments {
-  float mean, shift, rstd;
+  float mean, rstd, shift;
 };
 
 [[maybe_unused]] inline RowMoments row_moments(float mean, float sum, float sum_of_squares, int64_t k,
                                                double eps) {
-  const double shift = static_cast<double>(sum) / static_cast<double>(k);
-  const double variance = static_cast<double>(sum_of_squares) / static_cast<double>(k) - shift * shift;
-  const double floor = variance < 0.0 ? 0.0 : variance;  // NaN stays
-  return {mean, static_cast<float>(shift), static_cast<float>(1.0 / __builtin_sqrt(floor + eps))};
+  const double error = static_cast<double>(sum) / static_cast<double>(k);
+  const double variance = static_cast<double>(sum_of_squares) / static_cast<double>(k) - error * error;
+  const double rstd = 1.0 / __builtin_sqrt((variance < 0.0 ? 0.0 : variance) + eps);  // NaN stays
+  return {mean, static_cast<float>(rstd), static_cast<float>(-error * rstd)};
 }
 
 [[maybe_unused]] inline float row_mean(float sum, int64_t k) {

@@ -48,7 +48,7 @@ inline RowMoments moments_of(const float* x, int64_t k, double eps) {
   for (int j = 0; j < kNormVecs; ++j) sums[j] = Vec::all(0.0f);
   const auto add = [&](int j, Vec d) __attribute__((always_inline)) {
     sums[j] = sums[j] + d;
-    squares[j] = squares[j] + d * d;
+    squares[j] = fma(d, d, squares[j]);
   };
   for_lanes(
       k, [&](int j, int64_t i) __attribute__((always_inline)) { add(j, Vec::load(x + i) - means); },
@@ -60,21 +60,19 @@ inline RowMoments moments_of(const float* x, int64_t k, double eps) {
 // x and y may be the same row.
 inline void norm_row(const RowNorm& norm, const float* x, int64_t k, float* y) {
   const RowMoments m = moments_of(x, k, norm.eps);
-  const Vec mean = Vec::all(m.mean), shift = Vec::all(m.shift), rstd = Vec::all(m.rstd);
+  const Vec mean = Vec::all(m.mean), rstd = Vec::all(m.rstd), shift = Vec::all(m.shift);
   const float *weight = norm.weight, *bias = norm.bias;
+  // load: a whole vector or its first lanes.
+  const auto value = [&](int64_t i, auto load) __attribute__((always_inline)) {
+    const Vec n = fma(load(x + i) - mean, rstd, shift);
+    const Vec b = bias == nullptr ? Vec::all(0.0f) : load(bias + i);
+    return weight == nullptr ? n + b : fma(n, load(weight + i), b);
+  };
   int64_t i = 0;
-  for (; i + Vec::kWidth <= k; i += Vec::kWidth) {
-    Vec v = ((Vec::load(x + i) - mean) - shift) * rstd;
-    if (weight != nullptr) v = v * Vec::load(weight + i);
-    if (bias != nullptr) v = v + Vec::load(bias + i);
-    v.store(y + i);
-  }
-  if (i == k) return;
+  for (; i + Vec::kWidth <= k; i += Vec::kWidth)
+    value(i, [](const float* p) { return Vec::load(p); }).store(y + i);
   const int64_t n = k - i;
-  Vec v = ((Vec::load_first(x + i, n) - mean) - shift) * rstd;
-  if (weight != nullptr) v = v * Vec::load_first(weight + i, n);
-  if (bias != nullptr) v = v + Vec::load_first(bias + i, n);
-  v.store_first(y + i, n);
+  if (n > 0) value(i, [n](const float* p) { return Vec::load_first(p, n); }).store_first(y + i, n);
 }
 
 }  // namespace
