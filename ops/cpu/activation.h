@@ -28,10 +28,11 @@ struct ActivationRows {
   int64_t k_pad = 0;
   int64_t tile = 1;
 
-  // First row of the tile that holds a row (or of the one after the last, for row = rows).
+  // First row of the tile that holds a row (rows for row = rows).
   int64_t first(int64_t row) const {
     const int64_t tail = tail_begin();
     if (row < tail) return row - row % tile;
+    if (row >= rows) return rows;
     return row >= tail + tail_height() ? tail + tail_height() : tail;
   }
   // Rows of the tile that begins at `row`, which is first(row).

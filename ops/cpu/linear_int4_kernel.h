@@ -1,7 +1,7 @@
 // y = x W^T + b for u8 rows of x and 4-bit weights in panels (packed_weight.h, kCpuInt4), on raw pointers.
 //
-//   x   u8 rows (activation.h); tasks begin at multiples of x.tile, x.k_pad is groups * group
-//   w   [n_pad/16] panels, each [groups] x { scale f32[16] | zero u8[16], asymmetric only | nibbles
+//   x   u8 rows (activation.h); a tile belongs to the range that holds its last row, x.k_pad is groups *
+//   group w   [n_pad/16] panels, each [groups] x { scale f32[16] | zero u8[16], asymmetric only | nibbles
 //   [group/8][16][4] }
 //       a byte holds k (low) and k + 4 (high) of one column; symmetric nibbles are q + 8, their zero is 8
 //

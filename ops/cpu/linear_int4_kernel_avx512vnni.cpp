@@ -33,8 +33,8 @@ template <int kRows>
 void tile(const LinearInt4& a, int64_t row, int64_t column, Range columns) {
   const uint8_t* group = a.w + column / kPanel * a.groups * a.group_bytes;
   const uint8_t* x = a.x.q + a.x.offset(row, 0);
-  const int64_t row_step = a.x.tile == 1 ? a.x.k_pad : 4;                       // bytes from row to row
-  const int64_t k_step = a.x.tile == 1 ? 1 : a.x.height(row - row % a.x.tile);  // of one k
+  const int64_t row_step = a.x.tile == 1 ? a.x.k_pad : 4;      // bytes from row to row
+  const int64_t k_step = a.x.tile == 1 ? 1 : a.x.height(row);  // of one k
   const __m512i low = _mm512_set1_epi8(15);
   __m512 sum[kRows];
 #pragma GCC unroll 12
@@ -78,8 +78,9 @@ constexpr TileFn kTiles[kTileRows + 1] = {nullptr, tile<1>, tile<2>, tile<3>,  t
 
 void linear_int4_avx512vnni(const LinearInt4& a, Range rows, Range columns) {
   for (int64_t c = columns.begin / kPanel * kPanel; c < columns.end; c += kPanel) {
-    for (int64_t r = rows.begin; r < rows.end; r += kTileRows) {
-      kTiles[std::min<int64_t>(kTileRows, rows.end - r)](a, r, c, columns);
+    const int64_t last = a.x.first(rows.end);
+    for (int64_t r = a.x.first(rows.begin); r < last; r += a.x.height(r)) {
+      kTiles[a.x.height(r)](a, r, c, columns);
     }
   }
 }

@@ -1,6 +1,6 @@
 // y = x W^T + b for u8 rows of x and s8 weights in panels (packed_weight.h, kCpuInt8), on raw pointers.
 //
-//   x     u8 rows (activation.h); tasks begin at multiples of x.tile
+//   x     u8 rows (activation.h); a tile belongs to the range that holds its last row
 //   w     [n_pad/16][w_depth/4][16][4] s8    one 32-bit lane holds 4 k's of one column
 //
 // Every kernel computes, for each row r and column c of W,

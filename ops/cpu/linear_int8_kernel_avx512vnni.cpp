@@ -39,8 +39,8 @@ inline void finish(const LinearInt8& a, int64_t r, int64_t panel_column, Range c
 template <int kRows, int kPanels>
 void tile(const LinearInt8& a, int64_t row, int64_t column, Range columns) {
   const uint8_t* x = a.x.q + a.x.offset(row, 0);
-  const int64_t row_step = a.x.tile == 1 ? a.x.k_pad : 4;                       // bytes from row to row
-  const int64_t k_step = a.x.tile == 1 ? 1 : a.x.height(row - row % a.x.tile);  // of one k
+  const int64_t row_step = a.x.tile == 1 ? a.x.k_pad : 4;      // bytes from row to row
+  const int64_t k_step = a.x.tile == 1 ? 1 : a.x.height(row);  // of one k
   const int8_t* w = a.w + column * a.w_depth();
   const int64_t next_panel = kPanel * a.w_depth();
   __m512i acc[kRows][kPanels];
@@ -81,8 +81,9 @@ void linear_int8_avx512vnni(const LinearInt8& a, Range rows, Range columns) {
   const int64_t block = std::max<int64_t>(1, kBlockBytes / (2 * kPanel * a.w_depth())) * 2 * kPanel;
   for (int64_t start = first; start < columns.end; start += block) {
     const int64_t end = std::min(start + block, columns.end);
-    for (int64_t r = rows.begin, now; r < rows.end; r += now) {
-      now = std::min<int64_t>(kTileRows, rows.end - r);
+    const int64_t last = a.x.first(rows.end);
+    for (int64_t r = a.x.first(rows.begin), now; r < last; r += now) {
+      now = a.x.height(r);
       for (int64_t c = start; c < end; c += 2 * kPanel) {
         (c + kPanel < columns.end ? kTiles<2> : kTiles<1>)[now](a, r, c, columns);
       }

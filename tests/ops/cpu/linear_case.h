@@ -36,13 +36,6 @@ inline std::vector<Range> split(int64_t begin, int64_t end, int64_t parts, std::
   return ranges;
 }
 
-// Cuts rows as split does, at multiples of a tile of x.
-inline std::vector<Range> split_rows(Range rows, int64_t tile, int64_t parts, std::mt19937& random) {
-  std::vector<Range> ranges = split(0, (rows.end + tile - 1) / tile, parts, random);
-  for (Range& r : ranges) r = {r.begin * tile, std::min(r.end * tile, rows.end)};
-  return ranges;
-}
-
 // A quantized activation with memory of its own: rows [rows][k] of u8, and bytes from k on that are 0.
 struct Activations {
   std::vector<uint8_t> block;
@@ -68,7 +61,7 @@ struct Activations {
 template <class Kernel, class Job>
 void run_split(Kernel kernel, const Job& job, Range rows, Range columns, int64_t parts,
                std::mt19937& random) {
-  const std::vector<Range> row_ranges = split_rows(rows, job.x.tile, parts, random);
+  const std::vector<Range> row_ranges = split(rows.begin, rows.end, parts, random);
   const std::vector<Range> column_ranges = split(columns.begin, columns.end, parts, random);
   for (auto r = row_ranges.rbegin(); r != row_ranges.rend(); ++r) {
     for (auto c = column_ranges.rbegin(); c != column_ranges.rend(); ++c) kernel(job, *r, *c);
