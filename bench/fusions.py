@@ -33,9 +33,8 @@ def gains(
     """{schemes: {dynamic|static: {seconds: {variant: s}, notes}}}: variants float32, all, none, and "without NAME"."""
     import vqt
 
-    if "fusions" not in dir(vqt.QuantizationConfig()):
-        raise model.PartError("this build has no config field `fusions`")
-    names = list(vqt.QuantizationConfig().fusions)
+    allowed = next(list(field.allowed) for field in vqt._C.config_fields() if field.name == "fusions")
+    names = [name for name in allowed if name not in ("all", "none")]
     sizes, archive = folder / "wide.json", folder / "wide.pt"
     sizes.write_text(json.dumps(config or wide_config(**WIDE)))
     result: dict[str, Any] = {"fusions": names, "height": size[0], "width": size[1], "schemes": {}}
@@ -46,7 +45,7 @@ def gains(
         torch.manual_seed(0)
         images = torch.rand(1, 2, 3, *size)
         for scheme in ("dynamic", "static"):
-            chosen = {"all": names, "none": []}
+            chosen = {"all": ["all"], "none": ["none"]}
             chosen |= {f"without {name}": [other for other in names if other != name] for name in names}
             runs: dict[str, Any] = {"float32": source}
             notes = {}

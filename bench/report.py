@@ -51,6 +51,8 @@ def per_shape(results: Results, rows: Iterable[int], keys: Sequence[str], ours: 
     body = []
     shown = [k for k in keys if any(k in e["seconds"] for e in targets.entries(results, rows))]
     for e in targets.entries(results, rows):
+        if not any(k in e["seconds"] for k in shown):
+            continue
         best = targets.fastest(e, others)
         lead, part = targets.ahead(e, ours, others), targets.share(e, ours, rate)
         body.append([
