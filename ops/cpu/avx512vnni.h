@@ -11,7 +11,7 @@ namespace {
 
 // acc += x (u8) * w (s8), 4 k's a 32-bit lane.
 inline void dot4(__m512i& acc, __m512i x, __m512i w) {
-  asm("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(x), "v"(w));
+  asm volatile("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(x), "v"(w));
 }
 
 // The 4 bytes at x in every lane.

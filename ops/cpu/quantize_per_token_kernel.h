@@ -33,9 +33,11 @@ using QuantizeRowsFn = void (*)(const QuantizeRows& a, int64_t row_begin, int64_
 
 void quantize_rows_ref(const QuantizeRows& a, int64_t row_begin, int64_t row_end);
 void quantize_rows_avx2(const QuantizeRows& a, int64_t row_begin, int64_t row_end);
+void quantize_rows_avx512vnni(const QuantizeRows& a, int64_t row_begin, int64_t row_end);
 
 inline QuantizeRowsFn quantize_rows_kernel(Isa isa) {
-  return isa == Isa::kRef ? quantize_rows_ref : quantize_rows_avx2;
+  if (isa == Isa::kRef) return quantize_rows_ref;
+  return isa == Isa::kAvx512Vnni ? quantize_rows_avx512vnni : quantize_rows_avx2;
 }
 
 }  // namespace vqt::cpu
