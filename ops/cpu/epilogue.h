@@ -6,8 +6,9 @@
 //   v = gamma * v                                  gamma: null means none
 //   v = residual + v                               residual: null means none
 //   y = v                                          float32, or
-//   q = clamp(round(v / y_scale + y_zero), 0, 255) u8 in the layout of the linear that reads it next
-//   (activation.h)
+//   q = u8 in the layout of the linear that reads it next (activation.h), by the formula of its own
+//       quantizer (quantize_per_token_kernel.h): clamp(round(v / y_scale + y_zero), 0, 255), or symmetric
+//       clamp(round(v / y_scale), -127, 127) + 128
 //
 // Every step is rounded to float32 (inside gelu: gelu.h). So the bits are those of the separate steps, on
 // every instruction set.
@@ -37,7 +38,7 @@ struct Epilogue {
   ActivationRows q;  // q.q null: not wanted
   float y_scale = 0.0f;
   int32_t y_zero = 0;        // 0..255; symmetric values are stored as q + 128: y_zero is 128
-  bool y_symmetric = false;  // clamp to 1..255
+  bool y_symmetric = false;
 };
 
 }  // namespace vqt::cpu
