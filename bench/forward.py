@@ -77,6 +77,7 @@ def main() -> None:
     from bench.peers import load_ops
 
     load_ops()
+    imported = peak_bytes()
     torch.set_num_threads(args.threads)
     model = torch.jit.load(args.archive).eval()
     loaded = peak_bytes()
@@ -99,7 +100,8 @@ def main() -> None:
         if args.profile:
             kinds = by_kind(profiler.key_averages(group_by_input_shape=True))
     best = min(times[1:] or times)
-    print(json.dumps({"seconds": best, "forwards": times, "peak": peak, "loaded": loaded, "kinds": kinds}))
+    found = {"seconds": best, "forwards": times, "peak": peak, "loaded": loaded, "imported": imported, "kinds": kinds}
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import torch
 from . import machine, model
 
 # Blocks of VGGT-1B's widths; no dense heads, which no fusion touches.
-WIDE = {"depth": 2, "pairs": 2}
+WIDE = {"depth": 1, "pairs": 1}
 
 
 def wide_config(depth: int, pairs: int) -> dict[str, Any]:

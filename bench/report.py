@@ -168,8 +168,11 @@ def model(results: Results, plots: dict[str, str]) -> list[str]:
     setting = " ".join(f"{k}={v}" for k, v in data["malloc"].items())
     lines += [
         f"Random weights, {data['frames']} frames of {data['width']} x {data['height']}, scripted, each in a process of its own; "
-        f"its second forward, under torch's profiler. `{setting}` for all; *plain*: glibc's defaults, one forward.", "",
+        f"its second forward of this size, under torch's profiler. `{setting}` for all; *plain*: glibc's defaults, one forward.", "",
     ]  # fmt: skip
+    imported = max(m.get("imported", 0) for m in models.values())
+    if imported:
+        lines[-1:] = [f"Importing torch alone takes {imported / 2**30:.2f} GiB of each peak.", ""]
     body = []
     for name, m in models.items():
         gain = [number(base["seconds"] / m["seconds"]), number(m["peak"] / base["peak"])] if base else ["", ""]
