@@ -1,94 +1,103 @@
-// int8 on AVX512-VNNI. A tile is 12 rows x 32 columns: 24 accumulators + 2 weights + 1 broadcast = 27 of 32
-// registers. Inline asm: around _mm512_dpbusd_epi32 g++ 12 copies each accumulator twice and spills from 8
-// rows up. g++ 12's own headers hand these warnings out (GCC bug 105593).
+// int8 on AVX512-VNNI: tiles of up to 12 rows x 2 panels (product_avx512vnni.h), strip by strip
+// (strips_avx512vnni.h). A tile's int32 sums pass through L1 to the epilogue, which is not worth a copy for
+// every height. g++ 12's own headers hand these warnings out (GCC bug 105593).
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 
-#include <algorithm>
-
-#include "cpu/avx512vnni.h"
+#include "cpu/epilogue_avx512.h"
 #include "cpu/linear_int8_kernel.h"
-#include "cpu/packed_weight.h"
+#include "cpu/strips_avx512vnni.h"
 
 namespace vqt::cpu {
 namespace {
 
-constexpr int kTileRows = 12;
-constexpr int64_t kBlockBytes = 512 << 10;  // weights that stay in L2 while all rows pass
-
-// Turns the int32 sums of one row and one panel into y, and stores the columns that are wanted.
-inline void finish(const LinearInt8& a, int64_t r, int64_t panel_column, Range columns, __m512i sum) {
-  const int64_t c = panel_column;
-  const int64_t begin = std::max<int64_t>(columns.begin - c, 0),
-                end = std::min<int64_t>(columns.end - c, kPanel);
-  const __mmask16 wanted = static_cast<__mmask16>((0xffffu << begin) & (0xffffu >> (kPanel - end)));
-  const uint32_t x_zero = static_cast<uint32_t>(a.x.zero[r]);
-  __m512i dot = _mm512_sub_epi32(sum, _mm512_mullo_epi32(_mm512_set1_epi32(static_cast<int32_t>(x_zero)),
-                                                         _mm512_loadu_si512(a.w_sum + c)));
-  if (a.w_zero) {
-    const uint32_t rest = static_cast<uint32_t>(a.x.sum[r]) - static_cast<uint32_t>(a.k) * x_zero;
-    dot = _mm512_sub_epi32(dot, _mm512_mullo_epi32(_mm512_set1_epi32(static_cast<int32_t>(rest)),
-                                                   _mm512_loadu_si512(a.w_zero + c)));
-  }
-  __m512 y = _mm512_mul_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(dot), _mm512_set1_ps(a.x.scale[r])),
-                           _mm512_loadu_ps(a.w_scale + c));
-  if (a.out.bias) y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(wanted, a.out.bias + c - a.out.first_column));
-  _mm512_mask_storeu_ps(a.out.y + r * a.out.y_stride + c - a.out.first_column, wanted, y);
-}
+// x of a block, of a second-level cache of 1 MB: with the strip and the next one 850 KB at k = 4096 (12
+// tiles), 1.1 MB at 8192 (6 tiles), where more tiles mean fewer times that the weights come from memory.
+constexpr int64_t kBlockBytes = 600 << 10;
 
 template <int kRows, int kPanels>
-void tile(const LinearInt8& a, int64_t row, int64_t column, Range columns) {
-  const uint8_t* x = a.x.q + a.x.offset(row, 0);
-  const int64_t row_step = a.x.tile == 1 ? a.x.k_pad : 4;      // bytes from row to row
-  const int64_t k_step = a.x.tile == 1 ? 1 : a.x.height(row);  // of one k
-  const int8_t* w = a.w + column * a.w_depth();
-  const int64_t next_panel = kPanel * a.w_depth();
-  __m512i acc[kRows][kPanels];
-#pragma GCC unroll 12
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 2
-    for (int p = 0; p < kPanels; ++p) acc[r][p] = _mm512_setzero_si512();
-  }
-  for (int64_t k = 0; k < a.w_depth(); k += 4) {
-    const __m512i w0 = _mm512_loadu_si512(w + k * kPanel);
-    const __m512i w1 = kPanels == 2 ? _mm512_loadu_si512(w + k * kPanel + next_panel) : w0;
+void multiply(const uint8_t* x, const int8_t* w, int64_t depth, const Ahead& ahead, int32_t* sums) {
+  const auto store = [&](const auto& acc) __attribute__((always_inline)) {
 #pragma GCC unroll 12
     for (int r = 0; r < kRows; ++r) {
-      const __m512i v = broadcast4(x + r * row_step + k * k_step);
-      dot4(acc[r][0], v, w0);
-      if (kPanels == 2) dot4(acc[r][kPanels - 1], v, w1);
+#pragma GCC unroll 4
+      for (int p = 0; p < kPanels; ++p) _mm512_store_si512(sums + (r * kPanels + p) * kPanel, acc[r][p]);
     }
-  }
-#pragma GCC unroll 12
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 2
-    for (int p = 0; p < kPanels; ++p) finish(a, row + r, column + p * kPanel, columns, acc[r][p]);
-  }
+  };
+  product<kRows, kPanels>(x, w, kPanel * depth, depth, ahead, store);
 }
 
-using TileFn = void (*)(const LinearInt8& a, int64_t row, int64_t column, Range columns);
+using MultiplyFn = void (*)(const uint8_t* x, const int8_t* w, int64_t depth, const Ahead& ahead,
+                            int32_t* sums);
 
 template <int kPanels>
-constexpr TileFn kTiles[kTileRows + 1] = {
-    nullptr,           tile<1, kPanels>,  tile<2, kPanels>, tile<3, kPanels>, tile<4, kPanels>,
-    tile<5, kPanels>,  tile<6, kPanels>,  tile<7, kPanels>, tile<8, kPanels>, tile<9, kPanels>,
-    tile<10, kPanels>, tile<11, kPanels>, tile<12, kPanels>};
+constexpr MultiplyFn kMultiply[kTileRows + 1] = {nullptr,
+                                                 multiply<1, kPanels>,
+                                                 multiply<2, kPanels>,
+                                                 multiply<3, kPanels>,
+                                                 multiply<4, kPanels>,
+                                                 multiply<5, kPanels>,
+                                                 multiply<6, kPanels>,
+                                                 multiply<7, kPanels>,
+                                                 multiply<8, kPanels>,
+                                                 multiply<9, kPanels>,
+                                                 multiply<10, kPanels>,
+                                                 multiply<11, kPanels>,
+                                                 multiply<12, kPanels>};
+template <>
+constexpr MultiplyFn kMultiply<4>[kFewRows + 1] = {nullptr, multiply<1, 4>, multiply<2, 4>, multiply<3, 4>,
+                                                   multiply<4, 4>};
+
+MultiplyFn multiply_tile(int64_t rows, int64_t panels) {
+  return (panels == 4 ? kMultiply<4> : panels == 2 ? kMultiply<2> : kMultiply<1>)[rows];
+}
+
+// sums: [rows][panels][16]
+void finish(const LinearInt8& a, int64_t row, int64_t rows, const Strip& strip, Range columns,
+            const int32_t* sums) {
+  for (int64_t p = 0; p < strip.panels; ++p) {
+    const int64_t c = strip.column + p * kPanel;
+    const __m512i w_sum = _mm512_loadu_si512(a.w_sum + c),
+                  w_zero = a.w_zero == nullptr ? _mm512_setzero_si512() : _mm512_loadu_si512(a.w_zero + c);
+    const __m512 w_scale = _mm512_loadu_ps(a.w_scale + c);
+    finish_panel(
+        a.out, row, rows, c, columns, [&](int64_t r) __attribute__((always_inline)) {
+          const auto x_zero = static_cast<uint32_t>(a.x.zero[row + r]);
+          __m512i dot = _mm512_load_si512(sums + (r * strip.panels + p) * kPanel);
+          dot = _mm512_sub_epi32(dot,
+                                 _mm512_mullo_epi32(_mm512_set1_epi32(static_cast<int32_t>(x_zero)), w_sum));
+          if (a.w_zero != nullptr) {
+            const uint32_t rest =
+                static_cast<uint32_t>(a.x.sum[row + r]) - static_cast<uint32_t>(a.k) * x_zero;
+            dot = _mm512_sub_epi32(dot,
+                                   _mm512_mullo_epi32(_mm512_set1_epi32(static_cast<int32_t>(rest)), w_zero));
+          }
+          return _mm512_mul_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(dot), _mm512_set1_ps(a.x.scale[row + r])),
+                               w_scale);
+        });
+  }
+}
 
 }  // namespace
 
 void linear_int8_avx512vnni(const LinearInt8& a, Range rows, Range columns) {
-  const int64_t first = columns.begin / kPanel * kPanel;
-  const int64_t block = std::max<int64_t>(1, kBlockBytes / (2 * kPanel * a.w_depth())) * 2 * kPanel;
-  for (int64_t start = first; start < columns.end; start += block) {
-    const int64_t end = std::min(start + block, columns.end);
-    const int64_t last = a.x.first(rows.end);
-    for (int64_t r = a.x.first(rows.begin), now; r < last; r += now) {
-      now = a.x.height(r);
-      for (int64_t c = start; c < end; c += 2 * kPanel) {
-        (c + kPanel < columns.end ? kTiles<2> : kTiles<1>)[now](a, r, c, columns);
-      }
+  const int64_t depth = a.w_depth(), tile_bytes = kTileRows * a.x.k_pad;
+  const int64_t block_tiles = kBlockBytes > tile_bytes ? kBlockBytes / tile_bytes : 1;
+  alignas(64) int32_t sums[kTileRows * 2 * kPanel];
+  static_assert(sizeof(sums) >= kFewRows * 4 * kPanel * sizeof(int32_t));
+  for_each_strip(a.x, rows, columns, block_tiles, [&](const Strip& strip) {
+    int64_t row = strip.rows.begin;
+    for (int64_t t = 0; t < strip.tiles; ++t) {
+      const int64_t height = a.x.height(row);
+      Ahead ahead =
+          strip.ahead(a.w + strip.next * depth, strip.panels * kPanel * depth, depth, t, strip.tiles);
+      fetch_result(a.out, row, strip.column, ahead);
+      multiply_tile(height, strip.panels)(a.x.q + row * a.x.k_pad, a.w + strip.column * depth, depth, ahead,
+                                          sums);
+      finish(a, row, height, strip, columns, sums);
+      row += height;
     }
-  }
+  });
 }
 
 }  // namespace vqt::cpu

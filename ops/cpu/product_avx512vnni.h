@@ -32,7 +32,8 @@ struct Ahead {
 inline void fetch_row(const Ahead& ahead, int64_t row) {
   if (ahead.out != nullptr) {
     const char* p = ahead.out + row * ahead.out_stride;
-    asm volatile("prefetchw %0\n\tprefetchw 64+%0" : : "m"(*p));
+    asm volatile("prefetchw %0" : : "m"(p[0]));
+    asm volatile("prefetchw %0" : : "m"(p[64]));
   }
   if (ahead.residual != nullptr) {
     const char* p = ahead.residual + row * ahead.residual_stride;

@@ -1,0 +1,71 @@
+// The order in which an AVX512-VNNI linear goes through its result. For files named *_avx512vnni.cpp only.
+//
+//   for each block of rows              what it has of x stays in L2
+//     for each strip of 1, 2 or 4 panels of the weight
+//       visit                           the strip stays in L1 or L2 while the tiles of the block pass
+//
+// While a strip is multiplied the next one is fetched into L2, an even share with every tile: so memory is
+// read all the time, not by the first tile of a strip alone.
+#pragma once
+
+#include "cpu/activation.h"
+#include "cpu/packed_weight.h"
+#include "cpu/product_avx512vnni.h"
+#include "cpu/range.h"
+
+namespace vqt::cpu {
+namespace {
+
+constexpr int kTileRows = 12;
+// So few rows wait for memory, and for the latency of vpdpbusd: with 4 panels they have 4 sums each in
+// flight.
+constexpr int kFewRows = 4;
+
+struct Strip {
+  int64_t column;  // of W, the first
+  int64_t panels;
+  int64_t next;  // first column of the strip that comes next; -1: none
+  Range rows;    // whole tiles
+  int64_t tiles;
+
+  // What a tile should fetch of the next strip: `bytes` bytes at w, while it goes through `depth` k's of the
+  // strip's `share` shares (tiles, or groups of tiles).
+  Ahead ahead(const void* w, int64_t bytes, int64_t depth, int64_t share, int64_t shares) const {
+    Ahead a;
+    const int64_t steps = depth / 16;
+    if (next < 0 || steps == 0) return a;
+    const int64_t lines = (bytes / 64 + steps * shares - 1) / (steps * shares);  // with every step
+    const int64_t skip = share * steps * lines * 64;
+    if (skip >= bytes) return a;
+    a.weights = static_cast<const char*>(w) + skip;
+    a.step = lines * 64;
+    return a;
+  }
+};
+
+// Blocks have at most block_tiles tiles each and about as many as each other. Rows as LinearInt8Fn has them.
+template <class Visit>
+inline void for_each_strip(const ActivationRows& x, Range rows, Range columns, int64_t block_tiles,
+                           Visit visit) {
+  const int64_t end = x.first(rows.end), first_column = columns.begin / kPanel * kPanel;
+  int64_t row = x.first(rows.begin), tiles = 0;
+  for (int64_t r = row; r < end; r += x.height(r)) ++tiles;
+  const int64_t blocks = (tiles + block_tiles - 1) / block_tiles;
+  for (int64_t b = 0; b < blocks; ++b) {
+    Strip s;
+    s.tiles = tiles * (b + 1) / blocks - tiles * b / blocks;
+    s.rows.begin = row;
+    for (int64_t t = 0; t < s.tiles; ++t) row += x.height(row);
+    s.rows.end = row;
+    const bool few = x.height(s.rows.begin) <= kFewRows;
+    for (s.column = first_column; s.column < columns.end; s.column += s.panels * kPanel) {
+      const int64_t left = (columns.end - s.column + kPanel - 1) / kPanel;
+      s.panels = few && left >= 4 ? 4 : left >= 2 ? 2 : 1;
+      s.next = left > s.panels ? s.column + s.panels * kPanel : b + 1 < blocks ? first_column : -1;
+      visit(s);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace vqt::cpu
