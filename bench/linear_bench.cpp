@@ -121,10 +121,14 @@ double register_rate(vqt::cpu::Isa isa) {
 
 using LinearInt8 = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
                               const std::optional<at::Tensor>&, const std::optional<at::Tensor>&,
-                              std::string_view, bool, double, int64_t, int64_t, int64_t);
+                              std::string_view, bool, double, int64_t, int64_t, int64_t, std::string_view,
+                              const std::optional<at::Tensor>&, const std::optional<at::Tensor>&,
+                              std::optional<at::ScalarType>, double, int64_t, bool);
 using LinearInt4 = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
                               const std::optional<at::Tensor>&, const std::optional<at::Tensor>&, int64_t,
-                              std::string_view, bool, double, int64_t, int64_t, int64_t);
+                              std::string_view, bool, double, int64_t, int64_t, int64_t, std::string_view,
+                              const std::optional<at::Tensor>&, const std::optional<at::Tensor>&,
+                              std::optional<at::ScalarType>, double, int64_t, bool);
 
 template <class Schema>
 c10::TypedOperatorHandle<Schema> find(const char* name) {
@@ -162,10 +166,12 @@ Result measure(const Shape& s, int repetitions, bool quick) {
     ++turn;
     r.torch = std::min(r.torch, seconds([&] { at::linear(x, w32[turn % w32.size()], bias); }));
     r.int8 = std::min(r.int8, seconds([&] {
-                        int8.call(x, w8[turn % w8.size()], bias, {}, {}, "dynamic", false, 0.0, 0, 0, -1);
+                        int8.call(x, w8[turn % w8.size()], bias, {}, {}, "dynamic", false, 0.0, 0, 0, -1,
+                                  "none", {}, {}, {}, 0.0, 0, false);
                       }));
     r.int4 = std::min(r.int4, seconds([&] {
-                        int4.call(x, w4[turn % w4.size()], bias, {}, {}, 0, "dynamic", false, 0.0, 0, 0, -1);
+                        int4.call(x, w4[turn % w4.size()], bias, {}, {}, 0, "dynamic", false, 0.0, 0, 0, -1,
+                                  "none", {}, {}, {}, 0.0, 0, false);
                       }));
   }
   return r;

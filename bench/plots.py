@@ -26,6 +26,16 @@ def _axes(width: float = 7.5, height: float = 4.4) -> tuple[Any, Any]:
     return figure, axes
 
 
+def _plain_ticks(axes: Any) -> None:
+    """1, 2, 5, 10, 20: not powers of ten."""
+    from matplotlib import ticker
+
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(ticker.LogLocator(base=10, subs=(1, 2, 5)))
+        axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(ticker.NullFormatter())
+
+
 def _save(figure: Any, path: Path) -> None:
     from matplotlib import pyplot
 
@@ -61,6 +71,7 @@ def roofline(results: Results, path: Path) -> bool:
     axes.plot(edge, roof, color="black", linewidth=1.2, label="memory bandwidth, integer register-only rate")
     axes.set(xscale="log", yscale="log", xlabel="multiply-adds per byte moved (x and y float32, weight once)",
              ylabel="10⁹ multiply-adds per second")  # fmt: skip
+    _plain_ticks(axes)
     axes.set_title("Linears of VGGT against the machine's limits (higher is better)", fontsize=10)
     axes.legend(fontsize=8)
     _save(figure, path)
@@ -81,6 +92,7 @@ def sweep(results: Results, path: Path) -> bool:
     if best:
         axes.plot(*zip(*best), "k^", markersize=5, label="fastest int8 peer")
     axes.set(xscale="log", yscale="log", xlabel="rows of x (M)", ylabel="µs per row")
+    _plain_ticks(axes)
     axes.set_title(f"Time per row, {every['k']} -> {every['n']} (lower is better, no steps up)", fontsize=10)
     axes.legend(fontsize=8)
     _save(figure, path)
@@ -92,7 +104,7 @@ def model(results: Results, path: Path) -> bool:
     shown = {name: m for name, m in data.get("models", {}).items() if m.get("kinds")}
     if not shown:
         return False
-    figure, axes = _axes(7.5, 1.2 + 0.75 * len(shown))
+    figure, axes = _axes(7.5, 1.4 + 0.6 * len(shown))
     import matplotlib
 
     colours = matplotlib.colormaps["tab10"].colors
@@ -105,7 +117,7 @@ def model(results: Results, path: Path) -> bool:
     axes.set(xlabel="seconds of one forward")
     title = f"VGGT-1B, {data['frames']} frames of {data['width']} x {data['height']}, by kind of op (shorter is better)"
     axes.set_title(title, fontsize=10)
-    axes.legend(fontsize=7, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.32 if len(shown) > 2 else -0.45))
+    figure.legend(fontsize=7, ncols=5, loc="outside lower center")
     _save(figure, path)
     return True
 

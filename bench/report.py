@@ -168,7 +168,7 @@ def model(results: Results, plots: dict[str, str]) -> list[str]:
     setting = " ".join(f"{k}={v}" for k, v in data["malloc"].items())
     lines += [
         f"Random weights, {data['frames']} frames of {data['width']} x {data['height']}, scripted, each in a process of its own; "
-        f"its second forward of this size, under torch's profiler. `{setting}` for all; *plain*: glibc's defaults, one forward.", "",
+        f"its second forward of this size, under torch's profiler. `{setting}` for all; *plain*: glibc's defaults, one forward. What is fused into a linear counts as linear.", "",
     ]  # fmt: skip
     imported = max(m.get("imported", 0) for m in models.values())
     if imported:
