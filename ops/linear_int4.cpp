@@ -32,6 +32,10 @@ void check_weight(const at::Tensor& x, const at::Tensor& weight, const std::opti
     fail_value(kOp, "group_size", "1 or more, -1 for a whole row, or 0 without groups",
                std::to_string(group_size));
   }
+  if (x.scalar_type() == at::kByte) {
+    fail_type(kOp, "x", "a float tensor with a canonical weight, which does not say whether K is odd",
+              describe(x));
+  }
   check_float(kOp, "x", x);
   if (x.dim() == 0 || (x.sym_size(-1) + 1) / 2 != weight.sym_size(1)) {
     fail_value(kOp, "x", "[..., K] for a weight " + describe(weight) + " of [N, ceil(K/2)]", describe(x));
@@ -79,32 +83,29 @@ void run_int4(const LinearCall& call) {
   run_planned(call, job, cpu::linear_int4_kernel(cpu::best_isa()));
 }
 
-at::Tensor linear_int4_cpu(const at::Tensor& x, const at::Tensor& weight,
-                           const std::optional<at::Tensor>& bias, const std::optional<at::Tensor>& scale,
-                           const std::optional<at::Tensor>& zero_point, int64_t group_size,
-                           std::string_view activation, bool activation_symmetric, double x_scale,
-                           int64_t x_zero_point, int64_t row_begin, int64_t row_end) {
-  const ActivationArgs args =
-      check_activation_args(kOp, activation, activation_symmetric, x_scale, x_zero_point);
+// For tensors with data and for Meta's.
+at::Tensor linear_int4(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias,
+                       const std::optional<at::Tensor>& scale, const std::optional<at::Tensor>& zero_point,
+                       int64_t group_size, std::string_view activation, bool activation_symmetric,
+                       double x_scale, int64_t x_zero_point, int64_t row_begin, int64_t row_end,
+                       std::string_view post_op, const std::optional<at::Tensor>& gamma,
+                       const std::optional<at::Tensor>& residual, std::optional<at::ScalarType> dtype,
+                       double y_scale, int64_t y_zero_point, bool y_symmetric) {
+  const LinearArgs args = {bias,         activation,   activation_symmetric,
+                           x_scale,      x_zero_point, row_begin,
+                           row_end,      post_op,      gamma,
+                           residual,     dtype,        y_scale,
+                           y_zero_point, y_symmetric};
   check_weight(x, weight, scale, zero_point, group_size);
+  if (x.is_meta() || weight.is_meta()) return linear_meta(kOp, x, weight, args);
   const at::Tensor packed =
       is_packed(weight, scale) ? weight : pack_canonical(x, weight, *scale, zero_point, group_size);
-  return linear_integer(kOp, 4, x, packed, bias, args, row_begin, row_end, run_int4);
-}
-
-at::Tensor linear_int4_meta(const at::Tensor& x, const at::Tensor& weight,
-                            const std::optional<at::Tensor>& bias, const std::optional<at::Tensor>& scale,
-                            const std::optional<at::Tensor>& zero_point, int64_t group_size,
-                            std::string_view activation, bool activation_symmetric, double x_scale,
-                            int64_t x_zero_point, int64_t row_begin, int64_t row_end) {
-  check_activation_args(kOp, activation, activation_symmetric, x_scale, x_zero_point);
-  check_weight(x, weight, scale, zero_point, group_size);
-  return linear_meta(kOp, x, weight, bias, row_begin, row_end);
+  return linear_integer(kOp, 4, x, packed, args, run_int4);
 }
 
 }  // namespace
 
-TORCH_LIBRARY_IMPL(vqt, Meta, m) { m.impl("linear_int4", &linear_int4_meta); }
-TORCH_LIBRARY_IMPL(vqt, CPU, m) { m.impl("linear_int4", &linear_int4_cpu); }
+TORCH_LIBRARY_IMPL(vqt, Meta, m) { m.impl("linear_int4", &linear_int4); }
+TORCH_LIBRARY_IMPL(vqt, CPU, m) { m.impl("linear_int4", &linear_int4); }
 
 }  // namespace vqt

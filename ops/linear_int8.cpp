@@ -35,7 +35,7 @@ void check_weight(const at::Tensor& x, const at::Tensor& weight, const std::opti
   } else if (!symmetric) {
     fail_value(kOp, "zero_point", "int32, one for each scale of a uint8 weight", "None");
   }
-  check_x(kOp, x, weight.sym_size(1));
+  if (x.scalar_type() != at::kByte) check_x(kOp, x, weight.sym_size(1));
 }
 
 at::Tensor pack_canonical(const at::Tensor& weight, const at::Tensor& scale,
@@ -66,31 +66,28 @@ void run_int8(const LinearCall& call) {
   run_planned(call, job, cpu::linear_int8_kernel(cpu::best_isa()));
 }
 
-at::Tensor linear_int8_cpu(const at::Tensor& x, const at::Tensor& weight,
-                           const std::optional<at::Tensor>& bias, const std::optional<at::Tensor>& scale,
-                           const std::optional<at::Tensor>& zero_point, std::string_view activation,
-                           bool activation_symmetric, double x_scale, int64_t x_zero_point, int64_t row_begin,
-                           int64_t row_end) {
-  const ActivationArgs args =
-      check_activation_args(kOp, activation, activation_symmetric, x_scale, x_zero_point);
+// For tensors with data and for Meta's.
+at::Tensor linear_int8(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias,
+                       const std::optional<at::Tensor>& scale, const std::optional<at::Tensor>& zero_point,
+                       std::string_view activation, bool activation_symmetric, double x_scale,
+                       int64_t x_zero_point, int64_t row_begin, int64_t row_end, std::string_view post_op,
+                       const std::optional<at::Tensor>& gamma, const std::optional<at::Tensor>& residual,
+                       std::optional<at::ScalarType> dtype, double y_scale, int64_t y_zero_point,
+                       bool y_symmetric) {
+  const LinearArgs args = {bias,         activation,   activation_symmetric,
+                           x_scale,      x_zero_point, row_begin,
+                           row_end,      post_op,      gamma,
+                           residual,     dtype,        y_scale,
+                           y_zero_point, y_symmetric};
   check_weight(x, weight, scale, zero_point);
+  if (x.is_meta() || weight.is_meta()) return linear_meta(kOp, x, weight, args);
   const at::Tensor packed = is_packed(weight, scale) ? weight : pack_canonical(weight, *scale, zero_point);
-  return linear_integer(kOp, 8, x, packed, bias, args, row_begin, row_end, run_int8);
-}
-
-at::Tensor linear_int8_meta(const at::Tensor& x, const at::Tensor& weight,
-                            const std::optional<at::Tensor>& bias, const std::optional<at::Tensor>& scale,
-                            const std::optional<at::Tensor>& zero_point, std::string_view activation,
-                            bool activation_symmetric, double x_scale, int64_t x_zero_point,
-                            int64_t row_begin, int64_t row_end) {
-  check_activation_args(kOp, activation, activation_symmetric, x_scale, x_zero_point);
-  check_weight(x, weight, scale, zero_point);
-  return linear_meta(kOp, x, weight, bias, row_begin, row_end);
+  return linear_integer(kOp, 8, x, packed, args, run_int8);
 }
 
 }  // namespace
 
-TORCH_LIBRARY_IMPL(vqt, Meta, m) { m.impl("linear_int8", &linear_int8_meta); }
-TORCH_LIBRARY_IMPL(vqt, CPU, m) { m.impl("linear_int8", &linear_int8_cpu); }
+TORCH_LIBRARY_IMPL(vqt, Meta, m) { m.impl("linear_int8", &linear_int8); }
+TORCH_LIBRARY_IMPL(vqt, CPU, m) { m.impl("linear_int8", &linear_int8); }
 
 }  // namespace vqt

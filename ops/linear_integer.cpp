@@ -1,49 +1,23 @@
 #include "linear_integer.h"
 
+#include <ATen/ops/add.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/mul.h>
+#include <ATen/ops/relu.h>
 
-#include <algorithm>
-#include <cmath>
 #include <limits>
 #include <vector>
 
 #include "cpu/linear_canonical_kernel.h"
 #include "cpu/linear_int4_kernel.h"
 #include "cpu/linear_int8_kernel.h"
-#include "cpu/quantize_per_token_kernel.h"
 #include "kernel_scope.h"
-#include "parallel.h"
+#include "quantize_activation.h"
 #include "weight_only.h"
 
 namespace vqt {
 namespace {
-
-constexpr int64_t kValuesPerTask = 1 << 15;
-
-// x: float32 [rows, k], dense. The block holds what the view points to.
-struct QuantizedX {
-  at::Tensor block;
-  cpu::ActivationRows rows;
-};
-QuantizedX quantize_x(const at::Tensor& x, const ActivationArgs& activation) {
-  const int64_t rows = x.size(0), k = x.size(1);
-  QuantizedX out;
-  out.block = at::empty({rows, cpu::activation_bytes_per_row(k)}, x.options().dtype(at::kByte));
-  out.rows = cpu::activation_rows(out.block.mutable_data_ptr<uint8_t>(), rows, k,
-                                  cpu::activation_tile(cpu::best_isa()));
-  cpu::QuantizeRows job;
-  job.out = out.rows;
-  job.x = x.const_data_ptr<float>();
-  job.x_stride = job.k = k;
-  job.symmetric = activation.symmetric;
-  job.dynamic = activation.mode == Activation::kDynamic;
-  job.static_scale = activation.scale;
-  job.static_zero = activation.zero;
-  const cpu::QuantizeRowsFn kernel = cpu::quantize_rows_kernel(cpu::best_isa());
-  at::parallel_for(0, rows, std::max<int64_t>(1, kValuesPerTask / k),
-                   [&](int64_t begin, int64_t end) { kernel(job, begin, end); });
-  return out;
-}
 
 void run_canonical(const LinearCall& call) {
   const cpu::PackedHeader& h = call.weight.header;
@@ -80,34 +54,31 @@ void check_depth(std::string_view op, const cpu::PackedHeader& h) {
              std::to_string(h.k));
 }
 
-}  // namespace
-
-ActivationArgs check_activation_args(std::string_view op, std::string_view activation, bool symmetric,
-                                     double x_scale, int64_t x_zero_point) {
-  ActivationArgs args;
-  args.mode = check_activation(op, activation);
-  args.symmetric = symmetric;
-  if (args.mode != Activation::kStatic) {
-    const std::string expected = "0 with activation=" + quoted(activation) + " (only \"static\" uses it)";
-    if (x_scale != 0.0) fail_value(op, "x_scale", expected, std::to_string(x_scale));
-    if (x_zero_point != 0) fail_value(op, "x_zero_point", expected, std::to_string(x_zero_point));
-    return args;
-  }
-  args.scale = static_cast<float>(x_scale);
-  if (!(args.scale > 0.0f && std::isfinite(args.scale))) {
-    fail_value(op, "x_scale", "a positive float32 with activation=\"static\"", std::to_string(x_scale));
-  }
-  if (x_zero_point < 0 || x_zero_point > (symmetric ? 0 : 255)) {
-    fail_value(op, "x_zero_point", symmetric ? "0 with activation_symmetric" : "0 to 255",
-               std::to_string(x_zero_point));
-  }
-  args.zero = static_cast<int32_t>(x_zero_point);
-  return args;
+// What the epilogue does, in torch's ops: y is float32 and holds the bias. Any residual that broadcasts.
+at::Tensor compose(const LinearCase& c, const LinearArgs& args, at::Tensor y) {
+  if (c.post_op == cpu::PostOp::kGelu) y = at::gelu(y);
+  if (c.post_op == cpu::PostOp::kRelu) y = at::relu(y);
+  if (args.gamma.has_value()) y = at::mul(y, args.gamma->to(at::kFloat));
+  if (args.residual.has_value()) y = at::add(*args.residual, y);
+  return c.quantized_y ? quantize_activation(y, *c.quantized_y) : y.to(c.dtype);
 }
 
+at::Tensor linear_float(const PackedBlock& weight, const at::Tensor& x, const LinearCase& c,
+                        const LinearArgs& args) {
+  const auto dequantize = [&](int64_t begin, int64_t end, float* out) {
+    cpu::dequantize_packed(weight.block, begin, end, out);
+  };
+  const bool plain = c.post_op == cpu::PostOp::kNone && !args.gamma.has_value() &&
+                     !args.residual.has_value() && !c.quantized_y;
+  const at::Tensor values = plain ? x : x.to(at::kFloat);  // one rounding to x's dtype, at the end
+  const at::Tensor y = weight_only_linear(values, c.rows.begin, c.rows.end, dequantize, args.bias);
+  return plain ? y : compose(c, args, y);
+}
+
+}  // namespace
+
 at::Tensor linear_integer(std::string_view op, int64_t bits, const at::Tensor& x, const at::Tensor& weight,
-                          const std::optional<at::Tensor>& bias, const ActivationArgs& activation,
-                          int64_t row_begin, int64_t row_end, RunLinear run) {
+                          const LinearArgs& args, RunLinear run) {
   const KernelScope scope;
   PackedBlock packed = open_packed(op, "weight", weight);
   if (reinterpret_cast<uintptr_t>(packed.block) % alignof(float) != 0) {  // a view into somebody's storage
@@ -119,45 +90,32 @@ at::Tensor linear_integer(std::string_view op, int64_t bits, const at::Tensor& x
     fail_value(op, "weight", "a packed weight of " + std::to_string(bits) + " bits",
                "one of " + std::to_string(h.bits) + " bits (see linear_int" + std::to_string(h.bits) + ")");
   }
-  check_x(op, x, h.k);
-  const RowSlice rows = check_rows(op, row_begin, row_end, h.n);
-  check_bias(op, bias, rows.size());
-  if (activation.mode == Activation::kNone) {
-    const auto dequantize = [&](int64_t begin, int64_t end, float* out) {
-      cpu::dequantize_packed(packed.block, begin, end, out);
-    };
-    return weight_only_linear(x, rows.begin, rows.end, dequantize, bias);
-  }
+  const LinearCase c = check_linear(op, x, h.n, args);
+  if (!c.quantized_x) check_x(op, x, h.k);
+  if (c.activation.mode == Activation::kNone) return linear_float(packed, x, c, args);
   check_depth(op, h);
 
+  const at::Tensor activation =
+      c.quantized_x ? check_quantized_x(op, x, h.k) : quantize_activation(x, c.activation);
+  const at::Tensor bias = args.bias.has_value() ? args.bias->to(at::kFloat).contiguous() : at::Tensor();
   std::vector<int64_t> sizes = x.sizes().vec();
-  sizes.back() = rows.size();
-  const int64_t m = x.numel() / h.k;
-  const at::Tensor values = x.to(at::kFloat).reshape({m, h.k}).contiguous();
-  const at::Tensor bias_values = bias.has_value() ? bias->to(at::kFloat).contiguous() : at::Tensor();
-  const at::Tensor y = at::empty({m, rows.size()}, values.options());
+  sizes.back() = c.rows.size();
+  const at::Tensor y = at::empty(sizes, at::TensorOptions(at::kFloat));
   if (y.numel() > 0) {
-    const QuantizedX quantized = quantize_x(values, activation);
-    cpu::Epilogue out;
-    out.first_column = rows.begin;
-    out.bias = bias.has_value() ? bias_values.const_data_ptr<float>() : nullptr;
-    out.y = y.mutable_data_ptr<float>();
-    out.y_stride = rows.size();
-    const LinearCall call = {packed, quantized.rows, rows, out};
+    LinearCall call = {packed, activation_view(activation, h.k), c.rows, {}};
+    call.out.first_column = c.rows.begin;
+    call.out.bias = bias.defined() ? bias.const_data_ptr<float>() : nullptr;
+    call.out.y = y.mutable_data_ptr<float>();
+    call.out.y_stride = c.rows.size();
     (h.layout == cpu::Layout::kCanonical ? run_canonical : run)(call);
   }
-  return y.view(sizes).to(x.scalar_type());
+  return compose(c, args, y);
 }
 
 at::Tensor linear_meta(std::string_view op, const at::Tensor& x, const at::Tensor& weight,
-                       const std::optional<at::Tensor>& bias, int64_t row_begin, int64_t row_end) {
-  check_float(op, "x", x);
-  if (x.dim() == 0) fail_value(op, "x", "at least 1 dimension", describe(x));
-  const RowSlice rows = check_rows(op, row_begin, row_end, weight.sym_size(0).guard_int(__FILE__, __LINE__));
-  check_bias(op, bias, rows.size());
-  c10::SymDimVector sizes(x.sym_sizes());
-  sizes.back() = rows.size();
-  return x.new_empty_symint(sizes);
+                       const LinearArgs& args) {
+  const LinearCase c = check_linear(op, x, weight.sym_size(0).guard_int(__FILE__, __LINE__), args);
+  return x.new_empty_symint(c.sizes, c.dtype);
 }
 
 }  // namespace vqt

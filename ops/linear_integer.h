@@ -1,29 +1,18 @@
-// What linear_int8 and linear_int4 share: the arguments of activations, quantizing x, the way from checked
-// arguments to a kernel.
+// What linear_int8 and linear_int4 share: the way from checked arguments to a kernel.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
-#include <optional>
 #include <string_view>
 
-#include "check.h"
 #include "cpu/activation.h"
 #include "cpu/epilogue.h"
+#include "linear_args.h"
 #include "linear_plan.h"
 #include "pack_weight.h"
 #include "parallel.h"
 
 namespace vqt {
-
-struct ActivationArgs {
-  Activation mode = Activation::kDynamic;
-  bool symmetric = false;
-  float scale = 0.0f;  // static only
-  int32_t zero = 0;
-};
-ActivationArgs check_activation_args(std::string_view op, std::string_view activation, bool symmetric,
-                                     double x_scale, int64_t x_zero_point);
 
 // One call whose arguments are checked and whose x is quantized.
 struct LinearCall {
@@ -49,11 +38,10 @@ void run_planned(const LinearCall& call, const Job& job,
 
 // weight: packed. run: the kernels for the layout of panels; canonical blocks are computed by the reference.
 at::Tensor linear_integer(std::string_view op, int64_t bits, const at::Tensor& x, const at::Tensor& weight,
-                          const std::optional<at::Tensor>& bias, const ActivationArgs& activation,
-                          int64_t row_begin, int64_t row_end, RunLinear run);
+                          const LinearArgs& args, RunLinear run);
 
-// The result's shape: x's with row_end - row_begin as its last size. Checks rows and bias.
+// The result without data. weight: [rows, anything].
 at::Tensor linear_meta(std::string_view op, const at::Tensor& x, const at::Tensor& weight,
-                       const std::optional<at::Tensor>& bias, int64_t row_begin, int64_t row_end);
+                       const LinearArgs& args);
 
 }  // namespace vqt

@@ -1,6 +1,8 @@
 // Every schema of torch.ops.vqt, and nothing else. docs/ops.md explains the arguments.
 #include <torch/library.h>
 
+#include <string>
+
 namespace vqt {
 
 TORCH_LIBRARY(vqt, m) {
@@ -22,28 +24,29 @@ TORCH_LIBRARY(vqt, m) {
       "unpack_weight(Tensor packed, int k, int bits, bool symmetric, str granularity, int group_size=0) "
       "-> (Tensor weight, Tensor scale, Tensor zero_point)");
 
-  // weight: packed (scale and zero_point absent) or canonical. row_begin, row_end: the rows of weight that
-  // are used, as a slice of a fused projection does; scales and groups stay those of the whole weight. bias:
-  // [rows used].
-  m.def(
-      "linear_int8(Tensor x, Tensor weight, Tensor? bias=None, Tensor? scale=None, Tensor? zero_point=None, "
-      "*, "
-      "str activation=\"dynamic\", bool activation_symmetric=False, float x_scale=0.0, int x_zero_point=0, "
-      "int row_begin=0, int row_end=-1) -> Tensor");
-  m.def(
-      "linear_int4(Tensor x, Tensor weight, Tensor? bias=None, Tensor? scale=None, Tensor? zero_point=None, "
-      "*, "
-      "int group_size=0, str activation=\"dynamic\", bool activation_symmetric=False, float x_scale=0.0, "
-      "int x_zero_point=0, int row_begin=0, int row_end=-1) -> Tensor");
+  // Quantized activations are opaque uint8 tensors of x's leading sizes (cpu/activation.h), made and read
+  // within one forward. A linear takes one in x's place, and gives one where y_scale > 0.
+  const std::string activation =
+      "str activation=\"dynamic\", bool activation_symmetric=False, float x_scale=0.0, int x_zero_point=0";
+  m.def(("quantize_activation(Tensor x, *, " + activation + ") -> Tensor").c_str());
+  m.def(("layer_norm_quantize(Tensor x, Tensor? weight, Tensor? bias, float eps=1e-5, *, " + activation +
+         ") -> Tensor")
+            .c_str());
+
+  // y = [residual +] [gamma *] post_op(x W^T + bias). weight: packed (scale and zero_point absent) or
+  // canonical. row_begin, row_end: the rows of weight that are used, as a slice of a fused projection does;
+  // scales and groups stay those of the whole weight. bias, gamma: [rows used].
+  const std::string weight =
+      "(Tensor x, Tensor weight, Tensor? bias=None, Tensor? scale=None, Tensor? zero_point=None, *, ";
+  const std::string result =
+      ", int row_begin=0, int row_end=-1, str post_op=\"none\", Tensor? gamma=None, Tensor? residual=None, "
+      "ScalarType? dtype=None, float y_scale=0.0, int y_zero_point=0, bool y_symmetric=False) -> Tensor";
+  m.def(("linear_int8" + weight + activation + result).c_str());
+  m.def(("linear_int4" + weight + "int group_size=0, " + activation + result).c_str());
   m.def(
       "linear_int16(Tensor x, Tensor weight, Tensor? bias=None, Tensor? scale=None, *, int row_begin=0, "
       "int row_end=-1) -> Tensor");
 
-  // A quantized activation: uint8, x's leading sizes and cpu/activation.h's bytes a row; lives inside a forward.
-  m.def(
-      "layer_norm_quantize(Tensor x, Tensor? weight, Tensor? bias, float eps=1e-5, *, "
-      "str activation=\"dynamic\", bool activation_symmetric=False, float x_scale=0.0, int x_zero_point=0) "
-      "-> Tensor");
   m.def(
       "rotary(Tensor x, Tensor cos, Tensor sin, *, int axes=1, bool norm=False, Tensor? norm_weight=None, "
       "Tensor? norm_bias=None, float norm_eps=1e-5) -> Tensor");

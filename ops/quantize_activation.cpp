@@ -1,0 +1,98 @@
+#include "quantize_activation.h"
+
+#include <ATen/ops/empty.h>
+#include <torch/library.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "cpu/quantize_per_token_kernel.h"
+#include "kernel_scope.h"
+#include "parallel.h"
+
+namespace vqt {
+namespace {
+
+constexpr std::string_view kOp = "quantize_activation";
+constexpr int64_t kValuesPerTask = 1 << 15;
+
+ActivationArgs check_args(const at::Tensor& x, std::string_view activation, bool symmetric, double x_scale,
+                          int64_t x_zero_point) {
+  check_float(kOp, "x", x);
+  if (x.dim() == 0) fail_value(kOp, "x", "at least 1 dimension", describe(x));
+  const ActivationArgs args = check_activation_args(kOp, activation, symmetric, x_scale, x_zero_point);
+  if (args.mode == Activation::kNone) fail_value(kOp, "activation", "dynamic or static", quoted(activation));
+  return args;
+}
+
+at::Tensor quantize_activation_meta(const at::Tensor& x, std::string_view activation, bool symmetric,
+                                    double x_scale, int64_t x_zero_point) {
+  check_args(x, activation, symmetric, x_scale, x_zero_point);
+  c10::SymDimVector sizes(x.sym_sizes());
+  sizes.back() = activation_bytes(sizes.back());
+  return x.new_empty_symint(sizes, at::kByte);
+}
+
+at::Tensor quantize_activation_cpu(const at::Tensor& x, std::string_view activation, bool symmetric,
+                                   double x_scale, int64_t x_zero_point) {
+  return quantize_activation(x, check_args(x, activation, symmetric, x_scale, x_zero_point));
+}
+
+}  // namespace
+
+at::Tensor empty_activation(at::IntArrayRef sizes) {
+  std::vector<int64_t> out = sizes.vec();
+  out.back() = cpu::activation_bytes_per_row(sizes.back());
+  return at::empty(out, at::TensorOptions(at::kByte));
+}
+
+cpu::ActivationRows activation_view(const at::Tensor& activation, int64_t k) {
+  return cpu::activation_rows(activation.mutable_data_ptr<uint8_t>(),
+                              activation.numel() / activation.size(-1), k,
+                              cpu::activation_tile(cpu::best_isa()));
+}
+
+at::Tensor quantize_activation(const at::Tensor& x, const ActivationArgs& args) {
+  const KernelScope scope;
+  const at::Tensor out = empty_activation(x.sizes());
+  cpu::QuantizeRows job;
+  job.k = x.size(-1);
+  job.out = activation_view(out, job.k);
+  const int64_t rows = job.out.rows;
+  if (rows == 0) return out;
+  at::Tensor values = x.to(at::kFloat).reshape({rows, job.k});
+  if (values.stride(1) != 1) values = values.contiguous();
+  job.x = values.const_data_ptr<float>();
+  job.x_stride = values.stride(0);
+  job.symmetric = args.symmetric;
+  job.dynamic = args.mode == Activation::kDynamic;
+  job.static_scale = args.scale;
+  job.static_zero = args.zero;
+  const cpu::QuantizeRowsFn kernel = cpu::quantize_rows_kernel(cpu::best_isa());
+  const int64_t grain = std::max<int64_t>(job.out.tile, kValuesPerTask / std::max<int64_t>(job.k, 1));
+  at::parallel_for(0, rows, grain, [&](int64_t begin, int64_t end) { kernel(job, begin, end); });
+  return out;
+}
+
+at::Tensor check_quantized_x(std::string_view op, const at::Tensor& x, int64_t k) {
+  const int64_t bytes = cpu::activation_bytes_per_row(k);
+  if (x.size(-1) != bytes) {
+    fail_value(op, "x",
+               "[..., " + std::to_string(bytes) + "], a quantized activation of the weight's " +
+                   std::to_string(k) + " columns",
+               describe(x));
+  }
+  // Rows do not stand alone in the block: a part of it would be read as something else.
+  constexpr size_t kSlack = 64;  // more than allocators add
+  if (!x.is_contiguous() || x.storage().nbytes() >= x.nbytes() + kSlack) {
+    fail_value(op, "x", "a quantized activation as an op returned it, at most reshaped",
+               "a part of one, or one with other strides");
+  }
+  return reinterpret_cast<uintptr_t>(x.const_data_ptr()) % alignof(float) == 0 ? x : x.clone();
+}
+
+TORCH_LIBRARY_IMPL(vqt, Meta, m) { m.impl("quantize_activation", &quantize_activation_meta); }
+TORCH_LIBRARY_IMPL(vqt, CPU, m) { m.impl("quantize_activation", &quantize_activation_cpu); }
+
+}  // namespace vqt
