@@ -1,12 +1,9 @@
-#include "cpu/layer_norm_kernel.h"
 #include "cpu/vec_avx512.h"
 //
-#include "cpu/row_norm_vec.h"
+#include "cpu/layer_norm_vec.h"
 
 namespace vqt::cpu {
 
-void layer_norm_avx512vnni(const LayerNorm& a, Range rows) {
-  for (int64_t r = rows.begin; r < rows.end; ++r) norm_row(a.norm, a.x + r * a.x_stride, a.k, a.y + r * a.k);
-}
+void layer_norm_avx512vnni(const LayerNorm& a, Range rows) { layer_norm_rows(a, rows); }
 
 }  // namespace vqt::cpu

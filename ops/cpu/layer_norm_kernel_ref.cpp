@@ -15,15 +15,17 @@ float sum_of_lanes(float (&lanes)[kNormLanes]) {
 }  // namespace
 
 void norm_row_ref(const RowNorm& norm, const float* x, int64_t k, float* y) {
+  const double per_value = 1.0 / static_cast<double>(k);
   float values[kNormLanes] = {}, differences[kNormLanes] = {}, squares[kNormLanes] = {};
   for (int64_t i = 0; i < k; ++i) values[i % kNormLanes] += x[i];
-  const float mean = row_mean(sum_of_lanes(values), k);
+  const float mean = row_mean(sum_of_lanes(values), per_value);
   for (int64_t i = 0; i < k; ++i) {
     const float d = x[i] - mean;
     differences[i % kNormLanes] += d;
     squares[i % kNormLanes] = std::fma(d, d, squares[i % kNormLanes]);
   }
-  const RowMoments m = row_moments(mean, sum_of_lanes(differences), sum_of_lanes(squares), k, norm.eps);
+  const RowMoments m =
+      row_moments(mean, sum_of_lanes(differences), sum_of_lanes(squares), per_value, norm.eps);
   for (int64_t i = 0; i < k; ++i) {
     const float n = std::fma(x[i] - m.mean, m.rstd, m.shift);
     const float bias = norm.bias == nullptr ? 0.0f : norm.bias[i];

@@ -1,13 +1,13 @@
 // LayerNorm of one row of k float32 values, the same bits on every instruction set and for every caller:
 //
 //   sum    32 lanes: lane j adds x[j], x[j + 32], ...; then lane j takes lane j + 16, + 8, + 4, + 2, + 1
-//   mean   sum(x) / k
-//   error  sum(x - mean) / k: what mean lost when it was rounded to float32
-//   rstd   1 / sqrt(sum((x - mean)^2) / k - error^2 + eps)
+//   mean   sum(x) * (1 / k), in float32
+//   error  sum(x - mean) * (1 / k): what is missing in mean
+//   rstd   1 / sqrt(sum((x - mean)^2) * (1 / k) - error^2 + eps)
 //   n      (x - mean) * rstd + shift, shift = -error * rstd
 //   y      n * weight + bias
 //
-// Sums are float32, what is made of them float64. A product and what is added to it are rounded once (fma).
+// Sums are float32, what is made of those of the differences float64. A product and what is added to it are rounded once (fma).
 #pragma once
 
 #include <cstdint>
@@ -31,16 +31,17 @@ struct RowMoments {
   float mean, rstd, shift;
 };
 
-[[maybe_unused]] inline RowMoments row_moments(float mean, float sum, float sum_of_squares, int64_t k,
-                                               double eps) {
-  const double error = static_cast<double>(sum) / static_cast<double>(k);
-  const double variance = static_cast<double>(sum_of_squares) / static_cast<double>(k) - error * error;
-  const double rstd = 1.0 / __builtin_sqrt((variance < 0.0 ? 0.0 : variance) + eps);  // NaN stays
-  return {mean, static_cast<float>(rstd), static_cast<float>(-error * rstd)};
+[[maybe_unused]] inline float row_mean(float sum, double per_value) {
+  return sum * static_cast<float>(per_value);
 }
 
-[[maybe_unused]] inline float row_mean(float sum, int64_t k) {
-  return static_cast<float>(static_cast<double>(sum) / static_cast<double>(k));
+// Sums of x - mean and of its squares; per_value: 1 / k.
+[[maybe_unused]] inline RowMoments row_moments(float mean, float sum, float sum_of_squares, double per_value,
+                                               double eps) {
+  const double error = static_cast<double>(sum) * per_value;
+  const double variance = static_cast<double>(sum_of_squares) * per_value - error * error;
+  const double rstd = 1.0 / __builtin_sqrt((variance < 0.0 ? 0.0 : variance) + eps);  // NaN stays
+  return {mean, static_cast<float>(rstd), static_cast<float>(-error * rstd)};
 }
 
 }  // namespace
