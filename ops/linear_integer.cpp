@@ -6,6 +6,7 @@
 #include <ATen/ops/mul.h>
 #include <ATen/ops/relu.h>
 
+#include <algorithm>
 #include <limits>
 #include <vector>
 
@@ -18,6 +19,8 @@
 
 namespace vqt {
 namespace {
+
+constexpr int64_t kValuesPerTask = 1 << 15;
 
 void run_canonical(const LinearCall& call) {
   const cpu::PackedHeader& h = call.weight.header;
@@ -54,7 +57,7 @@ void check_depth(std::string_view op, const cpu::PackedHeader& h) {
              std::to_string(h.k));
 }
 
-// What the epilogue does, in torch's ops: y is float32 and holds the bias. Any residual that broadcasts.
+// What the epilogue does, in torch's ops: y is float32 and holds the bias.
 at::Tensor compose(const LinearCase& c, const LinearArgs& args, at::Tensor y) {
   if (c.post_op == cpu::PostOp::kGelu) y = at::gelu(y);
   if (c.post_op == cpu::PostOp::kRelu) y = at::relu(y);
@@ -73,6 +76,57 @@ at::Tensor linear_float(const PackedBlock& weight, const at::Tensor& x, const Li
   const at::Tensor values = plain ? x : x.to(at::kFloat);  // one rounding to x's dtype, at the end
   const at::Tensor y = weight_only_linear(values, c.rows.begin, c.rows.end, dequantize, args.bias);
   return plain ? y : compose(c, args, y);
+}
+
+// The result, and the epilogue that leads to it with the tensors it reads.
+struct Result {
+  at::Tensor out;  // float32, or a quantized activation
+  at::Tensor bias, gamma, residual;
+  cpu::Epilogue epilogue;
+};
+
+// sizes: the product's. A residual that would broadcast it, or is wider than float32, is not in the epilogue.
+Result make_result(const LinearCase& c, const LinearArgs& args, const std::vector<int64_t>& sizes) {
+  Result r;
+  cpu::Epilogue& e = r.epilogue;
+  const auto floats = [](const std::optional<at::Tensor>& from, at::Tensor& to) -> const float* {
+    if (!from.has_value()) return nullptr;
+    to = from->to(at::kFloat).contiguous();
+    return to.const_data_ptr<float>();
+  };
+  e.first_column = c.rows.begin;
+  e.bias = floats(args.bias, r.bias);
+  e.post_op = c.post_op;
+  e.gamma = floats(args.gamma, r.gamma);
+  if (args.residual.has_value() && args.residual->sizes() == sizes &&
+      args.residual->scalar_type() != at::kDouble) {
+    e.residual = floats(args.residual, r.residual);
+    e.residual_stride = sizes.back();
+  }
+  if (!c.quantized_y) {
+    r.out = at::empty(sizes, at::TensorOptions(at::kFloat));
+    e.y = r.out.mutable_data_ptr<float>();
+    e.y_stride = sizes.back();
+    return r;
+  }
+  r.out = empty_activation(sizes);
+  e.q = activation_view(r.out, sizes.back());
+  e.y_scale = c.quantized_y->scale;
+  e.y_symmetric = c.quantized_y->symmetric;
+  e.y_zero = e.y_symmetric ? 128 : c.quantized_y->zero;
+  cpu::begin_static(e.q, sizes.back(), e.y_scale, e.y_zero);
+  return r;
+}
+
+// Sums of x's rows, where the linear that stored them left them out.
+at::Tensor missing_sums(const cpu::PackedHeader& h, const cpu::ActivationRows& x) {
+  const bool wanted = h.layout == cpu::Layout::kCpuInt8 && !h.symmetric;
+  if (!wanted || x.rows == 0 || x.sum[0] >= 0) return {};
+  const at::Tensor sums = at::empty({x.rows}, at::TensorOptions(at::kInt));
+  int32_t* out = sums.mutable_data_ptr<int32_t>();
+  at::parallel_for(0, x.rows, std::max<int64_t>(1, kValuesPerTask / x.k_pad),
+                   [&](int64_t begin, int64_t end) { cpu::sum_rows(x, begin, end, out); });
+  return sums;
 }
 
 }  // namespace
@@ -97,19 +151,19 @@ at::Tensor linear_integer(std::string_view op, int64_t bits, const at::Tensor& x
 
   const at::Tensor activation =
       c.quantized_x ? check_quantized_x(op, x, h.k) : quantize_activation(x, c.activation);
-  const at::Tensor bias = args.bias.has_value() ? args.bias->to(at::kFloat).contiguous() : at::Tensor();
   std::vector<int64_t> sizes = x.sizes().vec();
   sizes.back() = c.rows.size();
-  const at::Tensor y = at::empty(sizes, at::TensorOptions(at::kFloat));
-  if (y.numel() > 0) {
-    LinearCall call = {packed, activation_view(activation, h.k), c.rows, {}};
-    call.out.first_column = c.rows.begin;
-    call.out.bias = bias.defined() ? bias.const_data_ptr<float>() : nullptr;
-    call.out.y = y.mutable_data_ptr<float>();
-    call.out.y_stride = c.rows.size();
-    (h.layout == cpu::Layout::kCanonical ? run_canonical : run)(call);
+  const Result result = make_result(c, args, sizes);
+  LinearCall call = {packed, activation_view(activation, h.k), c.rows, result.epilogue};
+  const at::Tensor sums = missing_sums(h, call.x);
+  if (sums.defined()) call.x.sum = sums.mutable_data_ptr<int32_t>();
+  if (call.x.rows > 0 && c.rows.size() > 0) (h.layout == cpu::Layout::kCanonical ? run_canonical : run)(call);
+  if (c.quantized_y) {
+    cpu::clear_nan_rows(result.epilogue.q);
+    return result.out;
   }
-  return compose(c, args, y);
+  const bool add = args.residual.has_value() && result.epilogue.residual == nullptr;
+  return (add ? at::add(*args.residual, result.out) : result.out).to(c.dtype);
 }
 
 at::Tensor linear_meta(std::string_view op, const at::Tensor& x, const at::Tensor& weight,

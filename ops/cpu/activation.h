@@ -4,7 +4,7 @@
 //          k_pad is k up to a multiple of 8; bytes from k on are 0
 //   scale  f32[rows]   NaN: the row held NaN or Inf, and so is all that is computed from it
 //   zero   i32[rows]   x' = (q - zero) * scale
-//   sum    i32[rows]   of a row's u8 values
+//   sum    i32[rows]   of a row's u8 values; -1: not taken (linears that store u8; few readers need it)
 //
 // `tile` is the height of the tile that the instruction set's microkernel computes: its loop over k then
 // walks x with one pointer. With a tile of 1, q is row-major. The last rows are cut evenly: where the rows
@@ -79,5 +79,13 @@ inline ActivationRows activation_rows(uint8_t* block, int64_t rows, int64_t k, i
   a.sum = a.zero + rows;
   return a;
 }
+
+// What surrounds a kernel whose result is a quantized activation of k values a row (epilogue.h). Before it:
+// scales and zero points, no sums, padding that is 0. After it: rows whose scale became NaN are 0.
+void begin_static(const ActivationRows& a, int64_t k, float scale, int32_t zero);
+void clear_nan_rows(const ActivationRows& a);
+
+// The sums of some rows. Every other field of a is read.
+void sum_rows(const ActivationRows& a, int64_t row_begin, int64_t row_end, int32_t* sum);
 
 }  // namespace vqt::cpu

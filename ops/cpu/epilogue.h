@@ -32,9 +32,9 @@ struct Epilogue {
   // Exactly one of the two outputs.
   float* y = nullptr;  // [rows][y_stride]
   int64_t y_stride = 0;
-  // The caller has filled q.scale with y_scale, q.zero with y_zero (128 added where symmetric), and cleared
-  // the padding of q.q. A kernel writes u8 values, and NaN into the scale of a row that holds NaN or Inf (its
-  // u8 values are then 0). It writes neither zero nor sum.
+  // The caller calls begin_static before and clear_nan_rows after (activation.h). A kernel writes u8 values,
+  // and NaN into the scale of a row that holds NaN or Inf (relaxed: several threads may). It writes neither
+  // zero nor sum.
   ActivationRows q;  // q.q null: not wanted
   float y_scale = 0.0f;
   int32_t y_zero = 0;        // 0..255; symmetric values are stored as q + 128: y_zero is 128

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "cpu/epilogue_ref.h"
+
 namespace vqt::cpu {
 namespace {
 
@@ -35,9 +37,7 @@ void linear_canonical(const LinearCanonical& a, Range rows, Range columns) {
         for (; k < end; ++k) dot += int64_t{a.x.value(r, k) - a.x.zero[r]} * (w[k] - a.w_zero[index]);
         sum += a.w_scale[index] * static_cast<float>(dot);
       }
-      float y = sum * a.x.scale[r];
-      if (a.out.bias) y += a.out.bias[c - a.out.first_column];
-      a.out.y[r * a.out.y_stride + c - a.out.first_column] = y;
+      finish(a.out, r, c, sum * a.x.scale[r]);
     }
   }
 }

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "cpu/epilogue_avx2.h"
 #include "cpu/linear_int4_kernel.h"
 #include "cpu/packed_weight.h"
 #include "cpu/scratch.h"
@@ -99,30 +100,17 @@ inline void multiply<kTileRows>(const uint8_t* x, int64_t x_stride, const int8_t
       : "memory", "cc", "ymm12", "ymm13", "ymm14", "ymm15");
 }
 
-// Turns the sums of one row and one panel into y, and stores the columns that are wanted.
-inline void finish(const LinearInt4& a, int64_t r, int64_t panel_column, Range columns,
-                   const __m256 (&sum)[2]) {
+// Hands the sums of one row and one panel to the epilogue.
+inline void finish_panel(const LinearInt4& a, int64_t r, int64_t panel_column, Range columns,
+                         const __m256 (&sum)[2]) {
   const __m256 x_zero = _mm256_set1_ps(static_cast<float>(a.x.zero[r])),
                x_scale = _mm256_set1_ps(a.x.scale[r]);
-  const int64_t c = panel_column;
-  const bool whole = c >= columns.begin && c + kPanel <= columns.end;
-  const int64_t begin = std::max(c, columns.begin), end = std::min(c + kPanel, columns.end);
-  alignas(32) float edge[2][kPanel] = {};  // bias in, y out, where a panel is used in part
-  const float* bias = a.out.bias ? a.out.bias + c - a.out.first_column : nullptr;
-  if (bias && !whole) {
-    for (int64_t i = begin; i < end; ++i) edge[0][i - c] = bias[i - c];
-    bias = edge[0];
-  }
-  float* y = a.out.y + r * a.out.y_stride + c - a.out.first_column;
-  float* out = whole ? y : edge[1];
   for (int i = 0; i < 2; ++i) {
-    const __m256 from_zero = _mm256_mul_ps(x_zero, _mm256_loadu_ps(a.offset + c + 8 * i));
-    __m256 v = _mm256_mul_ps(_mm256_sub_ps(sum[i], from_zero), x_scale);
-    if (bias) v = _mm256_add_ps(v, _mm256_loadu_ps(bias + 8 * i));
-    _mm256_storeu_ps(out + 8 * i, v);
-  }
-  if (!whole) {
-    for (int64_t i = begin; i < end; ++i) y[i - c] = edge[1][i - c];
+    const int64_t c = panel_column + 8 * i;
+    const Lanes lanes = lanes_in(columns, c);
+    if (lanes.none()) continue;
+    const __m256 from_zero = _mm256_mul_ps(x_zero, _mm256_loadu_ps(a.offset + c));
+    finish(a.out, r, c, lanes, _mm256_mul_ps(_mm256_sub_ps(sum[i], from_zero), x_scale));
   }
 }
 
@@ -157,7 +145,7 @@ void tile(const LinearInt4& a, const int8_t* w, int64_t row, int64_t column, Ran
       }
     }
   }
-  for (int r = 0; r < kRows; ++r) finish(a, row + r, column, columns, sum[r]);
+  for (int r = 0; r < kRows; ++r) finish_panel(a, row + r, column, columns, sum[r]);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // The specification: plain loops over the packed layout. Every other kernel gives these bits.
+#include "cpu/epilogue_ref.h"
 #include "cpu/linear_int4_kernel.h"
 #include "cpu/packed_weight.h"
 
@@ -23,9 +24,7 @@ void linear_int4_ref(const LinearInt4& a, Range rows, Range columns) {
         }
         sum += scale * static_cast<float>(dot);
       }
-      float y = (sum - static_cast<float>(a.x.zero[r]) * a.offset[c]) * a.x.scale[r];
-      if (a.out.bias) y += a.out.bias[c - a.out.first_column];
-      a.out.y[r * a.out.y_stride + c - a.out.first_column] = y;
+      finish(a.out, r, c, (sum - static_cast<float>(a.x.zero[r]) * a.offset[c]) * a.x.scale[r]);
     }
   }
 }

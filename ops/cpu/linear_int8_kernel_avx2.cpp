@@ -19,6 +19,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "cpu/epilogue_avx2.h"
 #include "cpu/linear_int8_kernel.h"
 #include "cpu/packed_weight.h"
 #include "cpu/scratch.h"
@@ -62,30 +63,19 @@ inline __m256i row_rest(const LinearInt8& a, int64_t r) {
   return _mm256_set1_epi32(static_cast<int32_t>(static_cast<uint32_t>(a.x.sum[r]) - zeros));
 }
 
-// Sums of (x - x_zero) * w of 8 columns -> y. bias: null or those of the columns.
-inline __m256 finish(const LinearInt8& a, int64_t r, int64_t column, __m256i sum, const float* bias) {
+// Sums of (x - x_zero) * w of 8 columns, scaled.
+inline __m256 scaled(const LinearInt8& a, int64_t r, int64_t column, __m256i sum) {
   if (a.w_zero) sum = _mm256_sub_epi32(sum, _mm256_mullo_epi32(row_rest(a, r), load(a.w_zero + column)));
-  const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), _mm256_set1_ps(a.x.scale[r]));
-  const __m256 y = _mm256_mul_ps(scaled, _mm256_loadu_ps(a.w_scale + column));
-  return bias ? _mm256_add_ps(y, _mm256_loadu_ps(bias)) : y;
+  const __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), _mm256_set1_ps(a.x.scale[r]));
+  return _mm256_mul_ps(v, _mm256_loadu_ps(a.w_scale + column));
 }
 
 // One row of one panel; stores the columns that are wanted.
 inline void finish_panel(const LinearInt8& a, int64_t r, int64_t column, Range columns, __m256i sum0,
                          __m256i sum1) {
-  const int64_t begin = std::max(column, columns.begin), end = std::min(column + kPanel, columns.end);
-  float* y = a.out.y + r * a.out.y_stride + column - a.out.first_column;
-  const float* bias = a.out.bias ? a.out.bias + column - a.out.first_column : nullptr;
-  if (end - begin == kPanel) {
-    _mm256_storeu_ps(y, finish(a, r, column, sum0, bias));
-    _mm256_storeu_ps(y + 8, finish(a, r, column + 8, sum1, bias ? bias + 8 : nullptr));
-    return;
-  }
-  alignas(32) float part_bias[kPanel] = {}, part[kPanel];
-  for (int64_t c = begin; bias && c < end; ++c) part_bias[c - column] = bias[c - column];
-  _mm256_store_ps(part, finish(a, r, column, sum0, bias ? part_bias : nullptr));
-  _mm256_store_ps(part + 8, finish(a, r, column + 8, sum1, bias ? part_bias + 8 : nullptr));
-  for (int64_t c = begin; c < end; ++c) y[c - column] = part[c - column];
+  const Lanes lanes0 = lanes_in(columns, column), lanes1 = lanes_in(columns, column + 8);
+  if (!lanes0.none()) finish(a.out, r, column, lanes0, scaled(a, r, column, sum0));
+  if (!lanes1.none()) finish(a.out, r, column + 8, lanes1, scaled(a, r, column + 8, sum1));
 }
 
 // --- few rows: weights are widened on the way ---
@@ -385,13 +375,21 @@ void multiply(const Depth& d, const int32_t* x, const int32_t* w, int32_t* c) {
   tile<To::kAdd, To::kNone>(d, x += next_x, w += next_w, c11, nullptr);
 }
 
-// Asks for the lines of y that a block will be stored to, so that they arrive while it is computed.
-inline void prefetch_y(const LinearInt8& a, int64_t row, int64_t column) {
-  const float* y = a.out.y + row * a.out.y_stride + column - a.out.first_column;
-  for (int64_t r = 0; r < kBlockRows; ++r, y += a.out.y_stride) {
-    __builtin_prefetch(y, 0, 1);
-    __builtin_prefetch(y + kPanel, 0, 1);
+// Asks for lines of 8 rows x 32 columns that the epilogue will touch, so that they arrive while a block is
+// computed.
+template <class T>
+inline void prefetch(const T* rows, int64_t stride) {
+  if (rows == nullptr) return;
+  for (int64_t r = 0; r < kBlockRows; ++r, rows += stride) {
+    for (int64_t c = 0; c < kBlockColumns; c += 64 / static_cast<int64_t>(sizeof(T))) {
+      __builtin_prefetch(rows + c, 0, 1);
+    }
   }
+}
+inline void prefetch_result(const Epilogue& e, int64_t row, int64_t column) {
+  const int64_t c = column - e.first_column;
+  if (e.y != nullptr) prefetch(e.y + row * e.y_stride + c, e.y_stride);
+  if (e.residual != nullptr) prefetch(e.residual + row * e.residual_stride + c, e.residual_stride);
 }
 
 inline void finish_block(const LinearInt8& a, int64_t row, int64_t column, Range columns,
@@ -403,12 +401,10 @@ inline void finish_block(const LinearInt8& a, int64_t row, int64_t column, Range
     }
     return;
   }
-  float* y = a.out.y + row * a.out.y_stride + column - a.out.first_column;
-  const float* bias = a.out.bias ? a.out.bias + column - a.out.first_column : nullptr;
-  for (int64_t r = 0; r < kBlockRows; ++r, sums += kBlockColumns, y += a.out.y_stride) {
-#pragma GCC unroll 4
-    for (int i = 0; i < 32; i += 8) {
-      _mm256_storeu_ps(y + i, finish(a, row + r, column + i, load(sums + i), bias ? bias + i : nullptr));
+  const Lanes all = lanes_in(columns, columns.begin);
+  for (int64_t r = row; r < row + kBlockRows; ++r) {
+    for (int64_t c = column; c < column + kBlockColumns; c += 8, sums += 8) {
+      finish(a.out, r, c, all, scaled(a, r, c, load(sums)));
     }
   }
 }
@@ -446,7 +442,7 @@ void strassen(const LinearInt8& a, Range rows, Range columns) {
             const int64_t r = row + b * kBlockRows, c = first + (pair + p) * kBlockColumns;
             int32_t* block_sums = sums + (b * now + p) * kSums;
             const bool last = pass + 1 == d.passes;
-            if (last) prefetch_y(a, r, c);
+            if (last) prefetch_result(a.out, r, c);
             multiply(d, x + b * x_block + pass * x_pass, w + p * w_pair, block_sums);
             if (last) finish_block(a, r, c, columns, block_sums);
           }

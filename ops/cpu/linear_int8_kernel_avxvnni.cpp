@@ -3,8 +3,7 @@
 // each _mm256_dpbusd_avx_epi32, and spills.
 #include <immintrin.h>
 
-#include <algorithm>
-
+#include "cpu/epilogue_avx2.h"
 #include "cpu/linear_int8_kernel.h"
 #include "cpu/packed_weight.h"
 
@@ -15,30 +14,24 @@ constexpr int kTileRows = 6;
 
 inline __m256i load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
 
-// Turns the int32 sums of one row and one panel into y, and stores the columns that are wanted.
-inline void finish(const LinearInt8& a, int64_t r, int64_t panel_column, Range columns,
-                   const __m256i (&sum)[2]) {
+// Hands the int32 sums of one row and one panel to the epilogue.
+inline void finish_panel(const LinearInt8& a, int64_t r, int64_t panel_column, Range columns,
+                         const __m256i (&sum)[2]) {
   const __m256i x_zero = _mm256_set1_epi32(a.x.zero[r]);
   const __m256 x_scale = _mm256_set1_ps(a.x.scale[r]);
-  const uint32_t rest =
-      static_cast<uint32_t>(a.x.sum[r]) - static_cast<uint32_t>(a.k) * static_cast<uint32_t>(a.x.zero[r]);
   for (int i = 0; i < 2; ++i) {
     const int64_t c = panel_column + 8 * i;
-    const int64_t begin = std::max<int64_t>(columns.begin - c, 0),
-                  end = std::min<int64_t>(columns.end - c, 8);
-    if (begin >= end) continue;
-    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    const __m256i wanted =
-        _mm256_andnot_si256(_mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(begin)), lane),
-                            _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(end)), lane));
+    const Lanes lanes = lanes_in(columns, c);
+    if (lanes.none()) continue;
     __m256i dot = _mm256_sub_epi32(sum[i], _mm256_mullo_epi32(x_zero, load(a.w_sum + c)));
     if (a.w_zero) {
+      const uint32_t rest =
+          static_cast<uint32_t>(a.x.sum[r]) - static_cast<uint32_t>(a.k) * static_cast<uint32_t>(a.x.zero[r]);
       dot = _mm256_sub_epi32(
           dot, _mm256_mullo_epi32(_mm256_set1_epi32(static_cast<int32_t>(rest)), load(a.w_zero + c)));
     }
-    __m256 y = _mm256_mul_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(dot), x_scale), _mm256_loadu_ps(a.w_scale + c));
-    if (a.out.bias) y = _mm256_add_ps(y, _mm256_maskload_ps(a.out.bias + c - a.out.first_column, wanted));
-    _mm256_maskstore_ps(a.out.y + r * a.out.y_stride + c - a.out.first_column, wanted, y);
+    const __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(dot), x_scale);
+    finish(a.out, r, c, lanes, _mm256_mul_ps(v, _mm256_loadu_ps(a.w_scale + c)));
   }
 }
 
@@ -90,7 +83,7 @@ void few_rows(const LinearInt8& a, int64_t row, int64_t column, Range columns) {
       asm("%{vex%} vpdpbusd %1, %2, %0" : "+x"(acc[r][1]) : "x"(w1), "x"(v));
     }
   }
-  for (int r = 0; r < kRows; ++r) finish(a, row + r, column, columns, acc[r]);
+  for (int r = 0; r < kRows; ++r) finish_panel(a, row + r, column, columns, acc[r]);
 }
 
 }  // namespace
@@ -101,7 +94,7 @@ void linear_int8_avxvnni(const LinearInt8& a, Range rows, Range columns) {
     for (; r + kTileRows <= rows.end; r += kTileRows) {
       __m256i acc[kTileRows][2];
       multiply(a.x.q + r * a.x.k_pad, a.x.k_pad, a.w + c * a.w_depth(), a.w_depth() / 4, acc);
-      for (int i = 0; i < kTileRows; ++i) finish(a, r + i, c, columns, acc[i]);
+      for (int i = 0; i < kTileRows; ++i) finish_panel(a, r + i, c, columns, acc[i]);
     }
     for (; r + 3 <= rows.end; r += 3) few_rows<3>(a, r, c, columns);
     if (r + 2 == rows.end) few_rows<2>(a, r, c, columns);

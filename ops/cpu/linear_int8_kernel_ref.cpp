@@ -1,4 +1,5 @@
 // The specification: three plain loops over the packed layout. Every other kernel gives these bits.
+#include "cpu/epilogue_ref.h"
 #include "cpu/linear_int8_kernel.h"
 #include "cpu/packed_weight.h"
 
@@ -16,9 +17,7 @@ void linear_int8_ref(const LinearInt8& a, Range rows, Range columns) {
       const uint32_t x_zero = uint32_t(a.x.zero[r]), w_zero = a.w_zero ? uint32_t(a.w_zero[c]) : 0u;
       dot -= x_zero * uint32_t(a.w_sum[c]);
       dot -= w_zero * (uint32_t(a.x.sum[r]) - uint32_t(a.k) * x_zero);
-      float y = float(int32_t(dot)) * a.x.scale[r] * a.w_scale[c];
-      if (a.out.bias) y += a.out.bias[c - a.out.first_column];
-      a.out.y[r * a.out.y_stride + c - a.out.first_column] = y;
+      finish(a.out, r, c, float(int32_t(dot)) * a.x.scale[r] * a.w_scale[c]);
     }
   }
 }
