@@ -8,6 +8,7 @@
 #include "cpu/packed_weight.h"
 #include "cpu/product_avx512vnni.h"
 #include "cpu/range.h"
+#include "cpu/rounding_avx512.h"
 #include "cpu/vec_avx512.h"
 
 namespace vqt::cpu {
@@ -20,9 +21,17 @@ inline __mmask16 lanes_in(Range columns, int64_t c) {
   return static_cast<__mmask16>((0xffffu << begin) & (0xffffu >> (kPanel - end)));
 }
 
-// Says what of the result and the residual a tile will touch.
-inline void fetch_result(const Epilogue& e, int64_t row, int64_t c, Ahead& ahead) {
+// Says what of the result and the residual the tile of `rows` rows will touch, in `steps` steps.
+inline void fetch_result(const Epilogue& e, int64_t row, int64_t rows, int64_t c, int64_t steps,
+                         Ahead& ahead) {
+  ahead.rows = rows;
+  ahead.step_rows = steps >= rows ? 1 : steps == 0 ? rows : (rows + steps - 1) / steps;
   const int64_t at = c - e.first_column;
+  if (e.y == nullptr) {  // 32 columns of a tile lie side by side
+    ahead.out = reinterpret_cast<const char*>(e.q.q + e.q.offset(row, 0) + at * e.q.height(row));
+    ahead.out_stride = 2 * kPanel;
+    return;
+  }
   ahead.out = reinterpret_cast<const char*>(e.y + row * e.y_stride + at);
   ahead.out_stride = e.y_stride * static_cast<int64_t>(sizeof(float));
   if (e.residual == nullptr) return;
@@ -30,11 +39,64 @@ inline void fetch_result(const Epilogue& e, int64_t row, int64_t c, Ahead& ahead
   ahead.residual_stride = e.residual_stride * static_cast<int64_t>(sizeof(float));
 }
 
+// A panel of a tile as u8: rounded row by row, then stored with 4 rows of 4 columns side by side.
+class PanelBytes {
+ public:
+  PanelBytes(const Epilogue& e)
+      : method_(method_for(e.y_scale, true)),
+        rounding_(e.y_scale, e.y_zero, e.y_symmetric, method_),
+        after_(_mm512_set1_epi32(e.y_symmetric ? 128 : 0)) {}
+
+  // Row r of the tile. False: it holds NaN or Inf in `wanted`; their bytes are 0.
+  bool set(int64_t r, __m512 v, __mmask16 wanted) {
+    const __mmask16 finite = _mm512_cmp_ps_mask(_mm512_sub_ps(v, v), _mm512_setzero_ps(), _CMP_EQ_OQ);
+    const __m512i q =
+        _mm512_add_epi32(method_ == Method::kDivision ? rounding_.operator()<Method::kDivision>(v)
+                                                      : rounding_.operator()<Method::kClampedReciprocal>(v),
+                         after_);
+    _mm_store_si128(bytes_ + r, _mm512_maskz_cvtepi32_epi8(finite, q));
+    return (wanted & ~finite) == 0;
+  }
+
+  // Into `rows` rows of q from `row` on, `at` being the column of the panel's first lane.
+  void store(const ActivationRows& q, int64_t row, int64_t rows, int64_t at, __mmask16 wanted) const {
+    const bool aligned = wanted == 0xffff && at % 4 == 0 && q.first(row) == row && q.height(row) == rows;
+    if (!aligned) {
+      const auto* bytes = reinterpret_cast<const uint8_t*>(bytes_);
+      for (int64_t r = 0; r < rows; ++r) {
+        for (int64_t i = 0; i < kPanel; ++i) {
+          if ((wanted >> i & 1) == 0) continue;
+          const int64_t k = at + i;
+          q.q[q.offset(row + r, k / 4 * 4) + k % 4] = bytes[r * kPanel + i];
+        }
+      }
+      return;
+    }
+    uint8_t* to = q.q + q.offset(row, at);
+    for (int64_t r = 0; r < rows; r += 4, to += 16) {
+      const __m128i a = _mm_unpacklo_epi32(bytes_[r], bytes_[r + 1]),
+                    b = _mm_unpackhi_epi32(bytes_[r], bytes_[r + 1]),
+                    c = _mm_unpacklo_epi32(bytes_[r + 2], bytes_[r + 3]),
+                    d = _mm_unpackhi_epi32(bytes_[r + 2], bytes_[r + 3]);
+      const auto there = static_cast<__mmask8>(rows - r >= 4 ? 15 : (1 << (rows - r)) - 1);
+      _mm_mask_storeu_epi32(to, there, _mm_unpacklo_epi64(a, c));
+      _mm_mask_storeu_epi32(to + 4 * rows, there, _mm_unpackhi_epi64(a, c));
+      _mm_mask_storeu_epi32(to + 8 * rows, there, _mm_unpacklo_epi64(b, d));
+      _mm_mask_storeu_epi32(to + 12 * rows, there, _mm_unpackhi_epi64(b, d));
+    }
+  }
+
+ private:
+  Method method_;
+  Rounding rounding_;
+  __m512i after_;
+  __m128i bytes_[12] = {};
+};
+
 // value(r): the scaled products of row `row` + r and the panel that begins at column c of W.
-template <class Value>
-inline void finish_panel(Epilogue e, int64_t row, int64_t rows, int64_t c, Range columns, Value value) {
-  const __mmask16 wanted = lanes_in(columns, c);
-  const int64_t at = c - e.first_column;
+template <class Value, class Store>
+inline void finish_rows(const Epilogue& e, int64_t row, int64_t rows, int64_t at, __mmask16 wanted,
+                        Value value, Store store) {
   const __m512 none = _mm512_setzero_ps();
   const __m512 bias = e.bias == nullptr ? none : _mm512_maskz_loadu_ps(wanted, e.bias + at);
   const __m512 gamma = e.gamma == nullptr ? none : _mm512_maskz_loadu_ps(wanted, e.gamma + at);
@@ -47,8 +109,30 @@ inline void finish_panel(Epilogue e, int64_t row, int64_t rows, int64_t c, Range
     if (e.residual != nullptr) {
       v = _mm512_add_ps(_mm512_maskz_loadu_ps(wanted, e.residual + (row + r) * e.residual_stride + at), v);
     }
-    _mm512_mask_storeu_ps(e.y + (row + r) * e.y_stride + at, wanted, v);
+    store(r, v);
   }
+}
+
+template <class Value>
+inline void finish_panel(const Epilogue out, int64_t row, int64_t rows, int64_t c, Range columns,
+                         Value value) {
+  const __mmask16 wanted = lanes_in(columns, c);
+  const int64_t at = c - out.first_column;
+  if (out.y != nullptr) {
+    finish_rows(
+        out, row, rows, at, wanted, value, [&](int64_t r, __m512 v) __attribute__((always_inline)) {
+          _mm512_mask_storeu_ps(out.y + (row + r) * out.y_stride + at, wanted, v);
+        });
+    return;
+  }
+  PanelBytes bytes(out);
+  finish_rows(
+      out, row, rows, at, wanted, value, [&](int64_t r, __m512 v) __attribute__((always_inline)) {
+        if (bytes.set(r, v, wanted)) return;
+        float nan = __builtin_nanf("");
+        __atomic_store(out.q.scale + row + r, &nan, __ATOMIC_RELAXED);  // other threads may say so too
+      });
+  bytes.store(out.q, row, rows, at, wanted);
 }
 
 }  // namespace

@@ -16,64 +16,43 @@ namespace {
 constexpr int64_t kBlockBytes = 600 << 10;
 
 template <int kRows, int kPanels>
-void multiply(const uint8_t* x, const int8_t* w, int64_t depth, const Ahead& ahead, int32_t* sums) {
-  const auto store = [&](const auto& acc) __attribute__((always_inline)) {
+struct Multiply {
+  static void run(const uint8_t* x, const int8_t* w, int64_t depth, const Ahead& ahead, int32_t* sums) {
+    const auto store = [&](const auto& acc) __attribute__((always_inline)) {
 #pragma GCC unroll 12
-    for (int r = 0; r < kRows; ++r) {
+      for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
-      for (int p = 0; p < kPanels; ++p) _mm512_store_si512(sums + (r * kPanels + p) * kPanel, acc[r][p]);
-    }
-  };
-  product<kRows, kPanels>(x, w, kPanel * depth, depth, ahead, store);
-}
-
-using MultiplyFn = void (*)(const uint8_t* x, const int8_t* w, int64_t depth, const Ahead& ahead,
-                            int32_t* sums);
-
-template <int kPanels>
-constexpr MultiplyFn kMultiply[kTileRows + 1] = {nullptr,
-                                                 multiply<1, kPanels>,
-                                                 multiply<2, kPanels>,
-                                                 multiply<3, kPanels>,
-                                                 multiply<4, kPanels>,
-                                                 multiply<5, kPanels>,
-                                                 multiply<6, kPanels>,
-                                                 multiply<7, kPanels>,
-                                                 multiply<8, kPanels>,
-                                                 multiply<9, kPanels>,
-                                                 multiply<10, kPanels>,
-                                                 multiply<11, kPanels>,
-                                                 multiply<12, kPanels>};
-template <>
-constexpr MultiplyFn kMultiply<4>[kFewRows + 1] = {nullptr, multiply<1, 4>, multiply<2, 4>, multiply<3, 4>,
-                                                   multiply<4, 4>};
-
-MultiplyFn multiply_tile(int64_t rows, int64_t panels) {
-  return (panels == 4 ? kMultiply<4> : panels == 2 ? kMultiply<2> : kMultiply<1>)[rows];
-}
+        for (int p = 0; p < kPanels; ++p) _mm512_store_si512(sums + (r * kPanels + p) * kPanel, acc[r][p]);
+      }
+    };
+    product<kRows, kPanels>(x, w, kPanel * depth, depth, ahead, store);
+  }
+};
 
 // sums: [rows][panels][16]
 void finish(const LinearInt8& a, int64_t row, int64_t rows, const Strip& strip, Range columns,
             const int32_t* sums) {
-  for (int64_t p = 0; p < strip.panels; ++p) {
+  // Copies: what is stored might otherwise be one of a's fields.
+  const float* const x_scale = a.x.scale + row;
+  const int32_t *const x_zero = a.x.zero + row, *const x_sum = a.x.sum + row;
+  const auto depth = static_cast<uint32_t>(a.k);
+  const int64_t pitch = strip.panels * kPanel;
+  for (int64_t p = 0; p < strip.panels; ++p, sums += kPanel) {
     const int64_t c = strip.column + p * kPanel;
+    const bool asymmetric = a.w_zero != nullptr;
     const __m512i w_sum = _mm512_loadu_si512(a.w_sum + c),
-                  w_zero = a.w_zero == nullptr ? _mm512_setzero_si512() : _mm512_loadu_si512(a.w_zero + c);
+                  w_zero = asymmetric ? _mm512_loadu_si512(a.w_zero + c) : _mm512_setzero_si512();
     const __m512 w_scale = _mm512_loadu_ps(a.w_scale + c);
     finish_panel(
-        a.out, row, rows, c, columns, [&](int64_t r) __attribute__((always_inline)) {
-          const auto x_zero = static_cast<uint32_t>(a.x.zero[row + r]);
-          __m512i dot = _mm512_load_si512(sums + (r * strip.panels + p) * kPanel);
-          dot = _mm512_sub_epi32(dot,
-                                 _mm512_mullo_epi32(_mm512_set1_epi32(static_cast<int32_t>(x_zero)), w_sum));
-          if (a.w_zero != nullptr) {
-            const uint32_t rest =
-                static_cast<uint32_t>(a.x.sum[row + r]) - static_cast<uint32_t>(a.k) * x_zero;
+        a.out, row, rows, c, columns, [=](int64_t r) __attribute__((always_inline)) {
+          __m512i dot = _mm512_load_si512(sums + r * pitch);
+          dot = _mm512_sub_epi32(dot, _mm512_mullo_epi32(_mm512_set1_epi32(x_zero[r]), w_sum));
+          if (asymmetric) {
+            const uint32_t rest = static_cast<uint32_t>(x_sum[r]) - depth * static_cast<uint32_t>(x_zero[r]);
             dot = _mm512_sub_epi32(dot,
                                    _mm512_mullo_epi32(_mm512_set1_epi32(static_cast<int32_t>(rest)), w_zero));
           }
-          return _mm512_mul_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(dot), _mm512_set1_ps(a.x.scale[row + r])),
-                               w_scale);
+          return _mm512_mul_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(dot), _mm512_set1_ps(x_scale[r])), w_scale);
         });
   }
 }
@@ -91,9 +70,9 @@ void linear_int8_avx512vnni(const LinearInt8& a, Range rows, Range columns) {
       const int64_t height = a.x.height(row);
       Ahead ahead =
           strip.ahead(a.w + strip.next * depth, strip.panels * kPanel * depth, depth, t, strip.tiles);
-      fetch_result(a.out, row, strip.column, ahead);
-      multiply_tile(height, strip.panels)(a.x.q + row * a.x.k_pad, a.w + strip.column * depth, depth, ahead,
-                                          sums);
+      fetch_result(a.out, row, height, strip.column, depth / 16, ahead);
+      instance<Multiply>(height, strip.panels)(a.x.q + row * a.x.k_pad, a.w + strip.column * depth, depth,
+                                               ahead, sums);
       finish(a, row, height, strip, columns, sums);
       row += height;
     }

@@ -17,29 +17,27 @@
 namespace vqt::cpu {
 namespace {
 
-// What is fetched while a product runs, a little with every 16 k's.
+// What is fetched while a product runs, a little with every step of 16 k's.
 struct Ahead {
-  const char* weights = nullptr;  // into L2: `step` bytes with every 16 k's, a multiple of 64
-  int64_t step = 0;
-  // Two lines of every row of the result, so that its stores need not wait for memory, and of what is read to
-  // make it. Null: nothing.
+  const char* weights = nullptr;  // into L2: step_bytes with every step, a multiple of 64
+  int64_t step_bytes = 0;
+  // Two lines of each of `rows` rows of the result, so that its stores need not wait for memory, and of what
+  // is read to make it (null: nothing): step_rows with every step. Strides in bytes.
+  int64_t rows = 0, step_rows = 1;
   const char* out = nullptr;
-  int64_t out_stride = 0;  // bytes from row to row
+  int64_t out_stride = 0;
   const char* residual = nullptr;
   int64_t residual_stride = 0;
 };
 
 inline void fetch_row(const Ahead& ahead, int64_t row) {
-  if (ahead.out != nullptr) {
-    const char* p = ahead.out + row * ahead.out_stride;
-    asm volatile("prefetchw %0" : : "m"(p[0]));
-    asm volatile("prefetchw %0" : : "m"(p[64]));
-  }
-  if (ahead.residual != nullptr) {
-    const char* p = ahead.residual + row * ahead.residual_stride;
-    _mm_prefetch(p, _MM_HINT_T0);
-    _mm_prefetch(p + 64, _MM_HINT_T0);
-  }
+  const char* out = ahead.out + row * ahead.out_stride;
+  asm volatile("prefetchw %0" : : "m"(out[0]));
+  asm volatile("prefetchw %0" : : "m"(out[64]));
+  if (ahead.residual == nullptr) return;
+  const char* residual = ahead.residual + row * ahead.residual_stride;
+  _mm_prefetch(residual, _MM_HINT_T0);
+  _mm_prefetch(residual + 64, _MM_HINT_T0);
 }
 
 template <int kRows, int kPanels, class Finish>
@@ -64,11 +62,13 @@ inline __attribute__((always_inline)) void product(const uint8_t* x, const int8_
   };
   const uint8_t *const end = x + depth * kRows, *const last = end - 16 * kRows;
   const char* weights = ahead.weights;
-  for (int64_t row = 0; x <= last; x += 16 * kRows, w += 16 * 16, ++row) {
-    for (const char* stop = weights + ahead.step; weights != stop; weights += 64) {
+  for (int64_t row = 0; x <= last; x += 16 * kRows, w += 16 * 16) {
+    for (const char* stop = weights + ahead.step_bytes; weights != stop; weights += 64) {
       _mm_prefetch(weights, _MM_HINT_T1);
     }
-    if (row < kRows) fetch_row(ahead, row);
+    if (row < ahead.rows) {
+      for (int64_t stop = row + ahead.step_rows; row < stop; ++row) fetch_row(ahead, row);
+    }
 #pragma GCC unroll 4
     for (int k = 0; k < 16; k += 4) step(k);
 #pragma GCC unroll 12

@@ -10,7 +10,7 @@
 
 #include "cpu/avx512vnni.h"
 #include "cpu/quantize_per_token_kernel.h"
-#include "cpu/quotient_avx512.h"
+#include "cpu/rounding_avx512.h"
 
 namespace vqt::cpu {
 namespace {
@@ -70,44 +70,6 @@ RowParameters parameters(const QuantizeRows& a, const RowRange& range) {
   return p;
 }
 
-// How the quotients of a group of rows are found and kept in range.
-enum class Method {
-  kReciprocal,         // dynamic: no quotient lies far outside, packing saturates
-  kClampedReciprocal,  // static: x is clamped first
-  kDivision            // scales that the reciprocal is not for
-};
-
-struct Rounding {
-  Divisor scale{1.0f};
-  __m512 before, low, high;  // added before rounding; bounds: of x, with kDivision of the quotient
-  __mmask64 keep = 0;        // all bytes, or none of a row that is not finite
-
-  template <Method kMethod>
-  __m512i operator()(__m512 x) const {
-    if (kMethod == Method::kClampedReciprocal) x = _mm512_min_ps(_mm512_max_ps(x, low), high);
-    __m512 v = kMethod == Method::kDivision ? _mm512_div_ps(x, scale.b) : scale.quotient(x);
-    v = _mm512_add_ps(v, before);
-    if (kMethod == Method::kDivision) v = _mm512_min_ps(_mm512_max_ps(v, low), high);
-    return _mm512_cvtps_epi32(v);
-  }
-};
-
-Rounding rounding(const QuantizeRows& a, const RowParameters& p, Method method) {
-  Rounding r;
-  const float zero = a.symmetric ? 0.0f : static_cast<float>(p.zero);
-  float low = a.symmetric ? -127.0f : 0.0f, high = a.symmetric ? 127.0f : 255.0f;
-  if (method == Method::kClampedReciprocal) {  // of x: the quotients of these bounds round to the ends
-    low = (low - zero) * p.scale;
-    high = (high - zero) * p.scale;
-  }
-  r.scale = Divisor(p.scale);
-  r.before = _mm512_set1_ps(zero);
-  r.low = _mm512_set1_ps(low);
-  r.high = _mm512_set1_ps(high);
-  r.keep = p.finite ? ~__mmask64{0} : 0;
-  return r;
-}
-
 // The bytes of a step whose k is below `left`, in to_bytes' order.
 __mmask64 first_bytes(int64_t left) {
   const __m512i lane = _mm512_set_epi32(12, 12, 12, 12, 8, 8, 8, 8, 4, 4, 4, 4, 0, 0, 0, 0);
@@ -119,9 +81,10 @@ __mmask64 first_bytes(int64_t left) {
 // The next 64 values of a row, `left` if fewer, as stored bytes: 32 bits j of lane i (of 128 bits) are the 4
 // k's from 16 j + 4 i on.
 template <Method kMethod, bool kSymmetric, bool kWhole>
-inline __attribute__((always_inline)) __m512i to_bytes(const float* x, int64_t left, const Rounding& round) {
+inline __attribute__((always_inline)) __m512i to_bytes(const float* x, int64_t left, const Rounding& round,
+                                                       __mmask64 keep) {
   const uint64_t some = kWhole ? ~uint64_t{0} : (uint64_t{1} << left) - 1;
-  const __mmask64 keep = kWhole ? round.keep : round.keep & first_bytes(left);
+  if (!kWhole) keep &= first_bytes(left);
   __m512i v[4];
 #pragma GCC unroll 4
   for (int j = 0; j < 4; ++j) {
@@ -173,10 +136,12 @@ struct Group {
 template <Method kMethod, bool kSymmetric>
 void quantize_group(const QuantizeRows& a, const Group& g) {
   Rounding round[kRows];
+  __mmask64 keep[kRows];  // all bytes, or none of a row that is not finite
   __m512i sum[kRows];
 #pragma GCC unroll 4
   for (int r = 0; r < kRows; ++r) {
-    round[r] = rounding(a, g.p[r], kMethod);
+    round[r] = Rounding(g.p[r].scale, g.p[r].zero, kSymmetric, kMethod);
+    keep[r] = g.p[r].finite ? ~__mmask64{0} : 0;
     sum[r] = _mm512_setzero_si512();
   }
   // Copies: a byte that is stored might otherwise be one of theirs.
@@ -190,7 +155,8 @@ void quantize_group(const QuantizeRows& a, const Group& g) {
 #pragma GCC unroll 4
     for (int r = 0; r < kRows; ++r) {
       v[r] = _mm512_setzero_si512();
-      if (whole || k < depth) v[r] = to_bytes<kMethod, kSymmetric, whole>(x[r] + k, depth - k, round[r]);
+      if (whole || k < depth)
+        v[r] = to_bytes<kMethod, kSymmetric, whole>(x[r] + k, depth - k, round[r], keep[r]);
       dot4(sum[r], v[r], _mm512_set1_epi8(1));
 #pragma GCC unroll 4
       for (int line = 0; line < 4; ++line) {
@@ -232,7 +198,7 @@ void quantize_rows_avx512vnni(const QuantizeRows& a, int64_t row_begin, int64_t 
     const int64_t first = a.out.first(g.row), tile_end = first + a.out.height(first);
     const int64_t end = a.out.tile == 1 || row_end < tile_end ? row_end : tile_end;
     g.count = end - g.row < kRows ? end - g.row : kRows;
-    Method method = a.dynamic ? Method::kReciprocal : Method::kClampedReciprocal;
+    Method method = method_for(1.0f, !a.dynamic);
     for (int64_t r = 0; r < kRows; ++r) {
       const bool there = r < g.count;
       g.x[r] = there ? a.x + (g.row + r) * a.x_stride : g.x[r - 1];

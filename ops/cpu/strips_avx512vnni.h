@@ -8,6 +8,8 @@
 // read all the time, not by the first tile of a strip alone.
 #pragma once
 
+#include <utility>
+
 #include "cpu/activation.h"
 #include "cpu/packed_weight.h"
 #include "cpu/product_avx512vnni.h"
@@ -38,10 +40,23 @@ struct Strip {
     const int64_t skip = share * steps * lines * 64;
     if (skip >= bytes) return a;
     a.weights = static_cast<const char*>(w) + skip;
-    a.step = lines * 64;
+    a.step_bytes = lines * 64;
     return a;
   }
 };
+
+// F<rows, panels>::run for a tile of a strip: few rows have an instance with 4 panels too.
+template <template <int, int> class F, int kPanels, int... kRows>
+inline auto instance(int64_t rows, std::integer_sequence<int, kRows...>) {
+  static constexpr decltype(&F<1, kPanels>::run) kTable[] = {F<kRows + 1, kPanels>::run...};
+  return kTable[rows - 1];
+}
+template <template <int, int> class F>
+inline auto instance(int64_t rows, int64_t panels) {
+  using All = std::make_integer_sequence<int, kTileRows>;
+  if (panels == 4) return instance<F, 4>(rows, std::make_integer_sequence<int, kFewRows>());
+  return panels == 2 ? instance<F, 2>(rows, All()) : instance<F, 1>(rows, All());
+}
 
 // Blocks have at most block_tiles tiles each and about as many as each other. Rows as LinearInt8Fn has them.
 template <class Visit>

@@ -1,4 +1,4 @@
-// The proof that quotient_avx512.h refers to: x / b from b's rounded reciprocal in three roundings.
+// The proof that rounding_avx512.h refers to: x / b from b's rounded reciprocal in three roundings.
 #include <gtest/gtest.h>
 
 #include <cmath>
