@@ -96,12 +96,7 @@ def measure_model(results: dict[str, Any], args: argparse.Namespace) -> None:
 def measure_fusions(results: dict[str, Any], args: argparse.Namespace) -> None:
     from . import fusions
 
-    quick: dict[str, Any] = {}
-    if args.quick:
-        small = json.loads((machine.ROOT / "examples/vggt/configs/demo_30m.json").read_text())
-        small = {k: v for k, v in small.items() if not k.endswith("_head") or k == "camera_head"}
-        quick = {"size": (70, 98), "turns": 1, "config": small}
-    results["fusions"] = in_folder(lambda folder: fusions.gains(folder, args.threads, say, **quick))
+    results["fusions"] = in_folder(lambda folder: fusions.measure(folder, args.threads, args.quick))
 
 
 def write(results: dict[str, Any], out: Path) -> Path:
