@@ -16,31 +16,40 @@ from contextlib import nullcontext
 from typing import Any
 
 KINDS = (
-    "linears", "attention", "convolutions", "norm and quantize", "GELU", "residual and scale", "rotary",
+    "linears", "attention", "convolutions", "around convolutions", "norm and quantize", "GELU", "residual and scale", "rotary",
     "copies and concatenations", "other",
 )  # fmt: skip
 _BY_NAME = [
-    (r"vqt::(linear_|weight_only)|aten::(linear|addmm|mm|_int_mm|matmul)$|.*mkldnn_linear.*", "linears"),
-    (r"aten::(_?scaled_dot_product.*|_?softmax|bmm|baddbmm)$", "attention"),
-    (r"aten::.*(conv).*", "convolutions"),
-    (r"aten::(native_)?layer_norm$|vqt::(layer_norm_quantize|quantize_activation|quantize_per_token)", "norm and quantize"),
-    (r"aten::gelu_?$", "GELU"),
-    (r"vqt::rotary|aten::neg_?$", "rotary"),
-    (r"aten::(cat|copy_|clone|contiguous|_to_copy|to|reshape|stack)$", "copies and concatenations"),
+    (r"vqt::(linear_|weight_only).*|aten::(linear|addmm|mm|_int_mm|matmul)", "linears"),
+    (r"aten::(_?scaled_dot_product.*|_?softmax|bmm|baddbmm)", "attention"),
+    (r"aten::.*conv.*", "convolutions"),
+    (r"aten::(upsample.*|relu_?|clamp_min_?)", "around convolutions"),
+    (r"aten::(native_)?layer_norm|vqt::(layer_norm_quantize|quantize_activation|quantize_per_token)", "norm and quantize"),
+    (r"aten::gelu_?", "GELU"),
+    (r"vqt::rotary|aten::neg_?", "rotary"),
+    (r"aten::(cat|copy_|clone|contiguous|_to_copy|to|reshape|stack)", "copies and concatenations"),
 ]  # fmt: skip
 
 
 def kind(name: str, shapes: list[Any], head_dims: Iterable[int] = (64, 32, 16, 128)) -> str:
-    """Which bar of the chart an op belongs to. Products and sums of [n, heads, tokens, head dim] belong to rotary."""
-    tensors = [s for s in shapes if isinstance(s, (list, tuple)) and len(s) > 0]
-    if tensors and isinstance(tensors[0][0], (list, tuple)):  # a list of tensors (cat)
-        tensors = [s for s in tensors[0] if s]
-    first = list(tensors[0]) if tensors else []
-    per_head = len(first) == 4 and first[-1] in head_dims and first[1] <= 32 and first[2] > first[-1]
-    if per_head and re.fullmatch(r"aten::(mul|add|cat|neg)_?", name):
-        return "rotary"
+    """Which bar of the chart an op belongs to.
+
+    By shape: products and sums of [n, heads, tokens, head dim] are rotary, those of [n, c, h, w] surround
+    convolutions. addmm and the convolutions copy their bias into place first, and mkldnn some weights.
+    """
+    tensors = [list(s) for s in shapes if isinstance(s, (list, tuple)) and s and isinstance(s[0], int)]
+    first = tensors[0] if tensors else []
+    if name == "aten::copy_" and len(first) == 2:
+        return "linears"
+    if name == "aten::copy_" and len(first) == 4:
+        weight = first[-1] == first[-2] <= 14
+        if weight or (len(tensors) > 1 and tensors[1][1:] == [1, 1]):
+            return "convolutions"
+    if re.fullmatch(r"aten::(mul|add|neg)_?", name) and len(first) == 4:
+        per_head = first[-1] in head_dims and first[1] <= 32 and first[2] > first[-1]
+        return "rotary" if per_head else "around convolutions"
     for pattern, found in _BY_NAME:
-        if re.fullmatch(pattern, name) or re.match(pattern + r"\b", name):
+        if re.fullmatch(pattern, name):
             return found
     if re.fullmatch(r"aten::(add|mul)_?", name):
         return "residual and scale" if len(first) == 3 else "other"
