@@ -123,3 +123,11 @@ def equal(got: torch.Tensor, want: np.ndarray, what: str) -> None:
     """Same dtype, shape and bits (NaN equals NaN)."""
     assert got.numpy().dtype == want.dtype, f"{what}: {got.dtype}, wanted {want.dtype}"
     np.testing.assert_array_equal(got.numpy(), want, err_msg=what)
+
+
+def static_activation(x: np.ndarray, scale: float, zero: int, symmetric: bool) -> np.ndarray:
+    """q - zero of activations with static parameters, as int32. x: float32."""
+    v = x / f32(scale)
+    if symmetric:
+        return np.clip(np.round(v), -127, 127).astype(np.int32)
+    return np.clip(np.round(v + f32(zero)), 0, 255).astype(np.int32) - zero
