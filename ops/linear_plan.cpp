@@ -14,9 +14,11 @@ namespace {
 constexpr int64_t kRowTile = 12,
                   kColumnTile = 2 * cpu::kPanel;  // multiples of what any kernel's main loop takes at a time
 constexpr int64_t kProductsPerTask = int64_t{1} << 19;  // below it a thread costs more than it saves
-// Preparing a row of x costs about as much as 20 columns of it, a column of the weight (read from memory) as
+// Preparing a row of x in the kernel costs about as much as 20 columns of it on AVX2; the kernels that
+// multiply u8 as it lies only read it once more. A column of the weight (read from memory) costs as much as
 // 12 rows.
-constexpr int64_t kRowCost = 20, kColumnCost = 12;
+int64_t row_cost(cpu::Isa isa) { return isa == cpu::Isa::kAvxVnni || isa == cpu::Isa::kAvx512Vnni ? 2 : 20; }
+constexpr int64_t kColumnCost = 12;
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
@@ -47,7 +49,7 @@ LinearPlan plan_linear(const LinearProblem& p) {
   for (int64_t row_tasks = 1; row_tasks <= most; ++row_tasks) {
     const int64_t rows = std::min(p.rows, round_up(divide_up(p.rows, row_tasks), kRowTile));
     const int64_t width = std::min(columns, round_up(divide_up(columns, most / row_tasks), kColumnTile));
-    const int64_t cost = rows * width + kRowCost * rows + kColumnCost * width;
+    const int64_t cost = rows * width + row_cost(p.isa) * rows + kColumnCost * width;
     if (cost >= best_cost) continue;
     best_cost = cost;
     best.rows_per_task = rows;

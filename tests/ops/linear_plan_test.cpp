@@ -7,14 +7,15 @@
 namespace vqt {
 namespace {
 
-LinearProblem problem(int64_t rows, int64_t begin, int64_t end, int64_t k, int threads) {
+LinearProblem problem(int64_t rows, int64_t begin, int64_t end, int64_t k, int threads,
+                      cpu::Isa isa = cpu::Isa::kAvx2) {
   LinearProblem p;
   p.rows = rows;
   p.column_begin = begin;
   p.column_end = end;
   p.k = k;
   p.threads = threads;
-  p.isa = cpu::Isa::kAvx2;
+  p.isa = isa;
   return p;
 }
 
@@ -39,6 +40,16 @@ TEST(LinearPlan, Table) {
        "int8 16 x 1024 -> 1024 (from column 1000) avx2, 4 threads: 1 x 4 tasks of 16 x 288"},
       // too little work for more threads
       {problem(4, 0, 64, 64, 16), "int8 4 x 64 -> 64 avx2, 16 threads: 1 x 1 tasks of 4 x 64"},
+      // where x is multiplied as it lies: columns, which give even shares whatever the rows are, and one
+      // thread's part of the weight to each
+      {problem(2748, 0, 1024, 1024, 2, cpu::Isa::kAvx512Vnni),
+       "int8 2748 x 1024 -> 1024 avx512vnni, 2 threads: 1 x 2 tasks of 2748 x 512"},
+      {problem(197, 0, 3072, 1024, 2, cpu::Isa::kAvx512Vnni),
+       "int8 197 x 1024 -> 3072 avx512vnni, 2 threads: 1 x 2 tasks of 197 x 1536"},
+      {problem(13, 0, 1024, 1024, 2, cpu::Isa::kAvx512Vnni),
+       "int8 13 x 1024 -> 1024 avx512vnni, 2 threads: 1 x 2 tasks of 13 x 512"},
+      {problem(1374, 0, 48, 1024, 2, cpu::Isa::kAvx512Vnni),
+       "int8 1374 x 1024 -> 48 avx512vnni, 2 threads: 2 x 1 tasks of 696 x 48"},
       {problem(0, 0, 64, 64, 16), "int8 0 x 64 -> 64 avx2, 16 threads: 0 x 0 tasks of 0 x 0"},
   };
   for (const Row& row : table) EXPECT_EQ(to_string(plan_linear(row.problem)), row.plan);
