@@ -33,8 +33,8 @@ asan: setup ## the C++ tests under address and undefined-behaviour sanitizers
 	cmake --build build-asan -j$(JOBS)
 	ctest --preset asan
 
-bench: setup $(BUILD)/build.ninja ## speed against other runtimes on this machine: docs/benchmarks (15 minutes)
-	BUILD=$(BUILD) JOBS=$(JOBS) scripts/bench $(BENCH)
+bench: build ## speed against other runtimes on this machine: docs/benchmarks (15 minutes)
+	JOBS=$(JOBS) scripts/bench $(BENCH)
 
 install: build ## into PREFIX (default: ./install)
 	cmake --install $(BUILD) --prefix $(or $(PREFIX),install)
