@@ -9,8 +9,8 @@ namespace vqt::cpu {
 namespace {
 
 struct RowRange {
-  float min, max;        // widened to hold 0
-  int32_t largest_bits;  // of |x|, as an integer: 0x7f800000 and more is Inf or NaN
+  float min, max;  // widened to hold 0
+  bool finite;     // no Inf, no NaN
 };
 
 float largest(__m256 v) {
@@ -19,11 +19,7 @@ float largest(__m256 v) {
   return _mm_cvtss_f32(_mm_max_ss(h, _mm_movehdup_ps(h)));
 }
 
-int32_t largest(__m256i v) {
-  __m128i h = _mm_max_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
-  h = _mm_max_epi32(h, _mm_shuffle_epi32(h, 0x4e));
-  return _mm_cvtsi128_si32(_mm_max_epi32(h, _mm_shuffle_epi32(h, 0xb1)));
-}
+float smallest(__m256 v) { return -largest(_mm256_xor_ps(v, _mm256_set1_ps(-0.0f))); }
 
 // Lanes i < count.
 __m256i first_lanes(int64_t count) {
@@ -32,18 +28,12 @@ __m256i first_lanes(int64_t count) {
 }
 
 RowRange range_of(const float* x, int64_t k) {
-  const __m256i magnitude = _mm256_set1_epi32(0x7fffffff);
-  const __m256 sign = _mm256_set1_ps(-0.0f);
-  __m256 max[4], negated[4];  // negated: the largest -x
-  __m256i bits[4];
-  for (int i = 0; i < 4; ++i) {
-    max[i] = negated[i] = _mm256_setzero_ps();
-    bits[i] = _mm256_setzero_si256();
-  }
+  __m256 min[4], max[4], products[4];  // products: of x and 0, which is NaN from Inf and NaN on
+  for (int i = 0; i < 4; ++i) min[i] = max[i] = products[i] = _mm256_setzero_ps();
   const auto take = [&](int i, __m256 v) __attribute__((always_inline)) {
     max[i] = _mm256_max_ps(v, max[i]);
-    negated[i] = _mm256_max_ps(_mm256_xor_ps(v, sign), negated[i]);
-    bits[i] = _mm256_max_epi32(_mm256_and_si256(_mm256_castps_si256(v), magnitude), bits[i]);
+    min[i] = _mm256_min_ps(v, min[i]);
+    products[i] = _mm256_fmadd_ps(v, _mm256_setzero_ps(), products[i]);
   };
   int64_t i = 0;
   for (; i + 32 <= k; i += 32) {
@@ -54,10 +44,11 @@ RowRange range_of(const float* x, int64_t k) {
   if (i < k) take(1, _mm256_maskload_ps(x + i, first_lanes(k - i)));
   for (int j = 1; j < 4; ++j) {
     max[0] = _mm256_max_ps(max[0], max[j]);
-    negated[0] = _mm256_max_ps(negated[0], negated[j]);
-    bits[0] = _mm256_max_epi32(bits[0], bits[j]);
+    min[0] = _mm256_min_ps(min[0], min[j]);
+    products[0] = _mm256_add_ps(products[0], products[j]);
   }
-  return {-largest(negated[0]), largest(max[0]), largest(bits[0])};
+  const __m256 nan = _mm256_cmp_ps(products[0], products[0], _CMP_UNORD_Q);
+  return {smallest(min[0]), largest(max[0]), _mm256_testz_ps(nan, nan) != 0};
 }
 
 int32_t round_to_int(float v) { return _mm_cvtss_si32(_mm_set_ss(v)); }
@@ -122,7 +113,7 @@ void quantize_row(const QuantizeRows& a, int64_t row) {
       if (scale == 0.0f) scale = 1.0f;
     }
   }
-  const bool finite = range.largest_bits < 0x7f800000 && scale - scale == 0.0f;
+  const bool finite = range.finite && scale - scale == 0.0f;
   int64_t stored = 0;  // bytes of q that hold a value
   int32_t sum = 0;
   if (finite) {
