@@ -23,6 +23,7 @@
 
 #include "cpu/isa.h"
 #include "linear_plan.h"
+#include "register_rate.h"
 #include "vqt/ops.h"
 
 namespace {
@@ -58,65 +59,21 @@ std::string cpu_name() {
   return "unknown CPU";
 }
 
-// Multiply-adds a second of the instructions that int8's inner loop is made of, on registers alone and on all
-// threads: what no kernel that multiplies u8 by s8 one by one can pass.
-#if defined(__x86_64__)
-void avx2_loop(int64_t turns) {
-#define VQT_TWO(a, b)                      \
-  "vpmaddwd %%ymm12, %%ymm13, %%ymm14\n\t" \
-  "vpmaddwd %%ymm12, %%ymm13, %%ymm15\n\t" \
-  "vpaddd %%ymm14, %%ymm" #a ", %%ymm" #a  \
-  "\n\t"                                   \
-  "vpaddd %%ymm15, %%ymm" #b ", %%ymm" #b "\n\t"
-  asm volatile("1:\n\t" VQT_TWO(0, 1) VQT_TWO(2, 3) VQT_TWO(4, 5) VQT_TWO(6, 7) VQT_TWO(8, 9)
-                   VQT_TWO(10, 11) "dec %0\n\tjnz 1b\n\tvzeroupper"
-               : "+r"(turns)
-               :
-               : "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
-                 "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
-}
-void avxvnni_loop(int64_t turns) {
-#define VQT_DOT(a) "%{vex%} vpdpbusd %%ymm12, %%ymm13, %%ymm" #a "\n\t"
-  asm volatile("1:\n\t" VQT_DOT(0) VQT_DOT(1) VQT_DOT(2) VQT_DOT(3) VQT_DOT(4) VQT_DOT(5) VQT_DOT(6)
-                   VQT_DOT(7) VQT_DOT(8) VQT_DOT(9) VQT_DOT(10) VQT_DOT(11) "dec %0\n\tjnz 1b\n\tvzeroupper"
-               : "+r"(turns)
-               :
-               : "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
-                 "xmm10", "xmm11", "xmm12", "xmm13");
-}
-void avx512vnni_loop(int64_t turns) {
-#define VQT_DOT512(a) "vpdpbusd %%zmm12, %%zmm13, %%zmm" #a "\n\t"
-  asm volatile("1:\n\t" VQT_DOT512(0) VQT_DOT512(1) VQT_DOT512(2) VQT_DOT512(3) VQT_DOT512(4) VQT_DOT512(5)
-                   VQT_DOT512(6) VQT_DOT512(7) VQT_DOT512(8) VQT_DOT512(9) VQT_DOT512(10)
-                       VQT_DOT512(11) "dec %0\n\tjnz 1b\n\tvzeroupper"
-               : "+r"(turns)
-               :
-               : "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
-                 "xmm10", "xmm11", "xmm12", "xmm13");
-}
-#endif
-
+// Multiply-adds a second on all threads.
 double register_rate(vqt::cpu::Isa isa) {
-#if defined(__x86_64__)
-  using vqt::cpu::Isa;
-  const auto loop = isa == Isa::kAvx2 ? avx2_loop : isa == Isa::kAvxVnni ? avxvnni_loop : avx512vnni_loop;
-  const double products = 12.0 * (isa == Isa::kAvx2 ? 16 : isa == Isa::kAvxVnni ? 32 : 64);
-  if (isa == Isa::kRef) return 0;
   constexpr int64_t kTurns = 100000;
   const int threads = at::get_num_threads();
-  double least = 1e9;
+  double best = 0;
   for (int i = 0; i < 20; ++i) {
-    least = std::min(least, seconds([&] {
-                       at::parallel_for(0, threads, 1, [&](int64_t begin, int64_t end) {
-                         for (int64_t t = begin; t < end; ++t) loop(kTurns);
-                       });
-                     }));
+    double products = 0;
+    const double time = seconds([&] {
+      at::parallel_for(0, threads, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t t = begin; t < end; ++t) products = vqt::bench::register_loop(isa, kTurns);
+      });
+    });
+    best = std::max(best, threads * products / time);
   }
-  return threads * kTurns * products / least;
-#else
-  (void)isa;
-  return 0;
-#endif
+  return best;
 }
 
 using LinearInt8 = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,

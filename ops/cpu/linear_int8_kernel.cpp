@@ -16,4 +16,10 @@ LinearInt8Fn linear_int8_kernel(Isa isa) {
   return &linear_int8_ref;
 }
 
+LinearInt8Fn product_int8_kernel(Isa isa) {
+  return isa == Isa::kAvx512Vnni ? &product_int8_avx512vnni
+         : isa == Isa::kAvxVnni  ? &product_int8_avxvnni
+                                 : nullptr;
+}
+
 }  // namespace vqt::cpu

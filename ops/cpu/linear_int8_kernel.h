@@ -48,4 +48,9 @@ void linear_int8_avx512vnni(const LinearInt8& a, Range rows, Range columns);
 // The kernel for an instruction set; the caller has asked available(isa).
 LinearInt8Fn linear_int8_kernel(Isa isa);
 
+// For benchmarks: the product alone. What y receives are the int32 sums of x * w, as bits. Null: not there.
+void product_int8_avxvnni(const LinearInt8& a, Range rows, Range columns);
+void product_int8_avx512vnni(const LinearInt8& a, Range rows, Range columns);
+LinearInt8Fn product_int8_kernel(Isa isa);
+
 }  // namespace vqt::cpu

@@ -57,24 +57,42 @@ void finish(const LinearInt8& a, int64_t row, int64_t rows, const Strip& strip, 
   }
 }
 
-}  // namespace
-
-void linear_int8_avx512vnni(const LinearInt8& a, Range rows, Range columns) {
+template <class Finish>
+void run(const LinearInt8& a, Range rows, Range columns, Finish finish_tile) {
   const int64_t depth = a.w_depth(), tile_bytes = kTileRows * a.x.k_pad;
   const int64_t block_tiles = kBlockBytes > tile_bytes ? kBlockBytes / tile_bytes : 1;
   alignas(64) int32_t sums[kTileRows * 2 * kPanel];
   static_assert(sizeof(sums) >= kFewRows * 4 * kPanel * sizeof(int32_t));
   for_each_strip(a.x, rows, columns, block_tiles, [&](const Strip& strip) {
+    const int8_t *const w = a.w + strip.column * depth, *const next = a.w + strip.next * depth;
     int64_t row = strip.rows.begin;
     for (int64_t t = 0; t < strip.tiles; ++t) {
       const int64_t height = a.x.height(row);
-      Ahead ahead =
-          strip.ahead(a.w + strip.next * depth, strip.panels * kPanel * depth, depth, t, strip.tiles);
+      Ahead ahead = strip.ahead(next, strip.panels * kPanel * depth, depth, t, strip.tiles);
       fetch_result(a.out, row, height, strip.column, depth / 16, ahead);
-      instance<Multiply>(height, strip.panels)(a.x.q + row * a.x.k_pad, a.w + strip.column * depth, depth,
-                                               ahead, sums);
-      finish(a, row, height, strip, columns, sums);
+      instance<Multiply>(height, strip.panels)(a.x.q + row * a.x.k_pad, w, depth, ahead, sums);
+      finish_tile(row, height, strip, sums);
       row += height;
+    }
+  });
+}
+
+}  // namespace
+
+void linear_int8_avx512vnni(const LinearInt8& a, Range rows, Range columns) {
+  run(a, rows, columns, [&](int64_t row, int64_t height, const Strip& strip, const int32_t* sums) {
+    finish(a, row, height, strip, columns, sums);
+  });
+}
+
+void product_int8_avx512vnni(const LinearInt8& a, Range rows, Range columns) {
+  run(a, rows, columns, [&](int64_t row, int64_t height, const Strip& strip, const int32_t* sums) {
+    for (int64_t r = 0; r < height; ++r) {
+      float* y = a.out.y + (row + r) * a.out.y_stride - a.out.first_column;
+      for (int64_t p = 0; p < strip.panels; ++p, sums += kPanel) {
+        const int64_t c = strip.column + p * kPanel;
+        _mm512_mask_storeu_epi32(y + c, lanes_in(columns, c), _mm512_load_si512(sums));
+      }
     }
   });
 }

@@ -180,6 +180,42 @@ void check_int4(Shape shape, std::mt19937& random) {
   compare(c, job, linear_int4_kernel, c.text(job.group, job.symmetric), random);
 }
 
+// What the benchmark of the product alone times.
+TEST(ProductInt8, IsTheSumOfProducts) {
+  std::mt19937 random(9);
+  for (const Isa isa : kIsas) {
+    if (!wanted(isa) || product_int8_kernel(isa) == nullptr) continue;
+    for (const Shape shape : {Shape{1, 64, 96}, {3, 70, 33}, {13, 17, 100}, {31, 130, 17}, {60, 33, 8}}) {
+      LinearInt8 job;
+      job.k = shape.k;
+      const int64_t n_pad = (shape.n + kPanel - 1) / kPanel * kPanel, depth = job.w_depth(), first = 5;
+      const std::vector<int32_t> values = random_values(n_pad * depth, random, -128, 128);
+      const std::vector<int8_t> w(values.begin(), values.end());
+      std::vector<uint8_t> x(static_cast<size_t>(shape.m * shape.k));
+      for (uint8_t& v : x) v = static_cast<uint8_t>(random());
+      const std::vector<float> scale(shape.m, 1.0f);
+      const Activations rows(x, scale, std::vector<int32_t>(shape.m, 0), shape.k, activation_tile(isa));
+      std::vector<float> y(static_cast<size_t>(shape.m * shape.n), kUntouched);
+      job.x = rows.rows;
+      job.w = w.data();
+      job.out.first_column = first;
+      job.out.y = y.data();
+      job.out.y_stride = shape.n;
+      run_split(product_int8_kernel(isa), job, {0, shape.m}, {first, shape.n}, 2, random);
+      for (int64_t i = 0; i < shape.m * (shape.n - first); ++i) {
+        const int64_t r = i / (shape.n - first), c = first + i % (shape.n - first);
+        int32_t want = 0, got;
+        for (int64_t k = 0; k < shape.k; ++k) {
+          want += x[r * shape.k + k] *
+                  w[c / kPanel * kPanel * depth + k / 4 * 4 * kPanel + c % kPanel * 4 + k % 4];
+        }
+        std::memcpy(&got, &y[r * shape.n + c - first], sizeof(got));
+        ASSERT_EQ(got, want) << to_string(isa) << " row " << r << " column " << c << " of " << shape.n;
+      }
+    }
+  }
+}
+
 // Calls check for every pair of two of m, n and k (0, 1, 2: which one is drawn at random, small).
 template <class Check>
 void every_pair(int drawn, Check check) {
