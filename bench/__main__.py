@@ -37,6 +37,7 @@ def measure_rates(results: dict[str, Any], args: argparse.Namespace) -> None:
 
     rates = results.setdefault("rates", {})
     found = limits.rates(args.threads, args.quick)
+    results["environment"]["isa"] = found["isa"]
     rates["register"] = max(rates.get("register", 0.0), found["register"])
     rates["bandwidth"] = max(rates.get("bandwidth", 0.0), machine.bandwidth(args.threads))
     if found["product"]:
