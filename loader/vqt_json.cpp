@@ -13,20 +13,19 @@
 namespace vqt {
 namespace {
 
-using nlohmann::json;
 using nlohmann::ordered_json;
 
 ordered_json finite_or_null(double value) {
   return std::isfinite(value) ? ordered_json(value) : ordered_json();
 }
 
-double number_or_nan(const json& object, const char* key) {
+double number_or_nan(const ordered_json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_number() ? found->get<double>()
                                                      : std::numeric_limits<double>::quiet_NaN();
 }
 
-SiteReport site_from_json(const json& j) {
+SiteReport site_from_json(const ordered_json& j) {
   SiteReport s;
   s.name = j.at("name").get<std::string>();
   s.n = j.at("shape").at(0).get<int64_t>();
@@ -68,6 +67,12 @@ ordered_json sites_to_json(const std::vector<SiteReport>& sites) {
   return list;
 }
 
+ordered_json fusions_to_json(const std::vector<FusionCount>& fusions) {
+  ordered_json made = ordered_json::object();
+  for (const FusionCount& fusion : fusions) made[fusion.name] = fusion.made;
+  return made;
+}
+
 std::string write_vqt_json(const Report& report, const Checksums& checksums) {
   ordered_json sums = ordered_json::object();
   for (const auto& [name, crc] : checksums) sums[name] = fmt::format("{:08x}", crc);
@@ -76,14 +81,15 @@ std::string write_vqt_json(const Report& report, const Checksums& checksums) {
       {"versions", {{"vqt", VQT_VERSION}, {"torch", TORCH_VERSION}, {"packed_format", cpu::kPackedVersion}}},
       {"config", ordered_json::parse(report.config.to_json())},
       {"sites", sites_to_json(report.sites)},
+      {"fusions_made", fusions_to_json(report.fusions_made)},
       {"warnings", report.warnings},
       {"checksums", std::move(sums)}};
   return j.dump(1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
 VqtJson read_vqt_json(const std::string& text, const std::string& source) try {
-  const json j = json::parse(text);
-  const json& version = j.at("version");
+  const ordered_json j = ordered_json::parse(text);
+  const ordered_json& version = j.at("version");
   if (!version.is_number_integer() || version.get<int64_t>() < 1) {
     throw ArchiveError(
         fmt::format("{}: vqt.json: version: expected {}, got {}", source, kVqtJsonVersion, version.dump()));
@@ -96,7 +102,10 @@ VqtJson read_vqt_json(const std::string& text, const std::string& source) try {
   }
   VqtJson out;
   out.config = j.at("config").dump();
-  for (const json& site : j.at("sites")) out.sites.push_back(site_from_json(site));
+  if (const auto made = j.find("fusions_made"); made != j.end()) {
+    for (const auto& [name, count] : made->items()) out.fusions_made.push_back({name, count.get<int64_t>()});
+  }
+  for (const ordered_json& site : j.at("sites")) out.sites.push_back(site_from_json(site));
   for (const auto& [name, crc] : j.at("checksums").items()) {
     const std::string hex = crc.get<std::string>();
     if (hex.size() != 8 || hex.find_first_not_of("0123456789abcdef") != std::string::npos) {
@@ -106,7 +115,7 @@ VqtJson read_vqt_json(const std::string& text, const std::string& source) try {
     out.checksums[name] = static_cast<uint32_t>(std::stoul(hex, nullptr, 16));
   }
   return out;
-} catch (const json::exception& e) {
+} catch (const ordered_json::exception& e) {
   throw ArchiveError(fmt::format("{}: vqt.json is not what vqt writes: {}", source, e.what()));
 }
 

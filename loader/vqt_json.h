@@ -25,6 +25,7 @@ std::string write_vqt_json(const Report& report, const Checksums& checksums);
 struct VqtJson {
   std::string config;  // as JSON
   std::vector<SiteReport> sites;
+  std::vector<FusionCount> fusions_made;  // of older archives none
   Checksums checksums;
 };
 // source names the file in messages. Throws ArchiveError.

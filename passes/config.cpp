@@ -207,6 +207,19 @@ void check_overrides(const QuantizationConfig& config) {
   }
 }
 
+bool has(const std::vector<std::string>& list, const std::string& value) {
+  return std::find(list.begin(), list.end(), value) != list.end();
+}
+
+void check_fusions(const QuantizationConfig& config, const Complaint& complaint) {
+  for (const char* word : {"all", "none"}) {
+    if (config.fusions.size() > 1 && has(config.fusions, word)) {
+      complaint.range("fusions", "names of fusions, or all or none alone",
+                      fmt::format("\"{}\"", fmt::join(config.fusions, ",")));
+    }
+  }
+}
+
 // Legal in every version, done in a later one.
 void check_available(const QuantizationConfig& config, const Complaint& complaint) {
   const auto refuse = [&](const char* field, const std::string& value, const char* instead) {
@@ -286,6 +299,18 @@ Scheme resolve_scheme(const QuantizationConfig& config, bool sensitive) {
   return derive_scheme(Scheme{}, given);
 }
 
+std::vector<std::string> chosen_fusions(const QuantizationConfig& config) {
+  std::vector<std::string> chosen;
+  for (const FieldInfo& field : config_fields()) {
+    if (field.name != "fusions") continue;
+    for (const std::string& name : field.allowed) {
+      if (name == "all" || name == "none") continue;
+      if (has(config.fusions, "all") || has(config.fusions, name)) chosen.push_back(name);
+    }
+  }
+  return chosen;
+}
+
 std::string quant_type_of(const Scheme& scheme) {
   if (scheme.granularity == Granularity::kGroup) return "int4_group";
   return fmt::format("int{}_{}_{}", scheme.bits,
@@ -351,6 +376,7 @@ void validate(const QuantizationConfig& given, const std::string& source) {
   check_patterns(complaint, "ignore", config.ignore);
   check_sensitive(config, complaint);
   check_overrides(config);
+  check_fusions(config, complaint);
   check_available(config, complaint);
 }
 

@@ -3,6 +3,7 @@
 
 #include "clone_module.h"
 #include "find_sites.h"
+#include "fuse.h"
 #include "inline_functions.h"
 #include "measure_linears.h"
 #include "observe_activations.h"
@@ -55,6 +56,9 @@ torch::jit::Module quantize(torch::jit::Module model, const QuantizationConfig& 
   add_measured(measured, report.sites);
   quantize_linears(graphs, table, plan, ranges, layout, options.progress, report.sites);
   note_left_weights(graphs, table, report.warnings);
+  // Last, on what the linears have become; it makes graphs of its own out of the root's.
+  report.fusions_made = fuse(result, chosen_fusions(config));
+  if (!report.fusions_made.empty()) update_calls(find_sites(ModelGraphs(result)), report.sites);
   return result;
 }
 

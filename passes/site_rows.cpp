@@ -3,6 +3,9 @@
 
 #include <torch/csrc/jit/ir/constants.h>
 
+#include <map>
+#include <string>
+
 #include "vqt/ops.h"
 
 namespace vqt {
@@ -96,6 +99,14 @@ void add_measured(const std::vector<MeasuredSite>& measured, std::vector<SiteRep
     rows[i].output_sqnr_db = measured[i].output_sqnr_db;
     rows[i].ms_float = measured[i].ms_float;
     rows[i].ms_quantized = measured[i].ms_quantized;
+  }
+}
+
+void update_calls(const SiteTable& table, std::vector<SiteReport>& rows) {
+  std::map<std::string, int64_t> calls;
+  for (const Site& site : table.sites) calls[site.info.name] = site.info.calls;
+  for (SiteReport& row : rows) {
+    if (const auto found = calls.find(row.name); found != calls.end()) row.calls = found->second;
   }
 }
 

@@ -16,6 +16,8 @@ std::vector<SiteReport> planned_rows(const SiteTable& table, const std::vector<P
                                      const std::string& device);
 // What measure_linears found, one entry a site.
 void add_measured(const std::vector<MeasuredSite>& measured, std::vector<SiteReport>& rows);
+// Counts the calls anew, in a model whose graphs have changed since the rows were made.
+void update_calls(const SiteTable& table, std::vector<SiteReport>& rows);
 // Rows of any model as it is.
 std::vector<SiteReport> present_rows(const SiteTable& table);
 

@@ -101,6 +101,7 @@ py::tuple load(const std::string& path) {
     Report r;
     r.config = QuantizationConfig::from_json(json.config, path + ": vqt.json: config");
     r.sites = json.sites;
+    r.fusions_made = json.fusions_made;
     report = py::cast(r);
   }
   py::dict extra;
@@ -152,6 +153,13 @@ void bind_report(py::module_& m) {
   py::class_<Report>(m, "Report")
       .def_readonly("config", &Report::config)
       .def_readonly("sites", &Report::sites)
+      .def_property_readonly("fusions_made",
+                             [](const Report& r) {
+                               std::vector<std::pair<std::string, int64_t>> made;
+                               for (const FusionCount& fusion : r.fusions_made)
+                                 made.emplace_back(fusion.name, fusion.made);
+                               return made;
+                             })
       .def_readonly("warnings", &Report::warnings);
 }
 

@@ -93,6 +93,7 @@ void repack(const Options& options, ProgressLine& progress) {
     const VqtJson before = read_vqt_json(archive.vqt_json, options.in);
     report.config = QuantizationConfig::from_json(before.config, options.in + ": vqt.json");
     report.sites = before.sites;
+    report.fusions_made = before.fusions_made;
   }
   const int64_t changed = vqt::repack(archive.module);
   std::map<std::string, SiteReport> now;

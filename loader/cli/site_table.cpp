@@ -112,6 +112,13 @@ Totals totals(const std::vector<SiteReport>& sites) {
   return t;
 }
 
+std::string fusion_line(const std::vector<FusionCount>& fusions) {
+  std::string line;
+  for (const FusionCount& fusion : fusions)
+    line += fmt::format("{}{} {}", line.empty() ? "fusions: " : ", ", fusion.made, fusion.name);
+  return line.empty() ? "" : line + "\n";
+}
+
 std::string summary(const std::vector<SiteReport>& sites) {
   const Totals t = totals(sites);
   std::map<std::string, int> schemes;

@@ -31,11 +31,13 @@ class Site:
 
 
 class Report:
-    """Sites in the order the model runs them, and the warnings of the pass. print() shows the table."""
+    """Sites in the order the model runs them, how many of each fusion were made (known of modules from vqt.quantize and
+    vqt.load only), and the warnings of the pass. print() shows the table."""
 
     def __init__(self, report: _C.Report) -> None:
         self._report = report
         self.sites = [Site(site) for site in report.sites]
+        self.fusions_made = dict(report.fusions_made)
         self.warnings = list(report.warnings)
 
     @property
@@ -56,4 +58,6 @@ class Report:
         lines = ["  ".join([*(row[i].ljust(widths[i]) for i in range(5)), row[5]]).rstrip() for row in rows]
         quantized = sum(site.action == "quantized" for site in self.sites)
         lines.append(f"{quantized} of {len(self.sites)} sites quantized, {self.bytes_before} -> {self.bytes_after} bytes")
+        if self.fusions_made:
+            lines.append("fusions: " + ", ".join(f"{made} {name}" for name, made in self.fusions_made.items()))
         return "\n".join(lines + [f"warning: {warning}" for warning in self.warnings])

@@ -118,16 +118,17 @@ TEST(Quantize, WholeGraphOfALinear) {
   const Module result = quantize(linear(), config, report);
   EXPECT_EQ(text_of(result.get_method("forward").graph()), R"(graph(%0 : Module,
       %1 : Tensor):
-  %2 : int = prim::Constant[value=-1]()
-  %3 : int = prim::Constant[value=0]()
-  %4 : float = prim::Constant[value=0.]()
-  %5 : bool = prim::Constant[value=0]()
-  %6 : str = prim::Constant[value="dynamic"]()
-  %7 : NoneType = prim::Constant()
-  %8 : Tensor = prim::GetAttr[name="weight_q"](%0)
-  %9 : Tensor = prim::GetAttr[name="bias"](%0)
-  %10 : Tensor = vqt::linear_int8(%1, %8, %9, %7, %7, %6, %5, %4, %3, %3, %2)
-  return (%10)
+  %2 : str = prim::Constant[value="none"]()
+  %3 : int = prim::Constant[value=-1]()
+  %4 : int = prim::Constant[value=0]()
+  %5 : float = prim::Constant[value=0.]()
+  %6 : bool = prim::Constant[value=0]()
+  %7 : str = prim::Constant[value="dynamic"]()
+  %8 : NoneType = prim::Constant()
+  %9 : Tensor = prim::GetAttr[name="weight_q"](%0)
+  %10 : Tensor = prim::GetAttr[name="bias"](%0)
+  %11 : Tensor = vqt::linear_int8(%1, %9, %10, %8, %8, %7, %6, %5, %4, %4, %3, %2, %8, %8, %8, %5, %4, %6)
+  return (%11)
 )");
   // And the siblings' types did not leak into the input.
   std::set<std::string> names;
@@ -152,6 +153,7 @@ def forward(self, x, y):
   QuantizationConfig config;
   config.skip_first_last = false;
   config.activation = Activation::kNone;
+  config.fusions = {"none"};
   Report report;
   const Module result = quantize(model, config, report);
   EXPECT_EQ(text_of(result.get_method("forward").graph()), R"(graph(%0 : Module,
@@ -175,11 +177,11 @@ def forward(self, x, y):
     block0():
       %18 : Tensor = prim::GetAttr[name="in_proj_bias"](%0)
       %19 : Tensor = aten::slice(%18, %8, %6, %10, %11)
-      %20 : Tensor = vqt::linear_int8(%2, %12, %19, %10, %10, %4, %9, %3, %8, %6, %5)
+      %20 : Tensor = vqt::linear_int8(%2, %12, %19, %10, %10, %4, %9, %3, %8, %6, %5, %4, %10, %10, %10, %3, %8, %9)
       -> (%20)
     block1():
       -> (%2)
-  %21 : Tensor = vqt::linear_int8(%15, %12, %10, %10, %10, %4, %9, %3, %8, %8, %6)
+  %21 : Tensor = vqt::linear_int8(%15, %12, %10, %10, %10, %4, %9, %3, %8, %8, %6, %4, %10, %10, %10, %3, %8, %9)
   %22 : (Tensor, Tensor) = prim::TupleConstruct(%21, %17)
   return (%22)
 )");

@@ -249,7 +249,7 @@ TEST(Config, DefaultsWrittenOutAreNoContradiction) {
       error_of(R"({"quant_type": "int8_per_channel_sym", "bits": 8, "symmetric": true, "per_channel": true,
       "skip_first_last": true, "activation": "dynamic", "activation_symmetric": false, "calibration_samples": 100,
       "calibration_method": "minmax", "device": "cpu", "sensitive_layers": ["attention", "head"], "sensitive_bits": 8,
-      "normal_bits": 4, "ignore": [], "convolutions": "float", "algorithms": [], "overrides": [], "name": ""})"),
+      "normal_bits": 4, "ignore": [], "convolutions": "float", "algorithms": [], "fusions": ["all"], "overrides": [], "name": ""})"),
       "no error");
 }
 
@@ -303,6 +303,12 @@ TEST(Config, ErrorsSayWhereWhatWasExpectedAndWhatCame) {
        "q.json: algorithms: expected one of smoothquant, hadamard, gptq, bias_correction, got \"gtpq\"; "
        "nearest: "
        "gptq"},
+      {R"({"fusions": ["rotary", "layernorm"]})",
+       "q.json: fusions: expected one of all, none, activation, residual, rotary, shared_input, layer_norm, "
+       "static_output, got \"layernorm\"; nearest: layer_norm"},
+      {R"({"fusions": ["rotary", "none"]})",
+       "q.json: fusions: expected names of fusions, or all or none alone, got \"rotary,none\""},
+      {R"({"fusions": "all"})", "q.json: fusions: expected a list of strings, got \"all\""},
       // fields
       {R"({"bit": 8})", "q.json: bit: no such field; nearest: bits"},
       {R"({"Bits": 8})", "q.json: Bits: no such field; nearest: bits"},
@@ -613,6 +619,27 @@ TEST(Flags, AChangedPresetSaysSoInItsName) {
   EXPECT_EQ(with_flags(production, {{"bits", {"4"}}, {"name", {"small"}}}).display_name(), "small");
 }
 
+// ---- fusions
+TEST(Config, FusionsAreAllUnlessSomeAreNamed) {
+  const auto chosen = [](const std::string& json) {
+    return chosen_fusions(QuantizationConfig::from_json(json));
+  };
+  const std::vector<std::string> all = {"activation",   "residual",   "rotary",
+                                        "shared_input", "layer_norm", "static_output"};
+  EXPECT_EQ(chosen("{}"), all);
+  EXPECT_EQ(chosen(R"({"fusions": ["all"]})"), all);
+  EXPECT_THAT(chosen(R"({"fusions": ["none"]})"), testing::IsEmpty());
+  EXPECT_THAT(chosen(R"({"fusions": []})"), testing::IsEmpty());
+  EXPECT_THAT(chosen(R"({"fusions": ["rotary", "activation", "rotary"]})"),
+              testing::ElementsAre("activation", "rotary"));
+  EXPECT_THAT(chosen_fusions(with_flags({}, {{"fusions", {"layer_norm,residual"}}})),
+              testing::ElementsAre("residual", "layer_norm"));
+  QuantizationConfig changed = QuantizationConfig::preset("production");
+  apply_flags(changed, {{"fusions", {"none"}}});
+  EXPECT_EQ(changed.name, "production fusions=none");
+  EXPECT_EQ(chosen_fusions(QuantizationConfig::from_json(changed.to_json())), std::vector<std::string>{});
+}
+
 // ---- the field list itself
 TEST(Fields, TheListIsComplete) {
   std::vector<std::string> names;
@@ -625,7 +652,7 @@ TEST(Fields, TheListIsComplete) {
                                           "group_size", "skip_first_last", "activation",
                                           "activation_symmetric", "calibration_samples", "calibration_method",
                                           "device", "sensitive_layers", "sensitive_bits", "normal_bits",
-                                          "ignore", "convolutions", "algorithms", "overrides"));
+                                          "ignore", "convolutions", "algorithms", "fusions", "overrides"));
 }
 
 // The defaults that --help prints are the ones a config has.

@@ -48,7 +48,8 @@ TEST(RewriteLinear, DynamicKeepsTheBiasAndNamesNoRange) {
       %0 : int = prim::Constant[value=0]()
       %1 : int = prim::Constant[value=0]()
       %end : int = prim::Constant[value=-1]()
-      %y : Tensor = vqt::linear_int8(%c, %q, %b, %none, %none, %dynamic, %false, %zero, %0, %1, %end)
+      %no : str = prim::Constant[value="none"]()
+      %y : Tensor = vqt::linear_int8(%c, %q, %b, %none, %none, %dynamic, %false, %zero, %0, %1, %end, %no, %none, %none, %none, %zero, %0, %false)
       %z : Tensor = aten::tanh(%y)
       return (%z))"));
 }
@@ -67,7 +68,10 @@ TEST(RewriteLinear, StaticCarriesItsRangeAndRows) {
       %zero : int = prim::Constant[value=0]()
       %begin : int = prim::Constant[value=16]()
       %end : int = prim::Constant[value=32]()
-      %y : Tensor = vqt::linear_int8(%c, %q, %b, %none, %none, %static, %true, %scale, %zero, %begin, %end)
+      %no : str = prim::Constant[value="none"]()
+      %f0 : float = prim::Constant[value=0.]()
+      %false : bool = prim::Constant[value=0]()
+      %y : Tensor = vqt::linear_int8(%c, %q, %b, %none, %none, %static, %true, %scale, %zero, %begin, %end, %no, %none, %none, %none, %f0, %zero, %false)
       %z : Tensor = aten::tanh(%y)
       return (%z))"));
 }

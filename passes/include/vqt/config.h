@@ -47,6 +47,7 @@ struct QuantizationConfig : SchemeFields {
   std::vector<std::string> ignore;
   std::string convolutions = "float";
   std::vector<std::string> algorithms;
+  std::vector<std::string> fusions = {"all"};
   std::vector<Override> overrides;
 
   // For error messages, no fields: the file or flag everything came from, and single fields that came from
@@ -69,6 +70,8 @@ Scheme resolve_scheme(const QuantizationConfig& config, bool sensitive = false);
 // An override: base with the given fields put over it, what they leave open derived again (4 bits: groups,
 // ...).
 Scheme derive_scheme(const Scheme& base, const SchemeFields& given);
+// The names in fusions, with all and none resolved, in the order of docs/config.md.
+std::vector<std::string> chosen_fusions(const QuantizationConfig& config);
 // "int8_per_channel_sym" and so on; int4_group for every scheme of 4 bits.
 std::string quant_type_of(const Scheme& scheme);
 

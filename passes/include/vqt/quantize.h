@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "vqt/config.h"
+#include "vqt/fusion_count.h"
 #include "vqt/plan.h"
 #include "vqt/site.h"
 
@@ -39,6 +40,7 @@ struct SiteReport {
 struct Report {
   QuantizationConfig config;
   std::vector<SiteReport> sites;
+  std::vector<FusionCount> fusions_made;  // one for each that config.fusions asks for
   std::vector<std::string> warnings;
 };
 

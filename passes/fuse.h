@@ -1,0 +1,17 @@
+// All fusions on a whole model.
+#pragma once
+
+#include <torch/csrc/jit/api/module.h>
+
+#include <string>
+#include <vector>
+
+#include "vqt/fusion_count.h"
+
+namespace vqt {
+
+// Runs the fusions of these names on the root's methods of a model whose linears are quantized. Says of each
+// how many it made; without names the model stays as it is.
+std::vector<FusionCount> fuse(const torch::jit::Module& model, const std::vector<std::string>& names);
+
+}  // namespace vqt
