@@ -9,8 +9,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -80,11 +80,14 @@ def measure_isa(results: dict[str, Any], args: argparse.Namespace) -> None:
 
 
 def in_folder(work: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
-    """Archives of gigabytes live in artifacts/ while they are needed and are gone whatever happens."""
-    base = machine.ROOT / "artifacts"
-    base.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=base) as folder:
-        return work(Path(folder))
+    """Archives of gigabytes live here while they are needed and are gone whatever happens, at the latest next time."""
+    folder = machine.ROOT / "artifacts/bench-work"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        return work(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def measure_model(results: dict[str, Any], args: argparse.Namespace) -> None:

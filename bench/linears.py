@@ -18,7 +18,8 @@ SHAPES = [
 ROWS = [1, 4, 16, 197, 1374, 2748]
 TURNS = {1: 25, 4: 25, 16: 20, 197: 9, 1374: 4, 2748: 3}
 SECONDS = 14.0  # for one shape and number of rows, after which two turns are enough
-GIVE_UP = 5.0  # times float32's time: a peer that takes more is not run with more rows
+# A peer that takes more than this many times float32's time, and that long, is not run with more rows.
+GIVE_UP, GIVE_UP_SECONDS = 5.0, 0.02
 
 Say = Callable[[str], None]
 
@@ -92,7 +93,8 @@ def measure_shape(
         begin = time.perf_counter()
         best = timing.in_turns(runs, turns.get(m, 5), seconds)
         for key, taken in best.items():
-            if not peers.ALL[key].ours and taken > GIVE_UP * best.get("float32", taken):
+            slow = taken > GIVE_UP_SECONDS and taken > GIVE_UP * best.get("float32", taken)
+            if slow and not peers.ALL[key].ours:
                 dropped[key] = f"not run: more than {GIVE_UP:g} times float32's time with {m} rows"
                 built.pop(key, None)
         entries.append({"k": k, "n": n, "m": m, "seconds": best, "notes": notes, "copies": count})

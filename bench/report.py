@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -226,4 +227,4 @@ def page(results: Results, plots: dict[str, str]) -> str:
     taken = results.get("durations", {})
     if taken:
         lines += ["## Duration", "", ", ".join(f"{part} {s:.0f} s" for part, s in taken.items()) + f"; {sum(taken.values()):.0f} s in all.", ""]
-    return "\n".join(lines).rstrip() + "\n"
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip() + "\n"

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from bench import sweep, timing
+from bench import linears, peers, sweep, timing
 
 
 def test_all_run_in_turns_on_the_copies_in_order() -> None:
@@ -44,3 +44,26 @@ def test_geometric_mean_by_hand() -> None:
 def test_buckets_compare_with_the_best_smaller_number_of_rows() -> None:
     ratios = sweep.buckets({1: 4.0, 2: 4.0, 3: 7.5, 4: 7.2})  # a row: 4, 2, 2.5, 1.8
     assert ratios == {2: pytest.approx(0.5), 3: pytest.approx(1.25), 4: pytest.approx(0.9)}
+
+
+def test_a_slow_peer_is_dropped_and_others_go_on() -> None:
+    class Slow(peers.TorchFloat):
+        key, label = "ort_int8", "slow"
+
+        def bind(self, x):  # noqa: ANN001, ANN201
+            return lambda turn: time.sleep(0.03)
+
+    class Missing(peers.TorchFloat):
+        key, label = "torchao", "missing"
+
+        def __init__(self, *args: object) -> None:
+            raise ModuleNotFoundError("No module named 'missing'")
+
+    def chosen(rows: int) -> list[type[peers.Peer]]:
+        return [peers.TorchFloat, Slow, Missing]
+
+    few, many = linears.measure_shape(32, 16, [1, 2], 1, 1 << 20, lambda text: None, chosen, {1: 1, 2: 1})
+    assert set(few["seconds"]) == {"float32", "ort_int8"}
+    assert few["notes"] == {"torchao": "ModuleNotFoundError: No module named 'missing'"}
+    assert set(many["seconds"]) == {"float32"}
+    assert many["notes"]["ort_int8"].startswith("not run: more than 5 times float32's time with 1 rows")
