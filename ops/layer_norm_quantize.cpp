@@ -1,20 +1,17 @@
 // LayerNorm over the last dimension, whose rows are quantized before they leave the first cache: the input of
 // an integer linear without the float tensor in between.
-#include <ATen/ops/empty.h>
 #include <torch/library.h>
 
 #include <algorithm>
 #include <string>
 
-#include "check.h"
-#include "cpu/activation.h"
 #include "cpu/layer_norm_kernel.h"
 #include "cpu/quantize_per_token_kernel.h"
 #include "cpu/scratch.h"
 #include "kernel_scope.h"
-#include "linear_integer.h"
 #include "norm_args.h"
 #include "parallel.h"
+#include "quantize_activation.h"
 
 namespace vqt {
 namespace {
@@ -42,7 +39,7 @@ at::Tensor layer_norm_quantize_meta(const at::Tensor& x, const OptionalTensor& w
                                     bool symmetric, double x_scale, int64_t x_zero_point) {
   check_args(x, weight, bias, eps, activation, symmetric, x_scale, x_zero_point);
   c10::SymDimVector sizes(x.sym_sizes());
-  sizes.back() = (sizes.back() + 7) / 8 * 8 + 12;  // activation_bytes_per_row
+  sizes.back() = activation_bytes(sizes.back());
   return x.new_empty_symint(sizes, at::kByte);
 }
 
@@ -57,19 +54,16 @@ at::Tensor layer_norm_quantize_cpu(const at::Tensor& x, const OptionalTensor& we
                                    bool symmetric, double x_scale, int64_t x_zero_point) {
   const KernelScope scope;
   const ActivationArgs args = check_args(x, weight, bias, eps, activation, symmetric, x_scale, x_zero_point);
-  const int64_t k = x.size(-1), m = c10::multiply_integers(x.sizes().slice(0, x.dim() - 1));
-  c10::DimVector sizes(x.sizes());
-  sizes.back() = cpu::activation_bytes_per_row(k);
-  const at::Tensor out = at::empty(sizes, x.options().dtype(at::kByte));
-  at::Tensor values = x.to(at::kFloat).reshape({m, k});
+  const at::Tensor out = empty_activation(x.sizes());
+  const int64_t k = x.size(-1);
+  const cpu::ActivationRows rows = activation_view(out, k);
+  at::Tensor values = x.to(at::kFloat).reshape({rows.rows, k});
   if (values.stride(1) != 1) values = values.contiguous();
   const NormParameters parameters(weight, bias, eps);
 
   const cpu::Isa isa = cpu::best_isa();
   const cpu::LayerNormFn normalize = cpu::layer_norm_kernel(isa);
   const cpu::QuantizeRowsFn quantize = cpu::quantize_rows_kernel(isa);
-  const int64_t tile = cpu::activation_tile(isa);
-  const cpu::ActivationRows rows = cpu::activation_rows(out.mutable_data_ptr<uint8_t>(), m, k, tile);
   cpu::LayerNorm norm_job;
   norm_job.x = values.const_data_ptr<float>();
   norm_job.x_stride = values.stride(0);
@@ -82,11 +76,11 @@ at::Tensor layer_norm_quantize_cpu(const at::Tensor& x, const OptionalTensor& we
   quantize_job.static_scale = args.scale;
   quantize_job.static_zero = args.zero;
 
-  const int64_t grain = std::max<int64_t>(tile, kValuesPerTask / std::max<int64_t>(k, 1));
-  at::parallel_for(0, m, grain, [&](int64_t begin, int64_t end) {
+  const int64_t grain = std::max<int64_t>(rows.tile, kValuesPerTask / std::max<int64_t>(k, 1));
+  at::parallel_for(0, rows.rows, grain, [&](int64_t begin, int64_t end) {
     cpu::LayerNorm norm = norm_job;
     cpu::QuantizeRows job = quantize_job;
-    norm.y = static_cast<float*>(cpu::scratch(tile * k * sizeof(float)));
+    norm.y = static_cast<float*>(cpu::scratch(rows.tile * k * sizeof(float)));
     job.x = norm.y;
     const int64_t last = rows.first(end);
     for (int64_t row = rows.first(begin); row < last; row += job.out.rows) {
