@@ -1,10 +1,9 @@
 // y = x W^T + b with 16-bit weights (symmetric, a scale a tensor or a row). The products are float32: 16 bits
-// save space, not time.
+// save space, and time where few rows of x make memory the limit.
 #include <ATen/core/Tensor.h>
 #include <torch/library.h>
 
 #include "check.h"
-#include "cpu/quantize_kernel.h"
 #include "kernel_scope.h"
 #include "pack_weight.h"
 #include "weight_only.h"
@@ -54,27 +53,13 @@ at::Tensor linear_int16_cpu(const at::Tensor& x, const at::Tensor& weight,
     check_x(kOp, x, packed.header.k);
     const RowSlice rows = check_rows(kOp, row_begin, row_end, packed.header.n);
     check_bias(kOp, bias, rows.size());
-    const auto dequantize = [&](int64_t begin, int64_t end, float* out) {
-      cpu::dequantize_packed(packed.block, begin, end, out);
-    };
-    return weight_only_linear(x, rows.begin, rows.end, dequantize, bias);
+    return weight_only_linear(x, packed, rows, bias);
   }
   check_canonical(weight, scale);
   check_x(kOp, x, weight.size(1));
   const RowSlice rows = check_rows(kOp, row_begin, row_end, weight.size(0));
   check_bias(kOp, bias, rows.size());
-  const at::Tensor values = weight.contiguous(), scales = scale->contiguous();
-  cpu::Quantized q;
-  q.n = weight.size(0);
-  q.k = weight.size(1);
-  q.run = scales.numel() == 1 ? std::max<int64_t>(q.n * q.k, 1) : q.k;
-  q.bits = 16;
-  q.scale = scales.const_data_ptr<float>();
-  const int16_t* data = values.const_data_ptr<int16_t>();
-  const auto dequantize = [&](int64_t begin, int64_t end, float* out) {
-    cpu::dequantize_rows(q, data, begin, end, out);
-  };
-  return weight_only_linear(x, rows.begin, rows.end, dequantize, bias);
+  return weight_only_linear(x, weight, *scale, rows, bias);
 }
 
 }  // namespace

@@ -68,13 +68,10 @@ at::Tensor compose(const LinearCase& c, const LinearArgs& args, at::Tensor y) {
 
 at::Tensor linear_float(const PackedBlock& weight, const at::Tensor& x, const LinearCase& c,
                         const LinearArgs& args) {
-  const auto dequantize = [&](int64_t begin, int64_t end, float* out) {
-    cpu::dequantize_packed(weight.block, begin, end, out);
-  };
   const bool plain = c.post_op == cpu::PostOp::kNone && !args.gamma.has_value() &&
                      !args.residual.has_value() && !c.quantized_y;
   const at::Tensor values = plain ? x : x.to(at::kFloat);  // one rounding to x's dtype, at the end
-  const at::Tensor y = weight_only_linear(values, c.rows.begin, c.rows.end, dequantize, args.bias);
+  const at::Tensor y = weight_only_linear(values, weight, c.rows, args.bias);
   return plain ? y : compose(c, args, y);
 }
 

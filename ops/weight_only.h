@@ -1,19 +1,23 @@
-// y = x W^T + b in float32 with a weight that is only ever float a block of rows at a time.
+// y = x W^T + b in float32 with a weight that is only ever float a block at a time: a panel in a kernel of
+// our own (cpu/weight_only_kernel.h), or, where there is none, 4 MB of rows and torch's product.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
-#include <functional>
 #include <optional>
+
+#include "check.h"
+#include "pack_weight.h"
 
 namespace vqt {
 
-// Writes rows [begin, end) of the weight as float32 [end - begin][k]. Called from several threads at once.
-using DequantizeRows = std::function<void(int64_t begin, int64_t end, float* out)>;
+// x: float [..., k] of any dtype; the result has x's dtype and rows.size() columns. rows: of the weight.
+// bias: float, or null.
+at::Tensor weight_only_linear(const at::Tensor& x, const PackedBlock& weight, RowSlice rows,
+                              const std::optional<at::Tensor>& bias);
 
-// x: float [..., k] of any dtype; the result has x's dtype and row_end - row_begin columns. bias: float, or
-// null.
-at::Tensor weight_only_linear(const at::Tensor& x, int64_t row_begin, int64_t row_end,
-                              const DequantizeRows& dequantize_rows, const std::optional<at::Tensor>& bias);
+// weight: int16 [n, k]; scale: [1] or [n].
+at::Tensor weight_only_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& scale,
+                              RowSlice rows, const std::optional<at::Tensor>& bias);
 
 }  // namespace vqt
