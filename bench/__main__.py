@@ -1,7 +1,7 @@
 """python -m bench: everything docs/benchmarks tells, on this machine, in one process. `make bench` calls it.
 
-    python -m bench [--quick] [--only PART ...] [--out DIR] [--threads 2]
-    python -m bench --render docs/benchmarks/cpu-NAME.json      # page and plots again, nothing measured
+python -m bench [--quick] [--only PART ...] [--out DIR] [--threads 2]
+python -m bench --render docs/benchmarks/cpu-NAME.json      # page and plots again, nothing measured
 """
 
 from __future__ import annotations
@@ -137,12 +137,20 @@ def replace(path: Path, text: str) -> None:
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Speed of vqt and its peers on this machine.")
     parser.add_argument("--quick", action="store_true", help="tiny shapes, to see that everything works (a minute)")
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="parts to measure; others stay as they are in OUT")
-    parser.add_argument("--out", type=Path, help="folder for page, plots and JSON (default docs/benchmarks; artifacts/bench with --quick)")
+    parser.add_argument(
+        "--only", nargs="+", choices=PARTS, default=list(PARTS), help="parts to measure; others stay as they are in OUT"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="folder for page, plots and JSON (default docs/benchmarks; artifacts/bench with --quick)",
+    )
     parser.add_argument("--threads", type=int, default=2, help="of every runtime (default 2)")
     parser.add_argument("--render", type=Path, metavar="JSON", help="write the page and plots of an earlier run again")
     args = parser.parse_args(argv)
-    args.out = args.out or (args.render.parent if args.render else machine.ROOT / ("artifacts/bench" if args.quick else "docs/benchmarks"))
+    args.out = args.out or (
+        args.render.parent if args.render else machine.ROOT / ("artifacts/bench" if args.quick else "docs/benchmarks")
+    )
     return args
 
 

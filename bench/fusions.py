@@ -1,6 +1,6 @@
 """What each fusion gains: a model of VGGT-1B's widths with few blocks, quantized with one fusion left out at a time.
 
-    python -m bench.fusions FOLDER [--threads 2 --height 392 --width 518 --turns 5 --config JSON]     # prints JSON
+python -m bench.fusions FOLDER [--threads 2 --height 392 --width 518 --turns 5 --config JSON]     # prints JSON
 """
 
 from __future__ import annotations
@@ -43,7 +43,17 @@ def gains(folder: Path, threads: int, size: tuple[int, int], turns: int, config:
     sizes.write_text(json.dumps(config))
     result: dict[str, Any] = {"fusions": names, "height": size[0], "width": size[1], "schemes": {}}
     try:
-        export = [sys.executable, "examples/vggt/export.py", "--random", "--seed", "0", "--config", sizes, "-o", archive]
+        export = [
+            sys.executable,
+            "examples/vggt/export.py",
+            "--random",
+            "--seed",
+            "0",
+            "--config",
+            sizes,
+            "-o",
+            archive,
+        ]
         model.run(export)
         torch.set_num_threads(threads)
         source = torch.jit.load(str(archive)).eval()

@@ -1,6 +1,6 @@
 """Forced instruction sets: int8 and float32 in a process of its own under VQT_ISA.
 
-    VQT_ISA=avx2 python -m bench.isa --threads 2 --rows 1374
+VQT_ISA=avx2 python -m bench.isa --threads 2 --rows 1374
 """
 
 from __future__ import annotations

@@ -18,7 +18,10 @@ Say = Callable[[str], None]
 PRESETS = ("production", "mobile")
 # What docs/benchmarks/README.md recommends for a process that runs forwards; the same for every model compared.
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": "1048576", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
-_MALLOC_NAMES = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "MALLOC_MMAP_MAX_", "GLIBC_TUNABLES")
+# What __main__ or the caller set for other ends: a forward runs as a user's does.
+_NOT_INHERITED = (
+    "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "MALLOC_MMAP_MAX_", "GLIBC_TUNABLES", "GOMP_SPINCOUNT",
+)  # fmt: skip
 NEEDED_MEMORY = 14 << 30
 NEEDED_DISK = 10 << 30
 
@@ -29,7 +32,7 @@ class PartError(Exception):
 
 def run(command: Sequence[str | Path], env: dict[str, str] | None = None, timeout: float = 400) -> str:
     """Standard output of a command at the repository's root."""
-    clean = {k: v for k, v in os.environ.items() if k not in _MALLOC_NAMES}
+    clean = {k: v for k, v in os.environ.items() if k not in _NOT_INHERITED}
     try:
         done = subprocess.run(
             list(map(str, command)), cwd=machine.ROOT, capture_output=True, text=True, timeout=timeout,
@@ -43,13 +46,22 @@ def run(command: Sequence[str | Path], env: dict[str, str] | None = None, timeou
     return done.stdout
 
 
-def forward(archive: Path, threads: int, env: dict[str, str], forwards: int = 2, profile: bool = False, size: Sequence[int] = (392, 518)) -> dict[str, Any]:
+def forward(
+    archive: Path,
+    threads: int,
+    env: dict[str, str],
+    forwards: int = 2,
+    profile: bool = False,
+    size: Sequence[int] = (392, 518),
+) -> dict[str, Any]:
     flags = ["--threads", threads, "--forwards", forwards, "--height", size[0], "--width", size[1]]
     command = [sys.executable, "-m", "bench.forward", archive, *map(str, flags), *(["--profile"] if profile else [])]
     return json.loads(run(command, env).splitlines()[-1])
 
 
-def whole(folder: Path, threads: int, say: Say, config: Path | None = None, size: Sequence[int] = (392, 518)) -> dict[str, Any]:
+def whole(
+    folder: Path, threads: int, say: Say, config: Path | None = None, size: Sequence[int] = (392, 518)
+) -> dict[str, Any]:
     """{models: {name: {seconds, peak, plain_peak, plain_seconds, kinds, bytes, quantize_seconds}}, ...}; archives are deleted."""
     if config is None:
         free = int(next(line.split()[1] for line in open("/proc/meminfo") if line.startswith("MemAvailable"))) * 1024
@@ -58,7 +70,14 @@ def whole(folder: Path, threads: int, say: Say, config: Path | None = None, size
         if shutil.disk_usage(folder).free < NEEDED_DISK:
             raise PartError(f"VGGT-1B: needs {NEEDED_DISK >> 30} GiB of disk in {folder}")
     archives = {"float32": folder / "float32.pt"}
-    result: dict[str, Any] = {"models": {}, "malloc": MALLOC, "frames": 2, "height": size[0], "width": size[1], "notes": []}
+    result: dict[str, Any] = {
+        "models": {},
+        "malloc": MALLOC,
+        "frames": 2,
+        "height": size[0],
+        "width": size[1],
+        "notes": [],
+    }
     try:
         say("model: exporting random weights, seed 0")
         export = [sys.executable, "examples/vggt/export.py", "--random", "--seed", "0", "-o", archives["float32"]]
@@ -69,7 +88,17 @@ def whole(folder: Path, threads: int, say: Say, config: Path | None = None, size
             if name != "float32":
                 archives[name] = folder / f"{name}.pt"
                 try:
-                    run(["build/bin/vqt-quantize", archives["float32"], "-o", archives[name], "--preset", name, "--quiet"])
+                    run(
+                        [
+                            "build/bin/vqt-quantize",
+                            archives["float32"],
+                            "-o",
+                            archives[name],
+                            "--preset",
+                            name,
+                            "--quiet",
+                        ]
+                    )
                 except PartError as error:
                     result["notes"].append(f"{name}: {error}")
                     continue

@@ -110,7 +110,13 @@ class OursWeightInt8(Ours):
 
 
 class OursWeightInt4(Ours):
-    key, label, bits, scheme, activation = "vqt_w4", "vqt int4 g128 weights, float x", 4, (4, True, "group", 128), "none"
+    key, label, bits, scheme, activation = (
+        "vqt_w4",
+        "vqt int4 g128 weights, float x",
+        4,
+        (4, True, "group", 128),
+        "none",
+    )
 
 
 class TorchDynamic(Peer):

@@ -86,7 +86,9 @@ def sweep(results: Results, path: Path) -> bool:
     figure, axes = _axes()
     for key, times in every["seconds"].items():
         rows = sorted(map(int, times))
-        axes.plot(rows, [times[str(m)] / m * 1e6 for m in rows], linewidth=1, color=_COLOURS[key], label=peers.ALL[key].label)
+        axes.plot(
+            rows, [times[str(m)] / m * 1e6 for m in rows], linewidth=1, color=_COLOURS[key], label=peers.ALL[key].label
+        )
     same = [e for e in data.get("few", []) if (e["k"], e["n"]) == (every["k"], every["n"])]
     best = [(e["m"], f[1] / e["m"] * 1e6) for e in same if (f := targets.fastest(e, targets.INT8_PEERS))]
     if best:

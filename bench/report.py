@@ -48,7 +48,9 @@ def means(results: Results, keys: Sequence[str]) -> list[str]:
     return table(["time relative to torch float32, geometric mean", *(f"M = {m}" for m in rows), "error"], body)
 
 
-def per_shape(results: Results, rows: Iterable[int], keys: Sequence[str], ours: str, others: Sequence[str], rate: float) -> list[str]:
+def per_shape(
+    results: Results, rows: Iterable[int], keys: Sequence[str], ours: str, others: Sequence[str], rate: float
+) -> list[str]:
     body = []
     shown = [k for k in keys if any(k in e["seconds"] for e in targets.entries(results, rows))]
     for e in targets.entries(results, rows):
@@ -60,7 +62,14 @@ def per_shape(results: Results, rows: Iterable[int], keys: Sequence[str], ours: 
             targets.name(e), number(e["seconds"].get("float32", 0) * 1e3, 3), *(number(relative(e, k)) for k in shown),
             peers.ALL[best[0]].label if best else "", number(lead), number(part),
         ])  # fmt: skip
-    head = ["M x K -> N", "float32 ms", *(peers.ALL[k].label for k in shown), "fastest peer", "peer / ours", "share of rate"]
+    head = [
+        "M x K -> N",
+        "float32 ms",
+        *(peers.ALL[k].label for k in shown),
+        "fastest peer",
+        "peer / ours",
+        "share of rate",
+    ]
     return table(head, body)
 
 
@@ -107,19 +116,38 @@ def linears(results: Results, plots: dict[str, str]) -> list[str]:
     if not targets.entries(results):
         return []
     rate = results.get("rates", {}).get("register", 0.0)
-    lines = ["## int8 linears", "", "float32 in, float32 out, bias, quantizing x included. Smaller is better up to `peer / ours`, there and after larger.", ""]
+    lines = [
+        "## int8 linears",
+        "",
+        "float32 in, float32 out, bias, quantizing x included. Smaller is better up to `peer / ours`, there and after larger.",
+        "",
+    ]
     lines += means(results, _INT8)
-    lines += ["*error*: relative error (Frobenius) of 16 x 1024 -> 1024 on random numbers against float64. \\*: not all shapes ran.", ""]
+    lines += [
+        "*error*: relative error (Frobenius) of 16 x 1024 -> 1024 on random numbers against float64. \\*: not all shapes ran.",
+        "",
+    ]
     for title, rows in (("Many rows", targets.LARGE), ("Few rows", (1, 4, 16))):
         lines += [f"### {title}", "", *per_shape(results, rows, _INT8, "vqt_int8", targets.INT8_PEERS, rate)]
     if product := results.get("product", {}).get("int8"):
-        lines += ["### The product alone", "", "Quantized x in, int32 sums kept; share of the register-only rate of the same run.", ""]
+        lines += [
+            "### The product alone",
+            "",
+            "Quantized x in, int32 sums kept; share of the register-only rate of the same run.",
+            "",
+        ]
         lines += table(["M x K -> N", "share"], [[targets.name(p), number(p["share"], 3)] for p in product])
     if "roofline" in plots:
         lines += [f"![Linears against the machine's limits]({plots['roofline']})", ""]
     lines += ["## int4 linears", "", *means(results, _INT4)]
     lines += per_shape(results, (1, 4, 16, 197, 1374, 2748), _INT4, "vqt_int4_g128", targets.INT4_PEERS, rate)
-    lines += ["## Weights alone quantized", "", "`activation = none`: x stays float32.", "", *means(results, ["vqt_w8", "vqt_w4"])]
+    lines += [
+        "## Weights alone quantized",
+        "",
+        "`activation = none`: x stays float32.",
+        "",
+        *means(results, ["vqt_w8", "vqt_w4"]),
+    ]
     return lines
 
 
@@ -181,14 +209,27 @@ def model(results: Results, plots: dict[str, str]) -> list[str]:
             name, f"{m['bytes'] / 1e6:,.0f}", number(m["seconds"]), gain[0], number(m["peak"] / 2**30), gain[1],
             number(m.get("plain_peak", 0) / 2**30), number(m.get("plain_seconds", 0)), number(m.get("quantize_seconds"), 0),
         ])  # fmt: skip
-    head = ["model", "archive MB", "seconds", "times float32", "peak GiB", "of float32's", "plain: peak GiB", "plain: s", "quantizing s"]
+    head = [
+        "model",
+        "archive MB",
+        "seconds",
+        "times float32",
+        "peak GiB",
+        "of float32's",
+        "plain: peak GiB",
+        "plain: s",
+        "quantizing s",
+    ]
     lines += table(head, body)
     if "model" in plots:
         lines += [f"![Seconds by kind of op]({plots['model']})", ""]
     shown = {name: m for name, m in models.items() if m.get("kinds")}
     kinds = [[kind, *(number(m["kinds"].get(kind)) for m in shown.values())] for kind in KINDS]
     lines += table(["seconds by kind of op", *shown], kinds)
-    lines += ["What other runtimes need for the same model, measured earlier on another machine: [README.md](README.md#whole-model-elsewhere).", ""]
+    lines += [
+        "What other runtimes need for the same model, measured earlier on another machine: [README.md](README.md#whole-model-elsewhere).",
+        "",
+    ]
     return lines
 
 
@@ -203,7 +244,9 @@ def fusions(results: Results) -> list[str]:
         whole = seconds.get("all")
         for variant, taken in seconds.items():
             gain = number(taken / whole, 3) if whole and variant.startswith(("without", "none")) else ""
-            body.append([variant, number(taken, 3), gain, number(seconds["float32"] / taken) if "float32" in seconds else ""])
+            body.append(
+                [variant, number(taken, 3), gain, number(seconds["float32"] / taken) if "float32" in seconds else ""]
+            )
         lines += table([f"{scheme} activations", "seconds", "gain", "times float32"], body)
         lines += [f"- {variant}: {text}" for variant, text in found.get("notes", {}).items()]
     return [*lines, ""]
@@ -219,12 +262,28 @@ def page(results: Results, plots: dict[str, str]) -> str:
     if results.get("quick"):
         lines += ["**A quick run on small shapes, to see that everything works: not a measurement.**", ""]
     lines += environment(results)
-    lines += ["## Wanted and measured", "", "Points as in [README.md](README.md#what-is-wanted). Ratios of speed: larger is better.", ""]
+    lines += [
+        "## Wanted and measured",
+        "",
+        "Points as in [README.md](README.md#what-is-wanted). Ratios of speed: larger is better.",
+        "",
+    ]
     lines += target_table(results)
-    lines += [*linears(results, plots), *sweep(results, plots), *forced(results), *model(results, plots), *fusions(results)]
+    lines += [
+        *linears(results, plots),
+        *sweep(results, plots),
+        *forced(results),
+        *model(results, plots),
+        *fusions(results),
+    ]
     if said := notes(results):
         lines += ["## What did not run", "", *said, ""]
     taken = results.get("durations", {})
     if taken:
-        lines += ["## Duration", "", ", ".join(f"{part} {s:.0f} s" for part, s in taken.items()) + f"; {sum(taken.values()):.0f} s in all.", ""]
+        lines += [
+            "## Duration",
+            "",
+            ", ".join(f"{part} {s:.0f} s" for part, s in taken.items()) + f"; {sum(taken.values()):.0f} s in all.",
+            "",
+        ]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip() + "\n"

@@ -76,7 +76,9 @@ def _linears(results: Results) -> list[Target]:
     vnni = "vnni" in results.get("environment", {}).get("isa", "")
     mean, least, worst = _over(entries(results, LARGE), lambda e: ahead(e, "vqt_int8", INT8_PEERS))
     targets = [
-        Target(1, "int8, 197 to 2748 rows: times the fastest peer of each shape, geometric mean", 1.08, mean, worst=worst),
+        Target(
+            1, "int8, 197 to 2748 rows: times the fastest peer of each shape, geometric mean", 1.08, mean, worst=worst
+        ),
         Target(1, "the same, the worst shape", 1.0, least, worst=worst),
     ]
     product = [p["share"] for p in results.get("product", {}).get("int8", []) if p.get("share")]
@@ -93,7 +95,9 @@ def _linears(results: Results) -> list[Target]:
     few = entries(results, (1, 4, 16))
     for group in (128, 64):
         mean, _, worst = _over(few, lambda e: ahead(e, f"vqt_int4_g{group}", INT4_PEERS))
-        targets.append(Target(3, f"int4 g{group}, 1, 4 and 16 rows: times the faster int4 g128 peer", 1.05, mean, worst=worst))
+        targets.append(
+            Target(3, f"int4 g{group}, 1, 4 and 16 rows: times the faster int4 g128 peer", 1.05, mean, worst=worst)
+        )
         mean, _, worst = _over(few, lambda e: ahead(e, f"vqt_int4_g{group}", ["vqt_int8"]))
         targets.append(Target(3, f"int4 g{group}, 1, 4 and 16 rows: times our int8", 1.4, mean, worst=worst))
     return targets

@@ -116,12 +116,35 @@ def row(page: str, *starts: str) -> list[str]:
 def test_numbers_stand_where_they_belong() -> None:
     page = report.page(RESULTS, {"model": "cpu-made-up-model.png"})
     assert page.startswith("# made-up\n")
-    assert row(page, "197 x 1000 -> 1000", "1.000")[2:] == ["0.25", "0.50", "0.60", "ONNX Runtime DynamicQuantizeMatMul", "2.00", "0.79"]
-    assert row(page, "1374 x 1000 -> 1000", "6.750", "0.22")[3:] == ["0.44", "0.20", "torch.ao quantize_dynamic", "0.90", "0.92"]
+    assert row(page, "197 x 1000 -> 1000", "1.000")[2:] == [
+        "0.25",
+        "0.50",
+        "0.60",
+        "ONNX Runtime DynamicQuantizeMatMul",
+        "2.00",
+        "0.79",
+    ]
+    assert row(page, "1374 x 1000 -> 1000", "6.750", "0.22")[3:] == [
+        "0.44",
+        "0.20",
+        "torch.ao quantize_dynamic",
+        "0.90",
+        "0.92",
+    ]
     # columns: M = 1, 197, 1374, error; quantize_dynamic was not run at 1
     assert row(page, "vqt int8", "0.30") == ["vqt int8", "0.30", "0.25", "0.22", "0.76 %"]
     assert row(page, "torch.ao quantize_dynamic") == ["torch.ao quantize_dynamic", "", "0.60", "0.20", ""]
-    assert row(page, "production", "1,500") == ["production", "1,500", "12.00", "2.50", "4.00", "0.50", "7.00", "13.00", "16"]
+    assert row(page, "production", "1,500") == [
+        "production",
+        "1,500",
+        "12.00",
+        "2.50",
+        "4.00",
+        "0.50",
+        "7.00",
+        "13.00",
+        "16",
+    ]
     assert row(page, "linears") == ["linears", "20.00", "3.00"]
     assert row(page, "without rotary") == ["without rotary", "1.200", "1.200", "2.50"]
     assert row(page, "4 x 100 -> 100") == ["4 x 100 -> 100", "2", "3", "1.50"]

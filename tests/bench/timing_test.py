@@ -50,7 +50,7 @@ def test_a_slow_peer_is_dropped_and_others_go_on() -> None:
     class Slow(peers.TorchFloat):
         key, label = "ort_int8", "slow"
 
-        def bind(self, x):  # noqa: ANN001, ANN201
+        def bind(self, x):
             return lambda turn: time.sleep(0.03)
 
     class Missing(peers.TorchFloat):
