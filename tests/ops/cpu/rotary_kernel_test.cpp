@@ -41,8 +41,9 @@ Problem random_problem(int64_t part, int64_t axes, bool norm, uint32_t seed) {
   std::normal_distribution<float> normal;
   Problem p;
   p.batch = 2;
-  p.heads = 3;
-  p.tokens = 5;
+  const int64_t heads[] = {1, 3, 4, 7, 19};  // norms are taken four at a time, of at most 16
+  p.heads = heads[(part + seed) % 5];
+  p.tokens = 3;
   p.axes = axes;
   p.d = 2 * axes * part;
   p.norm = norm;
@@ -103,7 +104,7 @@ TEST_P(RotaryKernel, EqualsTheReferenceBitForBit) {
     for (uint32_t seed = 0; seed < 8; ++seed) {
       for (const bool norm : {false, true}) {
         const Problem p = random_problem(part, 1 + seed % 2, norm, seed);
-        ASSERT_TRUE(same_bits(run(GetParam(), p, seed), run(Isa::kRef, p)))
+        ASSERT_TRUE(same_bits(run(GetParam(), p, seed % 7), run(Isa::kRef, p)))
             << "part " << part << " seed " << seed << " norm " << norm;
       }
     }
