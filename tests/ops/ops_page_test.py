@@ -10,8 +10,9 @@ ops = torch.ops.vqt
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "ops.md").read_text()
 SCHEMAS = re.findall(r"^`(\w+\(.*\) -> .*)`$", PAGE, flags=re.MULTILINE)
 NAMES = [
-    "choose_qparams", "quantize", "dequantize", "quantize_per_token", "pack_weight", "unpack_weight",
-    "linear_int8", "linear_int4", "linear_int16", "observe",
+    "choose_qparams", "quantize", "dequantize", "quantize_per_token", "quantize_activation",
+    "layer_norm_quantize", "pack_weight", "unpack_weight",
+    "linear_int8", "linear_int4", "linear_int16", "rotary", "observe",
 ]  # fmt: skip
 
 
