@@ -158,12 +158,13 @@ void check_x(std::string_view op, const at::Tensor& x, const c10::SymInt& k) {
 
 RowSlice check_rows(std::string_view op, int64_t row_begin, int64_t row_end, int64_t n) {
   const int64_t end = row_end == -1 ? n : row_end;
-  const std::string rows = "a weight of " + std::to_string(n) + " rows";
+  const auto rows = [n] { return "a weight of " + std::to_string(n) + " rows"; };
   if (row_begin < 0 || row_begin > n) {
-    fail_value(op, "row_begin", "0 to " + std::to_string(n) + " for " + rows, std::to_string(row_begin));
+    fail_value(op, "row_begin", "0 to " + std::to_string(n) + " for " + rows(), std::to_string(row_begin));
   }
   if (end < row_begin || end > n) {
-    fail_value(op, "row_end", std::to_string(row_begin) + " to " + std::to_string(n) + " (or -1) for " + rows,
+    fail_value(op, "row_end",
+               std::to_string(row_begin) + " to " + std::to_string(n) + " (or -1) for " + rows(),
                std::to_string(row_end));
   }
   return {row_begin, end};

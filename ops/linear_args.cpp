@@ -103,9 +103,11 @@ ActivationArgs check_activation_args(std::string_view op, std::string_view activ
     return check_static(op, "x", symmetric, x_scale, x_zero_point, " with activation=\"static\"",
                         "activation_symmetric");
   }
-  const std::string expected = "0 with activation=" + quoted(activation) + " (only \"static\" uses it)";
-  if (x_scale != 0.0) fail_value(op, "x_scale", expected, std::to_string(x_scale));
-  if (x_zero_point != 0) fail_value(op, "x_zero_point", expected, std::to_string(x_zero_point));
+  if (x_scale != 0.0 || x_zero_point != 0) {
+    fail_value(op, x_scale != 0.0 ? "x_scale" : "x_zero_point",
+               "0 with activation=" + quoted(activation) + " (only \"static\" uses it)",
+               x_scale != 0.0 ? std::to_string(x_scale) : std::to_string(x_zero_point));
+  }
   return args;
 }
 
