@@ -90,49 +90,62 @@ class PanelBytes {
   Method method_;
   Rounding rounding_;
   __m512i after_;
-  __m128i bytes_[12] = {};
+  __m128i bytes_[kTileRows] = {};
 };
 
-// value(r): the scaled products of row `row` + r and the panel that begins at column c of W.
-template <class Value, class Store>
-inline void finish_rows(const Epilogue& e, int64_t row, int64_t rows, int64_t at, __mmask16 wanted,
-                        Value value, Store store) {
-  const __m512 none = _mm512_setzero_ps();
-  const __m512 bias = e.bias == nullptr ? none : _mm512_maskz_loadu_ps(wanted, e.bias + at);
-  const __m512 gamma = e.gamma == nullptr ? none : _mm512_maskz_loadu_ps(wanted, e.gamma + at);
-  for (int64_t r = 0; r < rows; ++r) {
-    __m512 v = value(r);
-    if (e.bias != nullptr) v = _mm512_add_ps(v, bias);
-    if (e.post_op == PostOp::kGelu) v = gelu(Vec{v}).v;
-    if (e.post_op == PostOp::kRelu) v = _mm512_max_ps(none, v);
-    if (e.gamma != nullptr) v = _mm512_mul_ps(gamma, v);
-    if (e.residual != nullptr) {
-      v = _mm512_add_ps(_mm512_maskz_loadu_ps(wanted, e.residual + (row + r) * e.residual_stride + at), v);
-    }
-    store(r, v);
+// The steps after the bias, on v: [rows].
+[[gnu::noinline]] void finish_panel(const Epilogue& e, int64_t row, int64_t rows, int64_t at,
+                                    __mmask16 wanted, __m512* v) {
+  if (e.post_op == PostOp::kGelu) {
+    for (int64_t r = 0; r < rows; ++r) v[r] = gelu(Vec{v[r]}).v;
+  } else if (e.post_op == PostOp::kRelu) {
+    for (int64_t r = 0; r < rows; ++r) v[r] = _mm512_max_ps(_mm512_setzero_ps(), v[r]);  // NaN stays
   }
-}
-
-template <class Value>
-inline void finish_panel(const Epilogue out, int64_t row, int64_t rows, int64_t c, Range columns,
-                         Value value) {
-  const __mmask16 wanted = lanes_in(columns, c);
-  const int64_t at = c - out.first_column;
-  if (out.y != nullptr) {
-    finish_rows(
-        out, row, rows, at, wanted, value, [&](int64_t r, __m512 v) __attribute__((always_inline)) {
-          _mm512_mask_storeu_ps(out.y + (row + r) * out.y_stride + at, wanted, v);
-        });
+  if (e.gamma != nullptr) {
+    const __m512 gamma = _mm512_maskz_loadu_ps(wanted, e.gamma + at);
+    for (int64_t r = 0; r < rows; ++r) v[r] = _mm512_mul_ps(gamma, v[r]);
+  }
+  if (e.residual != nullptr) {
+    const float* residual = e.residual + row * e.residual_stride + at;
+    for (int64_t r = 0; r < rows; ++r, residual += e.residual_stride) {
+      v[r] = _mm512_add_ps(_mm512_maskz_loadu_ps(wanted, residual), v[r]);
+    }
+  }
+  if (e.y != nullptr) {
+    float* y = e.y + row * e.y_stride + at;
+    for (int64_t r = 0; r < rows; ++r, y += e.y_stride) _mm512_mask_storeu_ps(y, wanted, v[r]);
     return;
   }
-  PanelBytes bytes(out);
-  finish_rows(
-      out, row, rows, at, wanted, value, [&](int64_t r, __m512 v) __attribute__((always_inline)) {
-        if (bytes.set(r, v, wanted)) return;
-        float nan = __builtin_nanf("");
-        __atomic_store(out.q.scale + row + r, &nan, __ATOMIC_RELAXED);  // other threads may say so too
-      });
-  bytes.store(out.q, row, rows, at, wanted);
+  PanelBytes bytes(e);
+  for (int64_t r = 0; r < rows; ++r) {
+    if (bytes.set(r, v[r], wanted)) continue;
+    float nan = __builtin_nanf("");
+    __atomic_store(e.q.scale + row + r, &nan, __ATOMIC_RELAXED);  // other threads may say so too
+  }
+  bytes.store(e.q, row, rows, at, wanted);
+}
+
+// value(r): the scaled products of row `row` + r and the panel that begins at column c of W. Every step is a
+// loop of its own over the panel's rows in L1, so that what is not wanted costs nothing, but for the
+// commonest: bias and store are one.
+template <class Value>
+inline __attribute__((always_inline)) void finish_panel(const Epilogue& e, int64_t row, int64_t rows,
+                                                        int64_t c, Range columns, Value value) {
+  const __mmask16 wanted = lanes_in(columns, c);
+  const int64_t at = c - e.first_column;
+  // Adding -0 changes nothing, not even -0.
+  const __m512 bias = e.bias == nullptr ? _mm512_set1_ps(-0.0f) : _mm512_maskz_loadu_ps(wanted, e.bias + at);
+  float* const y = e.y == nullptr ? nullptr : e.y + row * e.y_stride + at;
+  const int64_t y_stride = e.y_stride;
+  if (y != nullptr && e.post_op == PostOp::kNone && e.gamma == nullptr && e.residual == nullptr) {
+    for (int64_t r = 0; r < rows; ++r) {
+      _mm512_mask_storeu_ps(y + r * y_stride, wanted, _mm512_add_ps(value(r), bias));
+    }
+    return;
+  }
+  __m512 v[kTileRows];
+  for (int64_t r = 0; r < rows; ++r) v[r] = _mm512_add_ps(value(r), bias);
+  finish_panel(e, row, rows, at, wanted, v);
 }
 
 }  // namespace

@@ -39,20 +39,27 @@ void finish(const LinearInt8& a, int64_t row, int64_t rows, const Strip& strip, 
   const int64_t pitch = strip.panels * kPanel;
   for (int64_t p = 0; p < strip.panels; ++p, sums += kPanel) {
     const int64_t c = strip.column + p * kPanel;
-    const bool asymmetric = a.w_zero != nullptr;
-    const __m512i w_sum = _mm512_loadu_si512(a.w_sum + c),
-                  w_zero = asymmetric ? _mm512_loadu_si512(a.w_zero + c) : _mm512_setzero_si512();
+    const __m512i w_sum = _mm512_loadu_si512(a.w_sum + c);
     const __m512 w_scale = _mm512_loadu_ps(a.w_scale + c);
+    const auto without_x_zero = [=](int64_t r) __attribute__((always_inline)) {
+      const __m512i from_zero = _mm512_mullo_epi32(_mm512_set1_epi32(x_zero[r]), w_sum);
+      return _mm512_sub_epi32(_mm512_load_si512(sums + r * pitch), from_zero);
+    };
+    const auto scaled = [=](int64_t r, __m512i dot) __attribute__((always_inline)) {
+      return _mm512_mul_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(dot), _mm512_set1_ps(x_scale[r])), w_scale);
+    };
+    if (a.w_zero == nullptr) {
+      finish_panel(
+          a.out, row, rows, c,
+          columns, [=](int64_t r) __attribute__((always_inline)) { return scaled(r, without_x_zero(r)); });
+      continue;
+    }
+    const __m512i w_zero = _mm512_loadu_si512(a.w_zero + c);
     finish_panel(
         a.out, row, rows, c, columns, [=](int64_t r) __attribute__((always_inline)) {
-          __m512i dot = _mm512_load_si512(sums + r * pitch);
-          dot = _mm512_sub_epi32(dot, _mm512_mullo_epi32(_mm512_set1_epi32(x_zero[r]), w_sum));
-          if (asymmetric) {
-            const uint32_t rest = static_cast<uint32_t>(x_sum[r]) - depth * static_cast<uint32_t>(x_zero[r]);
-            dot = _mm512_sub_epi32(dot,
-                                   _mm512_mullo_epi32(_mm512_set1_epi32(static_cast<int32_t>(rest)), w_zero));
-          }
-          return _mm512_mul_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(dot), _mm512_set1_ps(x_scale[r])), w_scale);
+          const uint32_t rest = static_cast<uint32_t>(x_sum[r]) - depth * static_cast<uint32_t>(x_zero[r]);
+          const __m512i from_zero = _mm512_mullo_epi32(_mm512_set1_epi32(static_cast<int32_t>(rest)), w_zero);
+          return scaled(r, _mm512_sub_epi32(without_x_zero(r), from_zero));
         });
   }
 }

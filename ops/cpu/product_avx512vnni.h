@@ -17,6 +17,8 @@
 namespace vqt::cpu {
 namespace {
 
+constexpr int kTileRows = 12;
+
 // What is fetched while a product runs, a little with every step of 16 k's.
 struct Ahead {
   const char* weights = nullptr;  // into L2: step_bytes with every step, a multiple of 64
@@ -52,7 +54,7 @@ inline __attribute__((always_inline)) void product(const uint8_t* x, const int8_
   const auto step = [&](int64_t k) __attribute__((always_inline)) {  // 4 k's, k of them after x and w
     __m512i weights[kPanels];
 #pragma GCC unroll 4
-    for (int p = 0; p < kPanels; ++p) weights[p] = _mm512_loadu_si512(w + p * panel_stride + k * 16);
+    for (int p = 0; p < kPanels; ++p) weights[p] = load_panel(w + p * panel_stride + k * 16);
 #pragma GCC unroll 12
     for (int r = 0; r < kRows; ++r) {
       const __m512i v = broadcast4(x + k * kRows + r * 4);

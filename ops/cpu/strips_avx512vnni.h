@@ -18,10 +18,10 @@
 namespace vqt::cpu {
 namespace {
 
-constexpr int kTileRows = 12;
-// So few rows wait for memory, and for the latency of vpdpbusd: with 4 panels they have 4 sums each in
-// flight.
+// So few rows wait for memory and for the latency of vpdpbusd: with 4 panels they have 4 sums each in flight,
+// as long as this strip and the next are no more than half of a second-level cache of 1 MB.
 constexpr int kFewRows = 4;
+constexpr int64_t kWideStripDepth = 4096;
 
 struct Strip {
   int64_t column;  // of W, the first
@@ -72,7 +72,7 @@ inline void for_each_strip(const ActivationRows& x, Range rows, Range columns, i
     s.rows.begin = row;
     for (int64_t t = 0; t < s.tiles; ++t) row += x.height(row);
     s.rows.end = row;
-    const bool few = x.height(s.rows.begin) <= kFewRows;
+    const bool few = x.height(s.rows.begin) <= kFewRows && x.k_pad <= kWideStripDepth;
     for (s.column = first_column; s.column < columns.end; s.column += s.panels * kPanel) {
       const int64_t left = (columns.end - s.column + kPanel - 1) / kPanel;
       s.panels = few && left >= 4 ? 4 : left >= 2 ? 2 : 1;

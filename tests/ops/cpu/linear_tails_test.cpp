@@ -180,6 +180,14 @@ void check_int4(Shape shape, std::mt19937& random) {
   compare(c, job, linear_int4_kernel, c.text(job.group, job.symmetric), random);
 }
 
+// More rows than a block of x has, and depths at which few rows take fewer panels at a time.
+TEST(LinearTails, BlocksOfRows) {
+  std::mt19937 random(8);
+  for (const Shape shape : {Shape{75, 35, 8200}, {2, 70, 4096}, {2, 70, 4104}}) check_int8(shape, random);
+  for (const Shape shape : {Shape{150, 70, 64}, {163, 17, 24}, {75, 35, 8200}, {2, 70, 4104}})
+    check_int4(shape, random);
+}
+
 // What the benchmark of the product alone times.
 TEST(ProductInt8, IsTheSumOfProducts) {
   std::mt19937 random(9);
