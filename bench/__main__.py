@@ -166,7 +166,6 @@ def main() -> int:
     import torch
 
     torch.set_num_threads(args.threads)
-    torch.set_grad_enabled(False)
     environment = machine.environment(args.threads)
     earlier = args.out / f"cpu-{environment['slug']}.json"
     results: dict[str, Any] = {}
@@ -181,7 +180,8 @@ def main() -> int:
         say(part)
         begin = time.perf_counter()
         try:
-            globals()[f"measure_{part}"](results, args)
+            with torch.no_grad():
+                globals()[f"measure_{part}"](results, args)
         except KeyboardInterrupt:
             results["notes"].append(f"{part}: interrupted")
             say("interrupted; what was measured is kept")

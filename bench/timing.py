@@ -30,7 +30,11 @@ def clocked(run: Run, turn: int) -> float:
 
 
 def in_turns(
-    runs: Mapping[str, Run], turns: int, seconds: float, settle: float = SETTLE, first: Mapping[str, float] | None = None
+    runs: Mapping[str, Run],
+    turns: int,
+    seconds: float,
+    settle: float = SETTLE,
+    first: Mapping[str, float] | None = None,
 ) -> dict[str, float]:
     """The least time of each: `turns` rounds through all, or two where they take more than `seconds`.
 
