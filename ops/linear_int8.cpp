@@ -3,6 +3,7 @@
 #include <torch/library.h>
 
 #include "cpu/linear_int8_kernel.h"
+#include "linear_amx.h"
 #include "linear_integer.h"
 #include "vqt/ops.h"
 
@@ -63,6 +64,7 @@ void run_int8(const LinearCall& call) {
   job.w_zero = h.symmetric ? nullptr : reinterpret_cast<const int32_t*>(block + s.zero);
   job.w_sum = reinterpret_cast<const int32_t*>(block + s.sum);
   job.out = call.out;
+  if (amx_pays(call.x.rows)) return run_int8_amx(call, job);
   run_planned(call, job, cpu::linear_int8_kernel(cpu::best_isa()));
 }
 

@@ -6,6 +6,10 @@
 
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #define VQT_X86 1
 #endif
 
@@ -25,11 +29,37 @@ bool has_avx512_vnni() {  // __builtin_cpu_supports also asks whether the system
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
          __builtin_cpu_supports("avx512vnni");
 }
+
+bool saves_tiles() {  // XCR0: the system saves tile configuration and tiles of a thread
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || (ecx >> 27 & 1) == 0) return false;  // no xgetbv
+  unsigned low = 0, high = 0;
+  __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return (low >> 17 & 3) == 3;
+}
+
+bool may_use_tiles() {  // Linux gives a process the tiles' state on request
+#if defined(__linux__) && defined(__x86_64__)
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  static const bool granted = ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  return granted;
+#else
+  return false;
 #endif
+}
+
+bool has_amx() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return has_avx512_vnni() && __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (edx >> 24 & 3) == 3 &&
+         saves_tiles() && may_use_tiles();  // amx_tile, amx_int8
+}
+#endif
+
+constexpr Isa kNamed[] = {Isa::kRef, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kAmx};
 
 std::string list_isas(bool only_available) {
   std::string names;
-  for (Isa isa : kIsas) {
+  for (Isa isa : kNamed) {
     if (only_available && !available(isa)) continue;
     names += (names.empty() ? "" : ", ") + std::string(to_string(isa));
   }
@@ -37,14 +67,12 @@ std::string list_isas(bool only_available) {
 }
 
 Isa require_available(Isa isa, const char* who) {
-  if (available(isa)) return isa;
+  if (isa == Isa::kAmx || available(isa)) return isa;
   throw std::runtime_error(std::string(who) + ": expected an instruction set of this CPU (" +
                            list_isas(true) + "), got " + to_string(isa));
 }
 
-Isa isa_from_environment() {
-  const char* name = std::getenv("VQT_ISA");
-  if (name != nullptr && *name != '\0') return require_available(isa_from(name), "VQT_ISA");
+Isa best_with_kernels() {
   Isa best = Isa::kRef;
   for (Isa isa : kIsas) {
     if (available(isa)) best = isa;
@@ -52,7 +80,30 @@ Isa isa_from_environment() {
   return best;
 }
 
+// What kernels are chosen by, and when products go through torch.
+struct Choice {
+  Isa isa;
+  AmxUse amx;
+};
+
+Choice forced(Isa isa) {
+  return isa == Isa::kAmx ? Choice{best_with_kernels(), AmxUse::kAlways} : Choice{isa, AmxUse::kNever};
+}
+
+Choice choice_from_environment() {
+  const char* name = std::getenv("VQT_ISA");
+  if (name != nullptr && *name != '\0') return forced(require_available(isa_from(name), "VQT_ISA"));
+  return {best_with_kernels(), available(Isa::kAmx) ? AmxUse::kWhereItPays : AmxUse::kNever};
+}
+
 std::atomic<int> g_override{-1};
+
+Choice choice() {
+  const int isa = g_override.load(std::memory_order_relaxed);
+  if (isa >= 0) return forced(static_cast<Isa>(isa));
+  static const Choice from_environment = choice_from_environment();
+  return from_environment;
+}
 
 }  // namespace
 
@@ -66,12 +117,14 @@ const char* to_string(Isa isa) {
       return "avxvnni";
     case Isa::kAvx512Vnni:
       return "avx512vnni";
+    case Isa::kAmx:
+      return "amx";
   }
   return "?";
 }
 
 Isa isa_from(const std::string& name) {
-  for (Isa isa : kIsas) {
+  for (Isa isa : kNamed) {
     if (name == to_string(isa)) return isa;
   }
   throw std::runtime_error("VQT_ISA: expected one of " + list_isas(false) + ", got \"" + name +
@@ -89,17 +142,16 @@ bool available(Isa isa) {
       return has_avx_vnni();
     case Isa::kAvx512Vnni:
       return has_avx512_vnni();
+    case Isa::kAmx:
+      return has_amx();
   }
 #endif
   return isa == Isa::kRef;
 }
 
-Isa best_isa() {
-  const int forced = g_override.load(std::memory_order_relaxed);
-  if (forced >= 0) return static_cast<Isa>(forced);
-  static const Isa isa = isa_from_environment();
-  return isa;
-}
+Isa best_isa() { return choice().isa; }
+
+AmxUse amx_use() { return choice().amx; }
 
 void set_isa_for_testing(Isa isa) {
   g_override = static_cast<int>(require_available(isa, "set_isa_for_testing"));

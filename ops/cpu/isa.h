@@ -5,11 +5,14 @@
 
 namespace vqt::cpu {
 
-enum class Isa { kRef, kAvx2, kAvxVnni, kAvx512Vnni };  // in rising order of preference
+// In rising order of preference. AMX has no kernels here: large int8 products go through torch
+// (linear_amx.h), everything else takes the best of the others.
+enum class Isa { kRef, kAvx2, kAvxVnni, kAvx512Vnni, kAmx };
 
+// Those with kernels.
 constexpr Isa kIsas[] = {Isa::kRef, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni};
 
-// "ref", "avx2", "avxvnni", "avx512vnni": the spelling of VQT_ISA.
+// "ref", "avx2", "avxvnni", "avx512vnni", "amx": the spelling of VQT_ISA.
 const char* to_string(Isa isa);
 // Throws std::runtime_error that lists the names.
 Isa isa_from(const std::string& name);
@@ -17,11 +20,19 @@ Isa isa_from(const std::string& name);
 // Whether this CPU and its operating system can run it.
 bool available(Isa isa);
 
-// What kernels are chosen by: VQT_ISA where it is set (read once), else the last one of kIsas that is
-// available. Throws std::runtime_error when VQT_ISA names something unknown, or something this CPU lacks.
+// What kernels are chosen by, one of kIsas: VQT_ISA where it is set (read once), else, and with "amx", the
+// last one that is available. Throws std::runtime_error when VQT_ISA names something unknown, or something
+// this CPU lacks.
 Isa best_isa();
 
-// Overrides best_isa() until reset_isa_for_testing(). Throws as best_isa() where the CPU lacks it.
+// Whether large int8 products go through torch: the CPU has AMX and nothing else is forced, or AMX is. "amx"
+// may be forced on any CPU: torch then takes other instructions, many times slower on some, to the same
+// result.
+enum class AmxUse { kNever, kWhereItPays, kAlways };
+AmxUse amx_use();
+
+// Overrides best_isa() and amx_use() until reset_isa_for_testing(). Throws as best_isa() where the CPU lacks
+// it.
 void set_isa_for_testing(Isa isa);
 void reset_isa_for_testing();
 

@@ -10,6 +10,7 @@ LinearInt4Fn linear_int4_kernel(Isa isa) {
       return &linear_int4_avxvnni;
     case Isa::kAvx512Vnni:
       return &linear_int4_avx512vnni;
+    case Isa::kAmx:  // best_isa() is never this one
     case Isa::kRef:
       break;
   }

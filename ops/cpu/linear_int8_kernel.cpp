@@ -10,6 +10,7 @@ LinearInt8Fn linear_int8_kernel(Isa isa) {
       return &linear_int8_avxvnni;
     case Isa::kAvx512Vnni:
       return &linear_int8_avx512vnni;
+    case Isa::kAmx:  // best_isa() is never this one
     case Isa::kRef:
       break;
   }

@@ -246,4 +246,4 @@ def test_isa_can_be_forced(name: str) -> None:
     assert result.stdout.strip() == str([t.tolist() for t in ops.quantize_per_token(x)])
     if name == "ref":
         wrong = run("sse9")
-        assert 'VQT_ISA: expected one of ref, avx2, avxvnni, avx512vnni, got "sse9"' in wrong.stderr
+        assert 'VQT_ISA: expected one of ref, avx2, avxvnni, avx512vnni, amx, got "sse9"' in wrong.stderr
