@@ -63,14 +63,13 @@ class Attributes {
 }  // namespace
 
 const std::vector<Fusion>& all_fusions() {
+  // activation and residual in the order in which a linear's store does them; shared_input before layer_norm,
+  // which then sees one reader where there were several; static_output last: a residual or another reader
+  // rules it out.
   static const std::vector<Fusion> fusions = {
-      {"activation", &fuse_activation},  // first: what a linear does in its store, in the order it does it
-      {"residual", &fuse_residual},
-      {"rotary", &fuse_rotary},  // on its own
-      {"shared_input",
-       &fuse_shared_input},  // before layer_norm, which then sees one reader where there were several
-      {"layer_norm", &fuse_layer_norm},
-      {"static_output", &fuse_static_output},  // last: a residual or another reader rules it out
+      {"activation", &fuse_activation}, {"residual", &fuse_residual},
+      {"rotary", &fuse_rotary},         {"shared_input", &fuse_shared_input},
+      {"layer_norm", &fuse_layer_norm}, {"static_output", &fuse_static_output},
   };
   return fusions;
 }
@@ -86,11 +85,12 @@ std::vector<FusionCount> fuse(const Module& model, const std::vector<std::string
   for (const int method : inline_root_methods(graphs)) {
     const std::shared_ptr<Graph>& graph = graphs.methods()[method].graph;
     simplify_inlined(graph, [&](const Value* value) { return attributes.is_training_off(value); });
-    FusionGraph view(
-        graph, [&](const Value* value) { return attributes.held(value); }, attributes.float_type());
-    for (FusionCount& count : counts) {
-      for (const Fusion& fusion : all_fusions()) {
-        if (count.name == fusion.name) count.made += fusion.run(view);
+    const auto held = [&](const Value* value) { return attributes.held(value); };
+    for (const Fusion& fusion : all_fusions()) {
+      for (FusionCount& count : counts) {
+        if (count.name != fusion.name) continue;
+        FusionGraph view(graph, held, attributes.float_type());  // anew: what wrote may be gone
+        count.made += fusion.run(view);
       }
     }
     EliminateDeadCode(graph);

@@ -489,6 +489,27 @@ def test_repack_keeps_table_extra_files_and_results(folder: Path, tmp_path: Path
     assert "is not quantized" in refused(folder / "mlp.pt", "--repack", "-o", out, code=1)
 
 
+# ---- --fusions
+
+
+def test_fusions_are_chosen_counted_and_kept(folder: Path, tmp_path: Path) -> None:
+    every = ["activation", "residual", "rotary", "shared_input", "layer_norm", "static_output"]
+    made = {}
+    for flags, names in (([], every), (["--fusions", "none"], []), (["--fusions", "layer_norm,activation"], ["activation", "layer_norm"])):
+        done = run(folder / "mlp.pt", "-o", tmp_path / "q.pt", "--skip-first-last", "false", *flags)
+        made = vqt_json(tmp_path / "q.pt")["fusions_made"]
+        assert list(made) == names
+        line = "fusions: " + ", ".join(f"{count} {name}" for name, count in made.items())
+        assert (line in done.stdout.splitlines()) == bool(names)
+        assert ("fusions" in vqt_json(tmp_path / "q.pt")["config"]) == bool(flags)
+        if made:
+            assert sum(made.values()) > 0
+    run(tmp_path / "q.pt", "--repack", "-o", tmp_path / "r.pt")
+    assert vqt_json(tmp_path / "r.pt")["fusions_made"] == made
+    error = refused(folder / "mlp.pt", "-o", tmp_path / "q.pt", "--fusions", "layernorm", code=2)
+    assert "--fusions: expected one of all, none, activation" in error and "nearest: layer_norm" in error
+
+
 # ---- --activation static
 
 

@@ -117,7 +117,7 @@ class Held {
     tensors_["g"] = at::randn({32});
     tensors_["short"] = at::randn({16});
     tensors_["half"] = at::randn({32}).to(at::kHalf);
-    tensors_["matrix"] = at::randn({3, 32});
+    tensors_["matrix"] = at::randn({32, 32});
   }
   c10::IValue operator()(const torch::jit::Value* value) const {
     const auto found = tensors_.find(value->debugName());

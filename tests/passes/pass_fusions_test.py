@@ -144,6 +144,27 @@ def test_submodules_still_run_alone() -> None:
             assert torch.equal(getattr(plain, str(i)).fc1(X), getattr(fused, str(i)).fc1(X))
 
 
+def test_repack_reaches_what_a_fused_graph_reads() -> None:
+    """Weights in the canonical layout, as for another machine: the fused graph still runs, and repack brings the bits back."""
+    fused = quantize(torch.jit.script(branch()), ["all"])
+    with torch.no_grad():
+        before = fused(X)
+        for linear in (fused.fc1, fused.fc2):
+            scheme = (8, True, "per_channel", 0)
+            parts = torch.ops.vqt.unpack_weight(linear.weight_q, 32 if linear is fused.fc1 else 64, *scheme)
+            linear.weight_q = torch.ops.vqt.pack_weight(*parts, *scheme, -1, "canonical")
+        fused = save_and_load(fused)
+        torch.testing.assert_close(fused(X), before, rtol=1e-4, atol=1e-4)
+        assert vqt.repack(fused) == 2
+        assert torch.equal(fused(X), before)
+
+
+def test_canonical_weights_are_not_fused() -> None:
+    result = quantize(torch.jit.script(branch()), ["all"], device="cuda")
+    if vqt.report(result).warnings:
+        assert made(result) == {}
+
+
 def test_low_precision_keeps_its_types() -> None:
     """bfloat16 branches on a float32 stream, as in VGGT: the result is float32; a bfloat16 stream stays bfloat16."""
 

@@ -207,9 +207,10 @@ def test_sites_come_in_the_order_they_run() -> None:
     assert [s.reason for s in done.sites] == [s.reason for s in planned]
     assert done.bytes_before == sum(s.bytes_before for s in planned)
     lines = str(done).splitlines()
-    assert len(lines) == 1 + len(SITES) + 1
+    assert len(lines) == 1 + len(SITES) + 2
     assert lines[1].split()[:3] == ["embed", "64x24", "float32"] and "first site" in lines[1]
-    assert lines[-1].startswith("4 of 8 sites quantized, ")
+    assert lines[-2].startswith("4 of 8 sites quantized, ")
+    assert lines[-1] == "fusions: " + ", ".join(f"{made} {name}" for name, made in done.fusions_made.items())
 
 
 def test_sqnr_of_weights_and_outputs() -> None:
@@ -325,6 +326,9 @@ def test_saved_archives_load_anywhere(tmp_path: Path) -> None:
         described = json.loads(archive.read(next(n for n in archive.namelist() if n.endswith("extra/vqt.json"))))
     assert described["config"] == {"name": "mobile", "quant_type": "int4_group", "group_size": 64}
     assert [s["name"] for s in described["sites"]] == SITES
+    assert described["fusions_made"] == vqt.report(quantized).fusions_made
+    assert described["fusions_made"] == {"activation": 2, "residual": 4, "rotary": 0, "shared_input": 0, "layer_norm": 2,
+                                         "static_output": 0}
     loaded = vqt.load(path)
     assert torch.equal(loaded(x), quantized(x)) and not loaded.training
     assert str(vqt.report(loaded)) == str(vqt.report(quantized))
@@ -346,6 +350,7 @@ def test_repack_finds_archives_of_this_machine_packed_already(tmp_path: Path) ->
     before = quantized(example())
     assert vqt.repack(quantized) == 0
     assert torch.equal(quantized(example()), before)
+    before = vqt.quantize(scripted(), {"fusions": ["none"]})(example())
     canonical = vqt.quantize(scripted(), {"device": "cuda"})
     if vqt.report(canonical).warnings:  # this build packs for the CPU only and stored what any machine can read
         torch.testing.assert_close(canonical(example()), before, rtol=1e-4, atol=1e-5)
