@@ -29,12 +29,15 @@ def _axis_embedding(span: float, steps: int, channels: int, device: torch.device
 
 
 def add_position(x: Tensor, aspect: float) -> Tensor:
-    """Adds 0.1 x a sin-cos embedding to x [n, c, h, w], c a multiple of 4; aspect = image width / image height."""
-    c, h, w = x.size(1), x.size(2), x.size(3)
+    """x [n, c, h, w] plus 0.1 x a sin-cos embedding, written over x; c a multiple of 4, aspect = image width / height."""
+    half = x.size(1) // 2
     diagonal = math.sqrt(aspect * aspect + 1.0)
-    ex = _axis_embedding(aspect / diagonal, w, c // 2, x.device).unsqueeze(1).expand(c // 2, h, w)
-    ey = _axis_embedding(1.0 / diagonal, h, c // 2, x.device).unsqueeze(2).expand(c // 2, h, w)
-    return x + (torch.cat([ex, ey]) * 0.1).to(x.dtype)
+    ex = _axis_embedding(aspect / diagonal, x.size(3), half, x.device) * 0.1
+    ey = _axis_embedding(1.0 / diagonal, x.size(2), half, x.device) * 0.1
+    # Half of the channels know the column, half the row: no table of [c, h, w], as large as an image's features.
+    x[:, :half].add_(ex.unsqueeze(1).to(x.dtype))
+    x[:, half:].add_(ey.unsqueeze(2).to(x.dtype))
+    return x
 
 
 class ResidualConvUnit(nn.Module):
@@ -47,7 +50,7 @@ class ResidualConvUnit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.relu(x)
-        return self.conv2(F.relu(self.conv1(x))) + x
+        return self.conv2(F.relu(self.conv1(x), inplace=True)).add_(x)
 
 
 class Fusion(nn.Module):
@@ -62,7 +65,7 @@ class Fusion(nn.Module):
     def forward(self, x: Tensor, level: Tensor | None, height: int, width: int) -> Tensor:
         if self.resConfUnit1 is not None:
             assert level is not None
-            x = x + self.resConfUnit1(level)
+            x = self.resConfUnit1(level).add_(x)
         return self.out_conv(resize(self.resConfUnit2(x), height, width))
 
 
@@ -82,7 +85,7 @@ class Scratch(nn.Module):
         self.output_conv1 = nn.Conv2d(features, hidden, 3, padding=1)
         if outputs is not None:
             self.output_conv2 = nn.Sequential(
-                nn.Conv2d(hidden, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, outputs, 1)
+                nn.Conv2d(hidden, 32, 3, padding=1), nn.ReLU(inplace=True), nn.Conv2d(32, outputs, 1)
             )
 
     def forward(self, levels: list[Tensor]) -> Tensor:
@@ -134,7 +137,7 @@ class _DPT(nn.Module):
             x = self.norm(x.to(self.norm.weight.dtype))
             x = project(x.transpose(1, 2).reshape(x.size(0), x.size(2), rows, cols))
             if self.with_position:
-                x = add_position(x, cols / rows)
+                x = add_position(x.clone(), cols / rows)  # what a module returned stays as it is
             levels.append(resize_layer(x))
         return self.scratch(levels)
 
