@@ -58,6 +58,7 @@ inline double register_loop(cpu::Isa isa, int64_t turns) {
     case cpu::Isa::kAvx512Vnni:
       avx512vnni_loop(turns);
       return done(64);
+    case cpu::Isa::kAmx:  // best_isa() is never this one
     case cpu::Isa::kRef:
       break;
   }
