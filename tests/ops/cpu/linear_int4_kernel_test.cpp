@@ -134,7 +134,7 @@ void check(Shape shape, int64_t group, std::mt19937& random, int64_t first = 0, 
     p.expect_near(reference, columns, with_bias, reference_job.out.y_stride);
     if (testing::Test::HasFatalFailure()) return;
     for (Isa isa : kIsas) {
-      if (isa == Isa::kRef || !available(isa)) continue;
+      if (isa == Isa::kRef || !tested(isa)) continue;
       const Activations x = p.activations(isa);
       for (int64_t parts : {1, 3, 7}) {
         const LinearInt4 job = p.job(x, y, columns, with_bias);
@@ -205,7 +205,7 @@ TEST(LinearInt4Kernel, NanScaleStaysInItsRow) {
   Problem p({14, 40, 32}, 16, true, random);
   p.x_scale[3] = std::numeric_limits<float>::quiet_NaN();
   for (Isa isa : kIsas) {
-    if (!available(isa)) continue;
+    if (!tested(isa)) continue;
     std::vector<float> y;
     const Activations x = p.activations(isa);
     const LinearInt4 job = p.job(x, y, {0, 40}, true);

@@ -119,7 +119,7 @@ void check(Shape shape, std::mt19937& random, int64_t first = 0, int64_t last = 
   ASSERT_EQ(difference(expected(p, columns, with_bias, columns.size() + 3), reference), "")
       << "reference, " << describe(p, columns, 1);
   for (Isa isa : kIsas) {
-    if (isa == Isa::kRef || !available(isa)) continue;
+    if (isa == Isa::kRef || !tested(isa)) continue;
     const Activations x = p.activations(isa);
     for (int64_t parts : {1, 3, 7}) {
       const LinearInt8 job = p.job(x, y, columns, with_bias);
@@ -196,7 +196,7 @@ TEST(LinearInt8Kernel, DeepestSymmetricSumIsExact) {
   std::fill(p.x_scale.begin(), p.x_scale.end(), 1.0f);
   std::fill(p.w_scale.begin(), p.w_scale.end(), 1.0f);
   for (Isa isa : kIsas) {
-    if (!available(isa)) continue;
+    if (!tested(isa)) continue;
     std::vector<float> y;
     const Activations x = p.activations(isa);
     const LinearInt8 job = p.job(x, y, {0, 32}, false);
@@ -212,7 +212,7 @@ TEST(LinearInt8Kernel, NanScaleStaysInItsRow) {
   Problem p({14, 40, 32}, true, random);
   p.x_scale[3] = std::numeric_limits<float>::quiet_NaN();
   for (Isa isa : kIsas) {
-    if (!available(isa)) continue;
+    if (!tested(isa)) continue;
     std::vector<float> y;
     const Activations x = p.activations(isa);
     const LinearInt8 job = p.job(x, y, {0, 40}, true);
@@ -235,7 +235,7 @@ TEST(LinearInt8Kernel, ExtremeScales) {
   linear_int8_ref(p.job(p.activations(Isa::kRef), reference, {0, 33}, true), {0, 13}, {0, 33});
   for (float v : reference) EXPECT_TRUE(std::isfinite(v));
   for (Isa isa : kIsas) {
-    if (isa == Isa::kRef || !available(isa)) continue;
+    if (isa == Isa::kRef || !tested(isa)) continue;
     const Activations x = p.activations(isa);
     const LinearInt8 job = p.job(x, y, {0, 33}, true);
     linear_int8_kernel(isa)(job, {0, 13}, {0, 33});

@@ -25,10 +25,6 @@ int64_t stride() {
   return text == nullptr ? 5 : std::max(1, std::atoi(text));
 }
 
-bool wanted(Isa isa) {
-  return isa != Isa::kRef && available(isa) && (std::getenv("VQT_ISA") == nullptr || best_isa() == isa);
-}
-
 template <class T>
 std::vector<T> random_values(int64_t count, std::mt19937& random, T low, T high) {
   std::vector<T> v(static_cast<size_t>(count));
@@ -126,7 +122,7 @@ void compare(const Case& c, const Job& job, KernelOf kernel_of, const std::strin
              std::mt19937& random) {
   const std::vector<float> want = result(c, job, kernel_of(Isa::kRef), Isa::kRef, 1, random);
   for (Isa isa : kIsas) {
-    if (!wanted(isa)) continue;
+    if (isa == Isa::kRef || !tested(isa)) continue;
     const int64_t parts = random() % 3 == 0 ? 3 : 1;
     ASSERT_EQ(difference(want, result(c, job, kernel_of(isa), isa, parts, random)), "")
         << to_string(isa) << " " << text;
@@ -192,7 +188,7 @@ TEST(LinearTails, BlocksOfRows) {
 TEST(ProductInt8, IsTheSumOfProducts) {
   std::mt19937 random(9);
   for (const Isa isa : kIsas) {
-    if (!wanted(isa) || product_int8_kernel(isa) == nullptr) continue;
+    if (!tested(isa) || product_int8_kernel(isa) == nullptr) continue;
     for (const Shape shape : {Shape{1, 64, 96}, {3, 70, 33}, {13, 17, 100}, {31, 130, 17}, {60, 33, 8}}) {
       LinearInt8 job;
       job.k = shape.k;
