@@ -184,7 +184,8 @@ def forced(results: Results) -> list[str]:
         for e in one.get("entries", []):
             cells = [number(targets.ahead(e, key, ["float32"])) for key in ("vqt_int8", "vqt_int4_g128")]
             body.append([f"`{one['isa']}`", targets.name(e), *cells])
-    return ["## Forced instruction sets", "", "`VQT_ISA` in a process of its own; times faster than torch float32.", "",
+    return ["## Forced instruction sets", "", "`VQT_ISA` in a process of its own; times faster than torch float32. `amx` can be forced on any CPU; "
+        "without AMX it shows that the path works, not its speed.", "",
             *table(["VQT_ISA", "M x K -> N", "int8", "int4 g128"], body)]  # fmt: skip
 
 
