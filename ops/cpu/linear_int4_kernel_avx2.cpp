@@ -105,13 +105,12 @@ inline void finish_panel(const LinearInt4& a, int64_t r, int64_t panel_column, R
                          const __m256 (&sum)[2]) {
   const __m256 x_zero = _mm256_set1_ps(static_cast<float>(a.x.zero[r])),
                x_scale = _mm256_set1_ps(a.x.scale[r]);
+  __m256 v[2];
   for (int i = 0; i < 2; ++i) {
-    const int64_t c = panel_column + 8 * i;
-    const Lanes lanes = lanes_in(columns, c);
-    if (lanes.none()) continue;
-    const __m256 from_zero = _mm256_mul_ps(x_zero, _mm256_loadu_ps(a.offset + c));
-    finish(a.out, r, c, lanes, _mm256_mul_ps(_mm256_sub_ps(sum[i], from_zero), x_scale));
+    const __m256 from_zero = _mm256_mul_ps(x_zero, _mm256_loadu_ps(a.offset + panel_column + 8 * i));
+    v[i] = _mm256_mul_ps(_mm256_sub_ps(sum[i], from_zero), x_scale);
   }
+  finish(a.out, r, panel_column, columns, v);
 }
 
 // w: the panel, unpacked.

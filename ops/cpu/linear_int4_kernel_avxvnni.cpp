@@ -36,14 +36,12 @@ void unpack(const LinearInt4& a, const uint8_t* packed, int8_t* w) {
 void finish_panel(const LinearInt4& a, int64_t row, int64_t column, Range columns, const float* sum) {
   const __m256 x_zero = _mm256_set1_ps(static_cast<float>(a.x.zero[row])),
                x_scale = _mm256_set1_ps(a.x.scale[row]);
+  __m256 v[2];
   for (int i = 0; i < 2; ++i) {
-    const int64_t c = column + 8 * i;
-    const Lanes lanes = lanes_in(columns, c);
-    if (lanes.none()) continue;
-    const __m256 from_zero = _mm256_mul_ps(x_zero, _mm256_loadu_ps(a.offset + c));
-    const __m256 v = _mm256_mul_ps(_mm256_sub_ps(_mm256_loadu_ps(sum + 8 * i), from_zero), x_scale);
-    finish(a.out, row, c, lanes, v);
+    const __m256 from_zero = _mm256_mul_ps(x_zero, _mm256_loadu_ps(a.offset + column + 8 * i));
+    v[i] = _mm256_mul_ps(_mm256_sub_ps(_mm256_loadu_ps(sum + 8 * i), from_zero), x_scale);
   }
+  finish(a.out, row, column, columns, v);
 }
 
 }  // namespace

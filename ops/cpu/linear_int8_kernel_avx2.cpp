@@ -73,9 +73,8 @@ inline __m256 scaled(const LinearInt8& a, int64_t r, int64_t column, __m256i sum
 // One row of one panel; stores the columns that are wanted.
 inline void finish_panel(const LinearInt8& a, int64_t r, int64_t column, Range columns, __m256i sum0,
                          __m256i sum1) {
-  const Lanes lanes0 = lanes_in(columns, column), lanes1 = lanes_in(columns, column + 8);
-  if (!lanes0.none()) finish(a.out, r, column, lanes0, scaled(a, r, column, sum0));
-  if (!lanes1.none()) finish(a.out, r, column + 8, lanes1, scaled(a, r, column + 8, sum1));
+  __m256 v[2] = {scaled(a, r, column, sum0), scaled(a, r, column + 8, sum1)};
+  finish(a.out, r, column, columns, v);
 }
 
 // --- few rows: weights are widened on the way ---
@@ -394,18 +393,11 @@ inline void prefetch_result(const Epilogue& e, int64_t row, int64_t column) {
 
 inline void finish_block(const LinearInt8& a, int64_t row, int64_t column, Range columns,
                          const int32_t* sums) {
-  if (column < columns.begin || column + kBlockColumns > columns.end) {
-    for (int64_t r = 0; r < kBlockRows; ++r, sums += kBlockColumns) {
-      finish_panel(a, row + r, column, columns, load(sums), load(sums + 8));
-      finish_panel(a, row + r, column + kPanel, columns, load(sums + 16), load(sums + 24));
-    }
-    return;
-  }
-  const Lanes all = lanes_in(columns, columns.begin);
-  for (int64_t r = row; r < row + kBlockRows; ++r) {
-    for (int64_t c = column; c < column + kBlockColumns; c += 8, sums += 8) {
-      finish(a.out, r, c, all, scaled(a, r, c, load(sums)));
-    }
+  for (int64_t r = row; r < row + kBlockRows; ++r, sums += kBlockColumns) {
+    __m256 v[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) v[i] = scaled(a, r, column + 8 * i, load(sums + 8 * i));
+    finish(a.out, r, column, columns, v);
   }
 }
 

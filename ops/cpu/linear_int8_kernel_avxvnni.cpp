@@ -15,10 +15,9 @@ inline void finish_panel(const LinearInt8& a, int64_t r, int64_t panel_column, R
                          const __m256i (&sum)[2]) {
   const __m256i x_zero = _mm256_set1_epi32(a.x.zero[r]);
   const __m256 x_scale = _mm256_set1_ps(a.x.scale[r]);
+  __m256 v[2];
   for (int i = 0; i < 2; ++i) {
     const int64_t c = panel_column + 8 * i;
-    const Lanes lanes = lanes_in(columns, c);
-    if (lanes.none()) continue;
     __m256i dot = _mm256_sub_epi32(sum[i], _mm256_mullo_epi32(x_zero, load(a.w_sum + c)));
     if (a.w_zero) {
       const uint32_t rest =
@@ -26,9 +25,9 @@ inline void finish_panel(const LinearInt8& a, int64_t r, int64_t panel_column, R
       dot = _mm256_sub_epi32(
           dot, _mm256_mullo_epi32(_mm256_set1_epi32(static_cast<int32_t>(rest)), load(a.w_zero + c)));
     }
-    const __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(dot), x_scale);
-    finish(a.out, r, c, lanes, _mm256_mul_ps(v, _mm256_loadu_ps(a.w_scale + c)));
+    v[i] = _mm256_mul_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(dot), x_scale), _mm256_loadu_ps(a.w_scale + c));
   }
+  finish(a.out, r, panel_column, columns, v);
 }
 
 template <class Finish>

@@ -25,7 +25,8 @@ void finish_sums_avx2(const LinearInt8& a, const int32_t* sums, int64_t stride, 
         dot = _mm256_sub_epi32(dot, _mm256_mullo_epi32(w_zero, _mm256_set1_epi32(int32_t(x_part))));
       }
       const __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(dot), _mm256_set1_ps(a.x.scale[r]));
-      finish(a.out, r, c, lanes, _mm256_mul_ps(v, w_scale));
+      __m256 scaled[1] = {_mm256_mul_ps(v, w_scale)};
+      finish(a.out, r, c, columns, scaled);
     }
   }
 }
