@@ -5,9 +5,7 @@
 #include <algorithm>
 #include <string>
 
-#include "cpu/layer_norm_kernel.h"
-#include "cpu/quantize_per_token_kernel.h"
-#include "cpu/scratch.h"
+#include "cpu/layer_norm_quantize_kernel.h"
 #include "kernel_scope.h"
 #include "norm_args.h"
 #include "parallel.h"
@@ -43,12 +41,6 @@ at::Tensor layer_norm_quantize_meta(const at::Tensor& x, const OptionalTensor& w
   return x.new_empty_symint(sizes, at::kByte);
 }
 
-// The tile that begins at a row, as rows of its own.
-cpu::ActivationRows tile_of(const cpu::ActivationRows& rows, int64_t row) {
-  return {rows.q + row * rows.k_pad, rows.scale + row, rows.zero + row, rows.sum + row,
-          rows.height(row),          rows.k_pad,       rows.tile};
-}
-
 at::Tensor layer_norm_quantize_cpu(const at::Tensor& x, const OptionalTensor& weight,
                                    const OptionalTensor& bias, double eps, std::string_view activation,
                                    bool symmetric, double x_scale, int64_t x_zero_point) {
@@ -61,34 +53,22 @@ at::Tensor layer_norm_quantize_cpu(const at::Tensor& x, const OptionalTensor& we
   if (values.stride(1) != 1) values = values.contiguous();
   const NormParameters parameters(weight, bias, eps);
 
+  cpu::LayerNorm norm;
+  norm.x = values.const_data_ptr<float>();
+  norm.x_stride = values.stride(0);
+  norm.k = k;
+  norm.norm = parameters.row();
+  cpu::QuantizeRows job;
+  job.out = rows;
+  job.k = k;
+  job.symmetric = args.symmetric;
+  job.dynamic = args.mode == Activation::kDynamic;
+  job.static_scale = args.scale;
+  job.static_zero = args.zero;
   const cpu::Isa isa = cpu::best_isa();
-  const cpu::LayerNormFn normalize = cpu::layer_norm_kernel(isa);
-  const cpu::QuantizeRowsFn quantize = cpu::quantize_rows_kernel(isa);
-  cpu::LayerNorm norm_job;
-  norm_job.x = values.const_data_ptr<float>();
-  norm_job.x_stride = values.stride(0);
-  norm_job.k = k;
-  norm_job.norm = parameters.row();
-  cpu::QuantizeRows quantize_job;
-  quantize_job.x_stride = quantize_job.k = k;
-  quantize_job.symmetric = args.symmetric;
-  quantize_job.dynamic = args.mode == Activation::kDynamic;
-  quantize_job.static_scale = args.scale;
-  quantize_job.static_zero = args.zero;
-
   const int64_t grain = std::max<int64_t>(rows.tile, kValuesPerTask / std::max<int64_t>(k, 1));
   at::parallel_for(0, rows.rows, grain, [&](int64_t begin, int64_t end) {
-    cpu::LayerNorm norm = norm_job;
-    cpu::QuantizeRows job = quantize_job;
-    norm.y = static_cast<float*>(cpu::scratch(rows.tile * k * sizeof(float)));
-    job.x = norm.y;
-    const int64_t last = rows.first(end);
-    for (int64_t row = rows.first(begin); row < last; row += job.out.rows) {
-      job.out = tile_of(rows, row);
-      norm.x = norm_job.x + row * norm.x_stride;
-      normalize(norm, {0, job.out.rows});
-      quantize(job, 0, job.out.rows);
-    }
+    cpu::layer_norm_quantize(norm, job, isa, {rows.first(begin), rows.first(end)});
   });
   return out;
 }
