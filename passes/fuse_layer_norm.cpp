@@ -27,8 +27,9 @@ class LayerNormFuser {
     const auto columns = columns_of(reader);
     if (!activation || !columns || !is_over_the_last(norm, *columns)) return false;
     Value* x = norm->input(0);
-    const bool asked = norm->output()->uses().size() > 1;  // later, of x then
-    if (asked && graph_.written(x)) return false;
+    for (const Use& use : norm->output()->uses()) {  // what asks for the shape asks x then, and later
+      if (use.user != reader && graph_.written_between(norm, use.user, {x})) return false;
+    }
 
     Value* quantized =
         insert_quantizer(norm, "vqt::layer_norm_quantize",

@@ -56,7 +56,7 @@ class ResidualFuser {
     const bool in_place = is_op(mul, "aten::mul_", "Tensor") && mul->input(0) == linear->output();
     if (!in_place && !is_op(mul, "aten::mul", "Tensor")) return false;
     Value* gamma = other_input(mul, linear->output());
-    if (gamma == linear->output() || !is_gamma(graph_, linear, gamma) || graph_.written(gamma)) return false;
+    if (gamma == linear->output() || !is_gamma(graph_, linear, gamma)) return false;
     if (!bring_together(linear, mul, gamma)) return false;
     set_argument(linear, "gamma", gamma);
     take_over(linear, mul);
@@ -68,22 +68,23 @@ class ResidualFuser {
     if (add == nullptr || !in_same_block(linear, add) || !is_op(add, "aten::add", "Tensor")) return false;
     Value* residual = other_input(add, linear->output());
     if (residual == linear->output() || !is_int(add->input(2), 1)) return false;
-    if (!is_residual(graph_, residual) || graph_.written(residual)) return false;
+    if (!is_residual(graph_, residual)) return false;
     if (!bring_together(linear, add, residual)) return false;
     set_argument(linear, "residual", residual);
     take_over(linear, add);
     return true;
   }
 
-  // operand has to be there when the linear runs. Parameters move before it. Where something else comes
-  // later, the linear moves behind it: then nothing may write to what the linear reads.
+  // operand has to be there when the linear runs, and what it will be for user. Parameters move before it.
+  // Where something else comes later, the linear moves behind it: then nothing may write to what the linear
+  // reads.
   bool bring_together(Node* linear, Node* user, const Value* operand) {
     if (!graph_.held(operand).isNone()) load_before(operand->node(), linear);
     const Node* source = operand->node();
-    if (source->kind() == prim::Param || source->isBefore(linear)) return true;
-    for (const Value* input : linear->inputs()) {
-      if (graph_.written(input)) return false;
-    }
+    if (source->kind() == prim::Param || source->isBefore(linear))
+      return !graph_.written_between(linear, user, {operand});
+    if (graph_.written_between(linear, user, {linear->inputs().begin(), linear->inputs().end()}))
+      return false;
     linear->moveBefore(user);
     return true;
   }

@@ -112,9 +112,8 @@ class RotaryFuser {
     if (!rotation) return false;
     Rotation& r = *rotation;
     find_cast(r);
-    for (const Value* read : {r.x, r.cos, r.sin}) {  // rotary reads them later than mul and chunk do
-      if (graph_.written(read)) return false;
-    }
+    // rotary reads them later than mul and chunk do
+    if (graph_.written_between(first_reader(r), r.last, {r.x, r.cos, r.sin})) return false;
     Node* norm = norm_of(r);
     Graph& graph = graph_.graph();
     const WithInsertPoint guard(r.last);
@@ -190,7 +189,9 @@ class RotaryFuser {
       if (r.x != nullptr && piece->source != r.x) return false;
       r.x = const_cast<Value*>(piece->source);
       const Node* cut = part->node();
-      r.nodes.insert(cut->kind() == prim::ListUnpack ? cut->input(0)->node() : cut);
+      if (cut->kind() == prim::ListUnpack) cut = cut->input(0)->node();
+      if (!in_same_block(cut, add)) return false;
+      r.nodes.insert(cut);
     }
     r.axes = count / 2;
     return true;
@@ -220,7 +221,14 @@ class RotaryFuser {
     for (const Use& use : value_uses(r.x)) {
       if (!r.nodes.count(use.user)) return nullptr;
     }
-    return normalized_sizes(norm).size() == 1 && !graph_.written(norm->input(0)) ? norm : nullptr;
+    const bool written =
+        graph_.written_between(norm, r.last, {norm->input(0), norm->input(2), norm->input(3)});
+    return normalized_sizes(norm).size() == 1 && !written ? norm : nullptr;
+  }
+
+  static const Node* first_reader(const Rotation& r) {
+    return *std::min_element(r.nodes.begin(), r.nodes.end(),
+                             [](const Node* a, const Node* b) { return a != b && a->isBefore(b); });
   }
 
   FusionGraph& graph_;

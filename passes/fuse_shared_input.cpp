@@ -33,9 +33,12 @@ std::vector<Readers> readers_of(const FusionGraph& graph, const Value* x) {
   return all;
 }
 
-void share(Value* x, const Readers& readers) {
-  Node* first = *std::min_element(readers.linears.begin(), readers.linears.end(),
-                                  [](const Node* a, const Node* b) { return a != b && a->isBefore(b); });
+bool share(const FusionGraph& graph, Value* x, const Readers& readers) {
+  const auto [at_first, at_last] =
+      std::minmax_element(readers.linears.begin(), readers.linears.end(),
+                          [](const Node* a, const Node* b) { return a != b && a->isBefore(b); });
+  Node* first = *at_first;
+  if (readers.linears.size() < 2 || graph.written_between(first, *at_last, {x})) return false;
   Value* quantized = insert_quantizer(first, "vqt::quantize_activation", {x}, readers.activation);
   const WithInsertPoint guard(first);
   Value* dtype = first->owningGraph()->insert(prim::dtype, {x});
@@ -44,6 +47,7 @@ void share(Value* x, const Readers& readers) {
     reset_activation_arguments(linear);
     set_argument(linear, "dtype", dtype);
   }
+  return true;
 }
 
 void collect(Block* block, std::vector<Value*>& values) {
@@ -62,12 +66,8 @@ int64_t fuse_shared_input(FusionGraph& graph) {
   int64_t made = 0;
   for (Value* x : values) {
     if (x->uses().size() < 2 || x->type()->kind() != c10::TypeKind::TensorType) continue;
-    if (is_quantized_activation(x) || graph.written(x)) continue;
-    for (const Readers& readers : readers_of(graph, x)) {
-      if (readers.linears.size() < 2) continue;
-      share(x, readers);
-      ++made;
-    }
+    if (is_quantized_activation(x)) continue;
+    for (const Readers& readers : readers_of(graph, x)) made += share(graph, x, readers) ? 1 : 0;
   }
   return made;
 }

@@ -18,17 +18,6 @@ using namespace torch::jit;
 constexpr const char* kActivationArguments[] = {"activation", "activation_symmetric", "x_scale",
                                                 "x_zero_point"};
 
-void collect_written(Block* block, const AliasDb& aliases, std::unordered_set<const Value*>& written) {
-  const auto look = [&](const Value* value) {
-    if (value->type()->kind() == c10::TypeKind::TensorType && aliases.hasWriters(value)) written.insert(value);
-  };
-  for (const Value* input : block->inputs()) look(input);
-  for (Node* node : block->nodes()) {
-    for (const Value* output : node->outputs()) look(output);
-    for (Block* inner : node->blocks()) collect_written(inner, aliases, written);
-  }
-}
-
 size_t argument_index(const Node* node, const char* name) {
   const auto index = node->schema().argumentIndexWithName(name);
   TORCH_INTERNAL_ASSERT(index, node->kind().toQualString(), " has no argument ", name);
@@ -37,18 +26,32 @@ size_t argument_index(const Node* node, const char* name) {
 
 // Asks for something that does not depend on a value's numbers.
 bool asks_metadata(const Use& use) {
-  static const std::set<std::string> kNames = {
-      "aten::size",   "aten::dim",     "aten::len",    "aten::numel", "prim::dtype", "prim::device",
-      "prim::is_cuda", "prim::is_cpu", "aten::is_floating_point"};
+  static const std::set<std::string> kNames = {"aten::size",    "aten::dim",    "aten::len",
+                                               "aten::numel",   "prim::dtype",  "prim::device",
+                                               "prim::is_cuda", "prim::is_cpu", "aten::is_floating_point"};
   return use.offset == 0 && kNames.count(use.user->kind().toQualString()) != 0;
 }
 
 }  // namespace
 
 FusionGraph::FusionGraph(std::shared_ptr<Graph> graph, Held held, std::optional<at::ScalarType> float_type)
-    : graph_(std::move(graph)), held_(std::move(held)), float_type_(float_type) {
-  const AliasDb aliases(graph_);
-  collect_written(graph_->block(), aliases, written_);
+    : graph_(std::move(graph)),
+      held_(std::move(held)),
+      float_type_(float_type),
+      aliases_(std::make_unique<AliasDb>(graph_)) {}
+
+FusionGraph::~FusionGraph() = default;
+
+bool FusionGraph::written_between(const Node* from, const Node* to,
+                                  const std::vector<const Value*>& values) const {
+  const ValueSet set(values.begin(), values.end());
+  const Node* end = to;
+  while (end->owningBlock() != from->owningBlock()) end = end->owningBlock()->owningNode();
+  const bool nested = end != to;
+  for (const Node* node = from->next(); node != end; node = node->next()) {
+    if (aliases_->writesToAlias(const_cast<Node*>(node), set)) return true;
+  }
+  return nested && aliases_->writesToAlias(const_cast<Node*>(end), set);
 }
 
 std::vector<Node*> FusionGraph::nodes(const std::string& kind) const {
@@ -61,7 +64,7 @@ std::vector<Node*> FusionGraph::nodes(const std::string& kind) const {
 }
 
 void FusionGraph::replace(Value* value, Value* by) {
-  if (written(value)) written_.insert(by);
+  aliases_->copyValue(value, by);  // `by` is what later nodes may write to now
   value->replaceAllUsesWith(by);
 }
 

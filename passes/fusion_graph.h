@@ -9,8 +9,11 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_set>
 #include <vector>
+
+namespace torch::jit {
+class AliasDb;
+}
 
 namespace vqt {
 
@@ -34,6 +37,7 @@ class FusionGraph {
   // float_type: the one dtype of all floating-point parameters of the model, where it has only one.
   FusionGraph(std::shared_ptr<torch::jit::Graph> graph, Held held,
               std::optional<at::ScalarType> float_type = std::nullopt);
+  ~FusionGraph();
 
   torch::jit::Graph& graph() const { return *graph_; }
   // All nodes of one kind in order, nested blocks included. Stays valid while others are taken out.
@@ -41,8 +45,10 @@ class FusionGraph {
 
   c10::IValue held(const torch::jit::Value* value) const { return held_(value); }
   std::optional<at::ScalarType> float_type() const { return float_type_; }
-  // May something write to this value's memory, here or through an alias, anywhere in the graph?
-  bool written(const torch::jit::Value* value) const { return written_.count(value) != 0; }
+  // May something that runs after `from` and before `to` write to the memory of one of these values, itself
+  // or through an alias? `to` stands in the block of `from` or deeper; what it is nested in counts too.
+  bool written_between(const torch::jit::Node* from, const torch::jit::Node* to,
+                       const std::vector<const torch::jit::Value*>& values) const;
 
   // All users of value read `by` instead.
   void replace(torch::jit::Value* value, torch::jit::Value* by);
@@ -61,7 +67,7 @@ class FusionGraph {
   std::shared_ptr<torch::jit::Graph> graph_;
   Held held_;
   std::optional<at::ScalarType> float_type_;
-  std::unordered_set<const torch::jit::Value*> written_;
+  std::unique_ptr<torch::jit::AliasDb> aliases_;
 };
 
 // ---- arguments by their names in the schema

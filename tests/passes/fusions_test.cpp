@@ -131,6 +131,28 @@ TEST(FuseResidual, LeavesAResidualThatIsWrittenTo) {
                                        "  %z : Tensor = aten::add(%t, %y, %1)\n  return (%z)");
 }
 
+TEST(FuseResidual, TakesWhatIsWrittenToBeforeOrAfter) {
+  const std::string fused = linear("y", "x", {{"residual", "t"}});
+  for (const auto& [before, after] : std::vector<std::pair<std::string, std::string>>{
+           {"  %e : Tensor = aten::relu_(%t)\n", ""}, {"", "  %e : Tensor = aten::relu_(%t)\n"}}) {
+    const std::string head = "  %t : Tensor = aten::exp(%r)\n" + before;
+    expect_fused(
+        &fuse_residual,
+        head + linear("y", "x") + "  %z : Tensor = aten::add(%t, %y, %1)\n" + after + "  return (%z, %e)",
+        head + fused + after + "  return (%y, %e)");
+  }
+}
+
+TEST(FuseResidual, KnowsWhoWritesToWhatItMade) {
+  // The second linear's residual is the first one's result, which is written to in between.
+  expect_fused(
+      &fuse_residual,
+      linear("y", "x") + "  %z : Tensor = aten::add(%r, %y, %1)\n" + linear("v", "x") +
+          "  %e : Tensor = aten::relu_(%z)\n  %u : Tensor = aten::add(%z, %v, %1)\n  return (%u, %e)",
+      linear("y", "x", {{"residual", "r"}}) + linear("v", "x") +
+          "  %e : Tensor = aten::relu_(%y)\n  %u : Tensor = aten::add(%y, %v, %1)\n  return (%u, %e)");
+}
+
 // ---- shared_input
 TEST(FuseSharedInput, QuantizesOnce) {
   expect_fused(&fuse_shared_input,
@@ -173,6 +195,14 @@ TEST(FuseSharedInput, LeavesWhatIsWrittenToInBetween) {
                                            "  %s : Tensor = aten::select(%t, %0, %1)\n"
                                            "  %e : Tensor = aten::relu_(%s)\n" +
                                            linear("z", "t") + "  return (%y, %z)");
+}
+
+TEST(FuseSharedInput, TakesWhatIsWrittenToAfterwards) {
+  const std::string head = "  %t : Tensor = aten::exp(%x)\n",
+                    rest = "  %e : Tensor = aten::relu_(%t)\n  return (%y, %z, %e)";
+  expect_fused(&fuse_shared_input, head + linear("y", "t") + linear("z", "t") + rest,
+               head + quantizer("a", "quantize_activation(%t") + "  %d : int = prim::dtype(%t)\n" +
+                   linear("y", "a", {{"dtype", "d"}}) + linear("z", "a", {{"dtype", "d"}}) + rest);
 }
 
 // ---- layer_norm
@@ -220,7 +250,7 @@ TEST(FuseLayerNorm, LeavesNormsThatSomethingElseReads) {
 }
 
 TEST(FuseLayerNorm, LeavesNormsOverOtherDimensions) {
-  for (const char* sizes : {"%2, %16", "%32"}) {
+  for (const char* sizes : {"%2, %16", "%16, %2", "%32"}) {
     expect_untouched(&fuse_layer_norm,
                      "  %shape : int[] = prim::ListConstruct(" + std::string(sizes) +
                          ")\n  %n : Tensor = aten::layer_norm(%x, %shape, %w, %none, %eps, %true)\n" +
@@ -236,6 +266,18 @@ TEST(FuseLayerNorm, AsksNoInputWhoseShapeMayChange) {
                    "  %u : Tensor = aten::unsqueeze_(%t, %0)\n"
                    "  %s : int[] = aten::size(%n)\n" +
                        linear("y", "n") + "  return (%y, %s)");
+}
+
+TEST(FuseLayerNorm, AsksNoInputThatABranchMayChange) {
+  expect_untouched(&fuse_layer_norm,
+                   "  %t : Tensor = aten::exp(%x)\n"
+                   "  %shape : int[] = prim::ListConstruct(%16)\n"
+                   "  %n : Tensor = aten::layer_norm(%t, %shape, %w, %none, %eps, %true)\n" +
+                       linear("y", "n") +
+                       "  %s : int[] = prim::If(%c)\n    block0():\n"
+                       "      %u : Tensor = aten::unsqueeze_(%t, %0)\n      %s0 : int[] = aten::size(%n)\n"
+                       "      -> (%s0)\n    block1():\n      %s1 : int[] = aten::size(%r)\n      -> (%s1)\n"
+                       "  return (%y, %s)");
 }
 
 // ---- static_output
