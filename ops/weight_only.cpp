@@ -46,6 +46,7 @@ at::Tensor run_kernel(const at::Tensor& x, cpu::WeightOnly job, int64_t bits, Ro
   const at::Tensor y = at::empty({s.m, s.n}, x2.options());
   if (y.numel() > 0) {
     job.x = x2.const_data_ptr<float>();
+    job.rows = s.m;
     job.first_column = rows.begin;
     job.bias = bias_float.defined() ? bias_float.const_data_ptr<float>() : nullptr;
     job.y = y.mutable_data_ptr<float>();

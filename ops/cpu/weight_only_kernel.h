@@ -7,7 +7,7 @@
 // are what takes the time, a half, a quarter or an eighth of float's. More rows: a panel's values become
 // float in the first cache, once for as many rows of x as the second cache holds. Equal to the product with
 // the dequantized weight to rounding: the order of sums depends on the number of rows and on the instruction
-// set, never on how columns are split.
+// set, never on how the work is split.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,7 @@ struct WeightOnly {
   Kind kind = Kind::kInt8;
   int64_t k = 0;
   const float* x = nullptr;  // [rows][k]
+  int64_t rows = 0;          // of all of x: they decide how a part of them is computed
   const uint8_t* w = nullptr;
   // int8: one a column. int4: in the panels. int16: one a column, or one for all.
   const float* scale = nullptr;
@@ -38,7 +39,8 @@ struct WeightOnly {
   int64_t y_stride = 0;
 };
 
-// Fills rows x columns (of the weight) of y. Columns begin at a.first_column or at a multiple of kPanel.
+// Fills rows x columns (of the weight) of y. Rows begin at a multiple of 4, columns at a.first_column or at a
+// multiple of kPanel: then any split gives the same bits.
 using WeightOnlyFn = void (*)(const WeightOnly& a, Range rows, Range columns);
 
 void weight_only_ref(const WeightOnly& a, Range rows, Range columns);

@@ -480,7 +480,7 @@ void few(const WeightOnly& a, Range rows, Range columns) {
 }
 
 void weight_only(const WeightOnly& a, Range rows, Range columns) {
-  if (rows.size() > kFewRows) return blocks(a, rows, columns);
+  if (a.rows > kFewRows) return blocks(a, rows, columns);
   few(a, rows, columns);
   for (int64_t row = rows.begin; row < rows.end; ++row) {
     if (!all_moderate(a.x + row * a.k, a.k)) blocks(a, {row, row + 1}, columns);

@@ -61,6 +61,23 @@ def test_slices_of_rows(begin: int, end: int, per_channel: bool) -> None:
         torch.testing.assert_close(got.double(), want, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("m", [1, 16, 20, 40])
+def test_any_number_of_threads_gives_the_same_bits(m: int) -> None:
+    x, weight, scale, bias = problem((m,), 600, 512, True)
+    w8 = (weight >> 8).clamp(-127, 127).char()
+    p8 = ops.pack_weight(w8, scale, torch.zeros(600, dtype=torch.int32), 8, True, "per_channel")
+    before = torch.get_num_threads()
+    results = []
+    try:
+        for threads in (1, 2, 3, 7):
+            torch.set_num_threads(threads)
+            results.append((ops.linear_int16(x, weight, bias, scale), ops.linear_int8(x, p8, bias, activation="none")))
+    finally:
+        torch.set_num_threads(before)
+    for y16, y8 in results[1:]:
+        assert torch.equal(y16, results[0][0]) and torch.equal(y8, results[0][1])
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_types_round_once_at_the_end(dtype: torch.dtype) -> None:
     x, weight, scale, bias = problem((3, 5), 20, 48, True)

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -69,6 +70,7 @@ WeightOnly make_job(const Weight& weight, const std::vector<float>& x, Range col
   WeightOnly job;
   EXPECT_TRUE(set_weight(job, weight.header, reinterpret_cast<const uint8_t*>(weight.block.data())));
   job.x = x.data();
+  job.rows = static_cast<int64_t>(x.size()) / job.k;
   job.first_column = columns.begin;
   job.bias = bias;
   job.y = y.data();
@@ -159,14 +161,18 @@ TEST(WeightOnly, SplitsOfColumnsAndRowsGiveTheSameBits) {
   std::mt19937 random(5);
   for (const Scheme& scheme : schemes()) {
     const Weight weight = make_weight(80, 320, scheme, random);
-    for (const int64_t m : {4, 40}) {
+    for (const int64_t m : {4, 15, 40}) {
       std::vector<float> x(m * 320), whole(m * 77), parts(m * 77);
       for (float& v : x) v = std::normal_distribution<float>()(random);
       for (const Isa isa : isas()) {
         const auto kernel = weight_only_kernel(isa);
         kernel(make_job(weight, x, {3, 80}, nullptr, whole), {0, m}, {3, 80});
         const WeightOnly job = make_job(weight, x, {3, 80}, nullptr, parts);
-        for (const Range columns : {Range{3, 16}, Range{16, 64}, Range{64, 80}}) kernel(job, {0, m}, columns);
+        for (const Range columns : {Range{3, 16}, Range{16, 64}, Range{64, 80}}) {
+          for (const Range rows : {Range{0, 4}, Range{4, std::min<int64_t>(m, 12)}, Range{12, m}}) {
+            if (rows.size() > 0) kernel(job, rows, columns);
+          }
+        }
         EXPECT_EQ(whole, parts) << to_string(isa);
       }
     }
