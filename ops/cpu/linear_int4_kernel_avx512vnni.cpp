@@ -46,16 +46,13 @@ struct Part {
   const uint8_t* scale;  // f32[16] of the first panel
   int64_t scale_stride;  // bytes to the next panel's
   float* sums;           // [rows][panels][16]
-  bool first;            // sums hold nothing yet
 };
 
 template <int kRows, int kPanels>
 struct Multiply {
   static void run(const Part& part, const Ahead& ahead) {
-    const auto add = [
-      sums = part.sums, scales = part.scale, stride = part.scale_stride,
-      before = static_cast<__mmask16>(part.first ? 0 : 0xffff)
-    ](const auto& dot) __attribute__((always_inline)) {
+    const auto add = [ sums = part.sums, scales = part.scale, stride = part.scale_stride ](const auto& dot)
+        __attribute__((always_inline)) {
 #pragma GCC unroll 4
       for (int p = 0; p < kPanels; ++p) {
         const __m512 scale = _mm512_loadu_ps(scales + p * stride);
@@ -63,7 +60,7 @@ struct Multiply {
         for (int r = 0; r < kRows; ++r) {
           float* sum = sums + (r * kPanels + p) * kPanel;
           const __m512 scaled = _mm512_mul_ps(scale, _mm512_cvtepi32_ps(dot[r][p]));
-          _mm512_store_ps(sum, _mm512_add_ps(_mm512_maskz_load_ps(before, sum), scaled));
+          _mm512_store_ps(sum, _mm512_add_ps(_mm512_load_ps(sum), scaled));
         }
       }
     };
@@ -74,8 +71,8 @@ struct Multiply {
 // sums: [rows][panels][16]
 void finish(const LinearInt4& a, int64_t row, int64_t rows, const Strip& strip, Range columns,
             const float* sums) {
-  const float* const x_scale =
-      a.x.scale + row;  // copies: what is stored might otherwise be one of a's fields
+  // Copies: what is stored might otherwise be one of a's fields.
+  const float* const x_scale = a.x.scale + row;
   const int32_t* const x_zero = a.x.zero + row;
   const int64_t pitch = strip.panels * kPanel;
   for (int64_t p = 0; p < strip.panels; ++p, sums += kPanel) {
@@ -104,24 +101,23 @@ void linear_int4_avx512vnni(const LinearInt4& a, Range rows, Range columns) {
 
   for_each_strip(a.x, rows, columns, block_tiles, [&](const Strip& strip) {
     const uint8_t* packed = a.w + strip.column / kPanel * panel_bytes;
-    const uint8_t* next = a.w + strip.next / kPanel * panel_bytes;
-    for (int64_t g = 0; g < a.groups; ++g, packed += a.group_bytes) {
-      for (int64_t p = 0; p < strip.panels; ++p)
+    const Fetch fetch = strip.fetch(a.w + strip.next / kPanel * panel_bytes, strip.panels * panel_bytes,
+                                    a.group, a.groups * strip.tiles);
+    // A masked load that leaves the first group's out would cost the ports of vpdpbusd an instruction.
+    for (int64_t i = 0; i < strip.tiles * kTileSums; i += kPanel)
+      _mm512_store_ps(sums + i, _mm512_setzero_ps());
+    for (int64_t g = 0, share = 0; g < a.groups; ++g, packed += a.group_bytes) {
+      for (int64_t p = 0; p < strip.panels; ++p) {
         unpack(a, packed + p * panel_bytes, w + p * kPanel * a.group);
+      }
       const bool last = g + 1 == a.groups;
       int64_t row = strip.rows.begin;
-      for (int64_t t = 0; t < strip.tiles; ++t) {
+      for (int64_t t = 0; t < strip.tiles; ++t, ++share) {
         const int64_t height = a.x.height(row);
-        Ahead ahead = strip.ahead(next, strip.panels * panel_bytes, a.group, g * strip.tiles + t,
-                                  a.groups * strip.tiles);
+        Ahead ahead = fetch.share(share);
         if (last) fetch_result(a.out, row, height, strip.column, a.group / 16, ahead);
-        const Part part = {a.x.q + row * a.x.k_pad + g * a.group * height,
-                           w,
-                           a.group,
-                           packed,
-                           panel_bytes,
-                           sums + t * kTileSums,
-                           g == 0};
+        const uint8_t* x = a.x.q + row * a.x.k_pad + g * a.group * height;
+        const Part part = {x, w, a.group, packed, panel_bytes, sums + t * kTileSums};
         instance<Multiply>(height, strip.panels)(part, ahead);
         if (last) finish(a, row, height, strip, columns, part.sums);
         row += height;

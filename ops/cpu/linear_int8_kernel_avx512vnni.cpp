@@ -71,11 +71,13 @@ void run(const LinearInt8& a, Range rows, Range columns, Finish finish_tile) {
   alignas(64) int32_t sums[kTileRows * 2 * kPanel];
   static_assert(sizeof(sums) >= kFewRows * 4 * kPanel * sizeof(int32_t));
   for_each_strip(a.x, rows, columns, block_tiles, [&](const Strip& strip) {
-    const int8_t *const w = a.w + strip.column * depth, *const next = a.w + strip.next * depth;
+    const int8_t* const w = a.w + strip.column * depth;
+    const Fetch fetch =
+        strip.fetch(a.w + strip.next * depth, strip.panels * kPanel * depth, depth, strip.tiles);
     int64_t row = strip.rows.begin;
     for (int64_t t = 0; t < strip.tiles; ++t) {
       const int64_t height = a.x.height(row);
-      Ahead ahead = strip.ahead(next, strip.panels * kPanel * depth, depth, t, strip.tiles);
+      Ahead ahead = fetch.share(t);
       fetch_result(a.out, row, height, strip.column, depth / 16, ahead);
       instance<Multiply>(height, strip.panels)(a.x.q + row * a.x.k_pad, w, depth, ahead, sums);
       finish_tile(row, height, strip, sums);

@@ -23,6 +23,20 @@ namespace {
 constexpr int kFewRows = 4;
 constexpr int64_t kWideStripDepth = 4096;
 
+// `bytes` bytes at w, to be fetched in even shares.
+struct Fetch {
+  const char* w = nullptr;
+  int64_t bytes = 0, share_bytes = 0, step_bytes = 0;
+
+  Ahead share(int64_t i) const {
+    Ahead a;
+    if (i * share_bytes >= bytes) return a;
+    a.weights = w + i * share_bytes;
+    a.step_bytes = step_bytes;
+    return a;
+  }
+};
+
 struct Strip {
   int64_t column;  // of W, the first
   int64_t panels;
@@ -30,18 +44,12 @@ struct Strip {
   Range rows;    // whole tiles
   int64_t tiles;
 
-  // What a tile should fetch of the next strip: `bytes` bytes at w, while it goes through `depth` k's of the
-  // strip's `share` shares (tiles, or groups of tiles).
-  Ahead ahead(const void* w, int64_t bytes, int64_t depth, int64_t share, int64_t shares) const {
-    Ahead a;
+  // How `shares` products of `depth` k's each fetch the next strip, `bytes` bytes at w.
+  Fetch fetch(const void* w, int64_t bytes, int64_t depth, int64_t shares) const {
     const int64_t steps = depth / 16;
-    if (next < 0 || steps == 0) return a;
+    if (next < 0 || steps == 0) return {};
     const int64_t lines = (bytes / 64 + steps * shares - 1) / (steps * shares);  // with every step
-    const int64_t skip = share * steps * lines * 64;
-    if (skip >= bytes) return a;
-    a.weights = static_cast<const char*>(w) + skip;
-    a.step_bytes = lines * 64;
-    return a;
+    return {static_cast<const char*>(w), bytes, steps * lines * 64, lines * 64};
   }
 };
 
