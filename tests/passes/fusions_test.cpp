@@ -437,6 +437,20 @@ TEST(FuseRotary, LeavesSlicesThatAreNotHalves) {
                    sliced("back", "  %h : int = prim::Constant[value=8]()\n", "none", "none") + rest);
 }
 
+TEST(FuseRotary, LeavesHalvesOfTwoTensors) {
+  const auto half = [](const std::string& n, const std::string& x) {
+    return "  %s" + n + " : int[] = aten::size(%" + x + ")\n  %l" + n + " : int = aten::__getitem__(%s" + n +
+           ", %back)\n  %h" + n + " : int = aten::floordiv(%l" + n + ", %2)\n";
+  };
+  expect_untouched(&fuse_rotary, half("1", "x") + half("2", "r") +
+                                     "  %x1 : Tensor = aten::slice(%x, %back, %none, %h1, %1)\n"
+                                     "  %x2 : Tensor = aten::slice(%r, %back, %h2, %none, %1)\n"
+                                     "  %nx2 : Tensor = aten::neg(%x2)\n"
+                                     "  %list : Tensor[] = prim::ListConstruct(%nx2, %x1)\n"
+                                     "  %turned : Tensor = aten::cat(%list, %back)\n" +
+                                     weighted("x", "cos", "sin") + "  return (%sum)");
+}
+
 TEST(FuseRotary, LeavesOtherTurns) {
   const std::string rest = weighted("x", "cos", "sin") + "  return (%sum)";
   const auto replaced = [](std::string text, const std::string& a, const std::string& b) {
