@@ -1,8 +1,11 @@
-"""One archive in a process of its own: times of its forwards, peak memory, time by kind of op. Prints JSON.
+"""One archive in a process of its own, which does a forward each time it is asked to.
 
-    python -m bench.forward ARCHIVE [--frames 2 --height 392 --width 518 --forwards 2 --threads 2 --profile]
+    python -m bench.forward ARCHIVE [--frames 2 --height 392 --width 518 --threads 2]
 
-TorchScript spends seconds of a model's first two forwards on its graph: those are done on tiny images first.
+Reads lines `run` and `profile`, answers each with a line of JSON: seconds, peak memory so far, with `profile` also
+seconds by kind of op (under torch's profiler). So several models can take turns. The first line it prints says what
+importing torch and loading took. TorchScript spends seconds of a model's first two forwards on its graph: those are
+done on tiny images before.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sys
 import time
 from collections.abc import Iterable
 from contextlib import nullcontext
@@ -76,9 +80,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=2)
     parser.add_argument("--height", type=int, default=392)
     parser.add_argument("--width", type=int, default=518)
-    parser.add_argument("--forwards", type=int, default=2, help="all but the first count")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--profile", action="store_true", help="the last forward runs under torch's profiler")
     args = parser.parse_args()
 
     import torch
@@ -89,28 +91,24 @@ def main() -> None:
     imported = peak_bytes()
     torch.set_num_threads(args.threads)
     model = torch.jit.load(args.archive).eval()
-    loaded = peak_bytes()
     torch.manual_seed(0)
     images = torch.rand(1, args.frames, 3, args.height, args.width)
-    times = []
-    kinds: dict[str, float] = {}
     with torch.no_grad():
         for _ in range(2):
             model(torch.rand(1, args.frames, 3, 56, 56))
-        for left in reversed(range(args.forwards)):
+        print(json.dumps({"imported": imported, "loaded": peak_bytes()}), flush=True)
+        for line in sys.stdin:
             profiler: Any = nullcontext()
-            if args.profile and left == 0:
+            if line.strip() == "profile":
                 profiler = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True)
             with profiler:
                 begin = time.perf_counter()
                 model(images)
-                times.append(time.perf_counter() - begin)
-        peak = peak_bytes()
-        if args.profile:
-            kinds = by_kind(profiler.key_averages(group_by_input_shape=True))
-    best = min(times[1:] or times)
-    found = {"seconds": best, "forwards": times, "peak": peak, "loaded": loaded, "imported": imported, "kinds": kinds}
-    print(json.dumps(found))
+                seconds = time.perf_counter() - begin
+            found: dict[str, Any] = {"seconds": seconds, "peak": peak_bytes()}
+            if line.strip() == "profile":
+                found["kinds"] = by_kind(profiler.key_averages(group_by_input_shape=True))
+            print(json.dumps(found), flush=True)
 
 
 if __name__ == "__main__":

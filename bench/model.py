@@ -22,7 +22,7 @@ MALLOC = {"MALLOC_MMAP_THRESHOLD_": "1048576", "GLIBC_TUNABLES": "glibc.malloc.h
 _NOT_INHERITED = (
     "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "MALLOC_MMAP_MAX_", "GLIBC_TUNABLES", "GOMP_SPINCOUNT",
 )  # fmt: skip
-NEEDED_MEMORY = 14 << 30
+NEEDED_MEMORY = 14 << 30  # three models, and room for one forward
 NEEDED_DISK = 10 << 30
 
 
@@ -46,76 +46,91 @@ def run(command: Sequence[str | Path], env: dict[str, str] | None = None, timeou
     return done.stdout
 
 
-def forward(
-    archive: Path,
-    threads: int,
-    env: dict[str, str],
-    forwards: int = 2,
-    profile: bool = False,
-    size: Sequence[int] = (392, 518),
-) -> dict[str, Any]:
-    flags = ["--threads", threads, "--forwards", forwards, "--height", size[0], "--width", size[1]]
-    command = [sys.executable, "-m", "bench.forward", archive, *map(str, flags), *(["--profile"] if profile else [])]
-    return json.loads(run(command, env).splitlines()[-1])
+class Worker:
+    """bench.forward with one archive: a process that does a forward when it is asked to."""
+
+    def __init__(self, archive: Path, threads: int, env: dict[str, str], size: Sequence[int]) -> None:
+        clean = {k: v for k, v in os.environ.items() if k not in _NOT_INHERITED}
+        flags = ["--threads", threads, "--height", size[0], "--width", size[1]]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "bench.forward", archive, *map(str, flags)], cwd=machine.ROOT, env={**clean, **env},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self.loaded = self._answer()
+
+    def ask(self, what: str) -> dict[str, Any]:
+        """`run` or `profile`."""
+        assert self.process.stdin
+        try:
+            self.process.stdin.write(what + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass  # _answer says why
+        return self._answer()
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        if line:
+            return json.loads(line)
+        lines = self.process.communicate()[1].strip().splitlines() or [f"exit code {self.process.returncode}"]
+        raise PartError(f"forward: {lines[-1][:200]}")
+
+
+def in_turns(workers: dict[str, Worker], turns: int, say: Say) -> dict[str, dict[str, Any]]:
+    """One forward of each after the other, `turns` times and once more under the profiler. The least time counts."""
+    found = {name: {**worker.loaded, "forwards": []} for name, worker in workers.items()}
+    for turn in range(turns + 1):
+        for name, worker in workers.items():
+            answer = worker.ask("run" if turn < turns else "profile")
+            found[name]["forwards"].append(answer.pop("seconds"))
+            found[name].update(answer)
+    for name, model in found.items():
+        model["seconds"] = min(model["forwards"][:turns])
+        say(f"model: {name}: {model['seconds']:.1f} s, peak {model['peak'] / 2**30:.1f} GiB")
+    return found
 
 
 def whole(
-    folder: Path, threads: int, say: Say, config: Path | None = None, size: Sequence[int] = (392, 518)
-) -> dict[str, Any]:
-    """{models: {name: {seconds, peak, plain_peak, plain_seconds, kinds, bytes, quantize_seconds}}, ...}; archives are deleted."""
+    folder: Path, threads: int, say: Say, config: Path | None = None, size: Sequence[int] = (392, 518), turns: int = 2
+) -> dict[str, Any]:  # fmt: skip
+    """{models: {name: {seconds, forwards, peak, kinds, bytes, quantize_seconds}}, ...}; archives are deleted."""
     if config is None:
         free = int(next(line.split()[1] for line in open("/proc/meminfo") if line.startswith("MemAvailable"))) * 1024
         if free < NEEDED_MEMORY:
             raise PartError(f"VGGT-1B: needs {NEEDED_MEMORY >> 30} GiB of memory, {free >> 30} GiB are free")
         if shutil.disk_usage(folder).free < NEEDED_DISK:
             raise PartError(f"VGGT-1B: needs {NEEDED_DISK >> 30} GiB of disk in {folder}")
-    archives = {"float32": folder / "float32.pt"}
-    result: dict[str, Any] = {
-        "models": {},
-        "malloc": MALLOC,
-        "frames": 2,
-        "height": size[0],
-        "width": size[1],
-        "notes": [],
-    }
+    archives = {name: folder / f"{name}.pt" for name in ("float32", *PRESETS)}
+    result: dict[str, Any] = {"malloc": MALLOC, "frames": 2, "height": size[0], "width": size[1], "notes": []}
+    models: dict[str, dict[str, Any]] = {"float32": {}}
+    workers: dict[str, Worker] = {}
     try:
         say("model: exporting random weights, seed 0")
         export = [sys.executable, "examples/vggt/export.py", "--random", "--seed", "0", "-o", archives["float32"]]
         run([*export, *(["--config", config] if config else [])])
-        for name in ("float32", *PRESETS):
-            found: dict[str, Any] = {}
+        for name in PRESETS:
             begin = time.perf_counter()
-            if name != "float32":
-                archives[name] = folder / f"{name}.pt"
-                try:
-                    run(
-                        [
-                            "build/bin/vqt-quantize",
-                            archives["float32"],
-                            "-o",
-                            archives[name],
-                            "--preset",
-                            name,
-                            "--quiet",
-                        ]
-                    )
-                except PartError as error:
-                    result["notes"].append(f"{name}: {error}")
-                    continue
-                found["quantize_seconds"] = time.perf_counter() - begin
-            found["bytes"] = archives[name].stat().st_size
+            source = ["build/bin/vqt-quantize", archives["float32"], "-o", archives[name]]
             try:
-                found.update(forward(archives[name], threads, MALLOC, profile=True, size=size))
-                plain = forward(archives[name], threads, {}, forwards=1, size=size)
-                found.update(plain_peak=plain["peak"], plain_seconds=plain["seconds"])
+                run([*source, "--preset", name, "--quiet"])
             except PartError as error:
                 result["notes"].append(f"{name}: {error}")
                 continue
-            result["models"][name] = found
-            say(f"model: {name}: {found['seconds']:.1f} s, peak {found['peak'] / 2**30:.1f} GiB")
-            if name != "float32":
-                archives[name].unlink()
+            models[name] = {"quantize_seconds": time.perf_counter() - begin}
+        for name in models:
+            models[name]["bytes"] = archives[name].stat().st_size
+            workers[name] = Worker(archives[name], threads, MALLOC, size)
+            archives[name].unlink()
+        for name, found in in_turns(workers, turns, say).items():
+            models[name].update(found)
     finally:
+        for worker in workers.values():
+            worker.close()
         for archive in archives.values():
             archive.unlink(missing_ok=True)
-    return result
+    return {**result, "models": models}

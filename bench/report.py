@@ -198,7 +198,7 @@ def model(results: Results, plots: dict[str, str]) -> list[str]:
     setting = " ".join(f"{k}={v}" for k, v in data["malloc"].items())
     lines += [
         f"Random weights, {data['frames']} frames of {data['width']} x {data['height']}, scripted, each in a process of its own; "
-        f"its second forward of this size, under torch's profiler. `{setting}` for all; *plain*: glibc's defaults, one forward. What is fused into a linear counts as linear.", "",
+        f"forwards in turns, the least time of each; by kind of op out of one more under torch's profiler. `{setting}` for all. What is fused into a linear counts as linear.", "",
     ]  # fmt: skip
     imported = max(m.get("imported", 0) for m in models.values())
     if imported:
@@ -208,7 +208,7 @@ def model(results: Results, plots: dict[str, str]) -> list[str]:
         gain = [number(base["seconds"] / m["seconds"]), number(m["peak"] / base["peak"])] if base else ["", ""]
         body.append([
             name, f"{m['bytes'] / 1e6:,.0f}", number(m["seconds"]), gain[0], number(m["peak"] / 2**30), gain[1],
-            number(m.get("plain_peak", 0) / 2**30), number(m.get("plain_seconds", 0)), number(m.get("quantize_seconds"), 0),
+            number(m.get("quantize_seconds"), 0),
         ])  # fmt: skip
     head = [
         "model",
@@ -217,8 +217,6 @@ def model(results: Results, plots: dict[str, str]) -> list[str]:
         "times float32",
         "peak GiB",
         "of float32's",
-        "plain: peak GiB",
-        "plain: s",
         "quantizing s",
     ]
     lines += table(head, body)

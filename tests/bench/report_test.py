@@ -46,9 +46,9 @@ RESULTS: dict[str, Any] = {
     ],
     "model": {
         "models": {
-            "float32": {"seconds": 30.0, "peak": 8 << 30, "plain_peak": 12 << 30, "plain_seconds": 31.0, "bytes": 5_000_000_000,
+            "float32": {"seconds": 30.0, "peak": 8 << 30, "bytes": 5_000_000_000,
                         "kinds": {"linears": 20.0, "attention": 10.0}},
-            "production": {"seconds": 12.0, "peak": 4 << 30, "plain_peak": 7 << 30, "plain_seconds": 13.0, "bytes": 1_500_000_000,
+            "production": {"seconds": 12.0, "peak": 4 << 30, "bytes": 1_500_000_000,
                            "kinds": {"linears": 3.0, "attention": 9.0}, "quantize_seconds": 16.0},
         },
         "malloc": {"A": "1"}, "frames": 2, "height": 392, "width": 518, "notes": ["mobile: no disk"],
