@@ -14,13 +14,12 @@
 #include "cpu/linear_int4_kernel.h"
 #include "cpu/linear_int8_kernel.h"
 #include "kernel_scope.h"
+#include "optional_floats.h"
 #include "quantize_activation.h"
 #include "weight_only.h"
 
 namespace vqt {
 namespace {
-
-constexpr int64_t kValuesPerTask = 1 << 15;
 
 void run_canonical(const LinearCall& call) {
   const cpu::PackedHeader& h = call.weight.header;
@@ -86,18 +85,16 @@ struct Result {
 Result make_result(const LinearCase& c, const LinearArgs& args, const std::vector<int64_t>& sizes) {
   Result r;
   cpu::Epilogue& e = r.epilogue;
-  const auto floats = [](const std::optional<at::Tensor>& from, at::Tensor& to) -> const float* {
-    if (!from.has_value()) return nullptr;
-    to = from->to(at::kFloat).contiguous();
-    return to.const_data_ptr<float>();
-  };
   e.first_column = c.rows.begin;
-  e.bias = floats(args.bias, r.bias);
+  r.bias = as_floats(args.bias);
+  e.bias = data_or_null(r.bias);
   e.post_op = c.post_op;
-  e.gamma = floats(args.gamma, r.gamma);
+  r.gamma = as_floats(args.gamma);
+  e.gamma = data_or_null(r.gamma);
   if (args.residual.has_value() && args.residual->sizes() == sizes &&
       args.residual->scalar_type() != at::kDouble) {
-    e.residual = floats(args.residual, r.residual);
+    r.residual = as_floats(args.residual);
+    e.residual = data_or_null(r.residual);
     e.residual_stride = sizes.back();
   }
   if (!c.quantized_y) {
@@ -121,7 +118,7 @@ at::Tensor missing_sums(const cpu::PackedHeader& h, const cpu::ActivationRows& x
   if (!wanted || x.rows == 0 || x.sum[0] >= 0) return {};
   const at::Tensor sums = at::empty({x.rows}, at::TensorOptions(at::kInt));
   int32_t* out = sums.mutable_data_ptr<int32_t>();
-  at::parallel_for(0, x.rows, std::max<int64_t>(1, kValuesPerTask / x.k_pad),
+  at::parallel_for(0, x.rows, rows_per_task(x.k_pad),
                    [&](int64_t begin, int64_t end) { cpu::sum_rows(x, begin, end, out); });
   return sums;
 }

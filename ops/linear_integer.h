@@ -8,9 +8,8 @@
 #include "cpu/activation.h"
 #include "cpu/epilogue.h"
 #include "linear_args.h"
-#include "linear_plan.h"
 #include "pack_weight.h"
-#include "parallel.h"
+#include "run_plan.h"
 
 namespace vqt {
 
@@ -23,7 +22,7 @@ struct LinearCall {
 };
 using RunLinear = void (*)(const LinearCall& call);
 
-// Runs a kernel over the tasks of its plan.
+// Plans the call, and runs a kernel so.
 template <class Job>
 void run_planned(const LinearCall& call, const Job& job,
                  void (*kernel)(const Job& job, cpu::Range rows, cpu::Range columns)) {
@@ -31,9 +30,7 @@ void run_planned(const LinearCall& call, const Job& job,
   const LinearPlan plan = plan_linear(
       {call.x.rows, call.rows.begin, call.rows.end, h.k, h.bits, at::get_num_threads(), cpu::best_isa()});
   print_plan_once(plan);
-  at::parallel_for(0, plan.tasks(), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t task = begin; task < end; ++task) kernel(job, plan.rows(task), plan.columns(task));
-  });
+  run_plan(plan, job, kernel);
 }
 
 // weight: packed. run: the kernels for the layout of panels; canonical blocks are computed by the reference.

@@ -3,19 +3,9 @@
 #include <sstream>
 
 #include "check.h"
+#include "optional_floats.h"
 
 namespace vqt {
-namespace {
-
-at::Tensor as_floats(const std::optional<at::Tensor>& parameter) {
-  return parameter.has_value() ? parameter->to(at::kFloat).contiguous() : at::Tensor();
-}
-
-const float* data_or_null(const at::Tensor& floats) {
-  return floats.defined() ? floats.const_data_ptr<float>() : nullptr;
-}
-
-}  // namespace
 
 void check_norm_parameter(std::string_view op, std::string_view argument,
                           const std::optional<at::Tensor>& parameter, const at::Tensor& x) {

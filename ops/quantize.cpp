@@ -3,7 +3,6 @@
 #include <ATen/ops/empty.h>
 #include <torch/library.h>
 
-#include <algorithm>
 #include <atomic>
 
 #include "check.h"
@@ -15,8 +14,6 @@
 
 namespace vqt {
 namespace {
-
-constexpr int64_t kValuesPerTask = 1 << 15;
 
 // The last dimension of the float tensor is k; a tensor without dimensions is one row of one value.
 struct Sizes {
@@ -62,10 +59,6 @@ cpu::Quantized job_of(const Sizes& s, const Scheme& scheme, const at::Tensor& sc
   return job;
 }
 
-int64_t rows_per_task(const cpu::Quantized& job) {
-  return std::max<int64_t>(1, kValuesPerTask / std::max<int64_t>(job.k, 1));
-}
-
 Sizes check_quantize(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& zero_point,
                      const Scheme& scheme) {
   check_float("quantize", "x", x);
@@ -102,7 +95,7 @@ at::Tensor quantize_cpu(const at::Tensor& x, const at::Tensor& scale, const at::
   const float* data = values.const_data_ptr<float>();
   void* out = q.mutable_data_ptr();
   std::atomic<bool> finite = true;
-  at::parallel_for(0, job.n, rows_per_task(job), [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, job.n, rows_per_task(job.k), [&](int64_t begin, int64_t end) {
     if (!cpu::quantize_rows(job, data, begin, end, out)) finite = false;
   });
   if (!finite) check_finite("quantize", "x", values);
@@ -170,7 +163,7 @@ at::Tensor dequantize_cpu(const at::Tensor& q, const at::Tensor& scale, const at
   const cpu::Quantized job = job_of(a.sizes, a.scheme, scales, zeros);
   const void* data = values.const_data_ptr();
   float* out = x.mutable_data_ptr<float>();
-  at::parallel_for(0, job.n, rows_per_task(job), [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, job.n, rows_per_task(job.k), [&](int64_t begin, int64_t end) {
     cpu::dequantize_rows(job, data, begin, end, out + begin * job.k);
   });
   return x.to(dtype);

@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "cpu/quantize_per_token_kernel.h"
 #include "kernel_scope.h"
 #include "parallel.h"
 
@@ -15,28 +14,16 @@ namespace vqt {
 namespace {
 
 constexpr std::string_view kOp = "quantize_activation";
-constexpr int64_t kValuesPerTask = 1 << 15;
-
-ActivationArgs check_args(const at::Tensor& x, std::string_view activation, bool symmetric, double x_scale,
-                          int64_t x_zero_point) {
-  check_float(kOp, "x", x);
-  if (x.dim() == 0) fail_value(kOp, "x", "at least 1 dimension", describe(x));
-  const ActivationArgs args = check_activation_args(kOp, activation, symmetric, x_scale, x_zero_point);
-  if (args.mode == Activation::kNone) fail_value(kOp, "activation", "dynamic or static", quoted(activation));
-  return args;
-}
 
 at::Tensor quantize_activation_meta(const at::Tensor& x, std::string_view activation, bool symmetric,
                                     double x_scale, int64_t x_zero_point) {
-  check_args(x, activation, symmetric, x_scale, x_zero_point);
-  c10::SymDimVector sizes(x.sym_sizes());
-  sizes.back() = activation_bytes(sizes.back());
-  return x.new_empty_symint(sizes, at::kByte);
+  check_quantizer(kOp, x, activation, symmetric, x_scale, x_zero_point);
+  return quantized_meta(x);
 }
 
 at::Tensor quantize_activation_cpu(const at::Tensor& x, std::string_view activation, bool symmetric,
                                    double x_scale, int64_t x_zero_point) {
-  return quantize_activation(x, check_args(x, activation, symmetric, x_scale, x_zero_point));
+  return quantize_activation(x, check_quantizer(kOp, x, activation, symmetric, x_scale, x_zero_point));
 }
 
 }  // namespace
@@ -53,25 +40,51 @@ cpu::ActivationRows activation_view(const at::Tensor& activation, int64_t k) {
                               cpu::activation_tile(cpu::best_isa()));
 }
 
-at::Tensor quantize_activation(const at::Tensor& x, const ActivationArgs& args) {
-  const KernelScope scope;
-  const at::Tensor out = empty_activation(x.sizes());
+ActivationArgs check_quantizer(std::string_view op, const at::Tensor& x, std::string_view activation,
+                               bool symmetric, double x_scale, int64_t x_zero_point) {
+  check_float(op, "x", x);
+  if (x.dim() == 0) fail_value(op, "x", "at least 1 dimension", describe(x));
+  const ActivationArgs args = check_activation_args(op, activation, symmetric, x_scale, x_zero_point);
+  if (args.mode == Activation::kNone) fail_value(op, "activation", "dynamic or static", quoted(activation));
+  return args;
+}
+
+at::Tensor quantized_meta(const at::Tensor& x) {
+  c10::SymDimVector sizes(x.sym_sizes());
+  sizes.back() = activation_bytes(sizes.back());
+  return x.new_empty_symint(sizes, at::kByte);
+}
+
+at::Tensor dense_rows(const at::Tensor& x, int64_t rows) {
+  const at::Tensor values = x.to(at::kFloat).reshape({rows, x.size(-1)});
+  return values.stride(1) == 1 ? values : values.contiguous();
+}
+
+cpu::QuantizeRows quantizer(const ActivationArgs& args, const cpu::ActivationRows& out, int64_t k) {
   cpu::QuantizeRows job;
-  job.k = x.size(-1);
-  job.out = activation_view(out, job.k);
-  const int64_t rows = job.out.rows;
-  if (rows == 0) return out;
-  at::Tensor values = x.to(at::kFloat).reshape({rows, job.k});
-  if (values.stride(1) != 1) values = values.contiguous();
-  job.x = values.const_data_ptr<float>();
-  job.x_stride = values.stride(0);
+  job.out = out;
+  job.k = k;
   job.symmetric = args.symmetric;
   job.dynamic = args.mode == Activation::kDynamic;
   job.static_scale = args.scale;
   job.static_zero = args.zero;
+  return job;
+}
+
+int64_t rows_per_task(const cpu::QuantizeRows& job) { return std::max(job.out.tile, rows_per_task(job.k)); }
+
+at::Tensor quantize_activation(const at::Tensor& x, const ActivationArgs& args) {
+  const KernelScope scope;
+  const at::Tensor out = empty_activation(x.sizes());
+  const int64_t k = x.size(-1);
+  cpu::QuantizeRows job = quantizer(args, activation_view(out, k), k);
+  if (job.out.rows == 0) return out;
+  const at::Tensor values = dense_rows(x, job.out.rows);
+  job.x = values.const_data_ptr<float>();
+  job.x_stride = values.stride(0);
   const cpu::QuantizeRowsFn kernel = cpu::quantize_rows_kernel(cpu::best_isa());
-  const int64_t grain = std::max<int64_t>(job.out.tile, kValuesPerTask / std::max<int64_t>(job.k, 1));
-  at::parallel_for(0, rows, grain, [&](int64_t begin, int64_t end) { kernel(job, begin, end); });
+  at::parallel_for(0, job.out.rows, rows_per_task(job),
+                   [&](int64_t begin, int64_t end) { kernel(job, begin, end); });
   return out;
 }
 

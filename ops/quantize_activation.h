@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "cpu/activation.h"
+#include "cpu/quantize_per_token_kernel.h"
 #include "linear_args.h"
 
 namespace vqt {
@@ -17,6 +18,18 @@ inline c10::SymInt activation_bytes(const c10::SymInt& k) { return (k + 7) / 8 *
 at::Tensor empty_activation(at::IntArrayRef sizes);
 // The rows of a tensor that empty_activation made. The tensor has to outlive it.
 cpu::ActivationRows activation_view(const at::Tensor& activation, int64_t k);
+
+// x and the four arguments of an op that quantizes it: kNone is none of them.
+ActivationArgs check_quantizer(std::string_view op, const at::Tensor& x, std::string_view activation,
+                               bool symmetric, double x_scale, int64_t x_zero_point);
+// The result of such an op without data.
+at::Tensor quantized_meta(const at::Tensor& x);
+// x as float32 [rows][k] whose rows are dense: x itself where it is.
+at::Tensor dense_rows(const at::Tensor& x, int64_t rows);
+// Where the rows of out, of k values, are quantized to and how; the caller says from where.
+cpu::QuantizeRows quantizer(const ActivationArgs& args, const cpu::ActivationRows& out, int64_t k);
+// Rows of one task: a tile or more.
+int64_t rows_per_task(const cpu::QuantizeRows& job);
 
 // x: float of any dtype and strides; args: not kNone.
 at::Tensor quantize_activation(const at::Tensor& x, const ActivationArgs& args);

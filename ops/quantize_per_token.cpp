@@ -3,7 +3,6 @@
 #include <ATen/ops/empty.h>
 #include <torch/library.h>
 
-#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -15,8 +14,6 @@
 
 namespace vqt {
 namespace {
-
-constexpr int64_t kValuesPerTask = 1 << 15;
 
 using PerToken = std::tuple<at::Tensor, at::Tensor, at::Tensor>;
 
@@ -63,11 +60,10 @@ PerToken quantize_per_token_cpu(const at::Tensor& x, bool symmetric) {
   job.out.scale = std::get<1>(out).mutable_data_ptr<float>();
   job.out.zero = std::get<2>(out).mutable_data_ptr<int32_t>();
   const cpu::QuantizeRowsFn kernel = cpu::quantize_rows_kernel(cpu::best_isa());
-  at::parallel_for(0, job.out.rows, std::max<int64_t>(1, kValuesPerTask / std::max<int64_t>(job.k, 1)),
-                   [&](int64_t begin, int64_t end) {
-                     kernel(job, begin, end);
-                     if (symmetric) shift_to_signed(job, begin, end);
-                   });
+  at::parallel_for(0, job.out.rows, rows_per_task(job.k), [&](int64_t begin, int64_t end) {
+    kernel(job, begin, end);
+    if (symmetric) shift_to_signed(job, begin, end);
+  });
   return out;
 }
 

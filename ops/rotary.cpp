@@ -3,7 +3,6 @@
 #include <ATen/ops/empty.h>
 #include <torch/library.h>
 
-#include <algorithm>
 #include <sstream>
 
 #include "check.h"
@@ -16,7 +15,6 @@ namespace vqt {
 namespace {
 
 constexpr std::string_view kOp = "rotary";
-constexpr int64_t kValuesPerTask = 1 << 15;
 
 using OptionalTensor = std::optional<at::Tensor>;
 
@@ -110,7 +108,7 @@ at::Tensor rotary_cpu(const at::Tensor& x, const at::Tensor& cos, const at::Tens
   job.normed = norm;
   job.norm = parameters.row();
   const cpu::RotaryFn kernel = cpu::rotary_kernel(cpu::best_isa());
-  at::parallel_for(0, heads.size(0) * job.tokens, std::max<int64_t>(1, kValuesPerTask / (job.heads * job.d)),
+  at::parallel_for(0, heads.size(0) * job.tokens, rows_per_task(job.heads * job.d),
                    [&](int64_t begin, int64_t end) {
                      kernel(job, {begin, end});
                    });

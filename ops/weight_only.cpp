@@ -11,8 +11,8 @@
 #include "cpu/quantize_kernel.h"
 #include "cpu/weight_only_kernel.h"
 #include "kernel_scope.h"
-#include "linear_plan.h"
-#include "parallel.h"
+#include "optional_floats.h"
+#include "run_plan.h"
 
 namespace vqt {
 namespace {
@@ -42,21 +42,18 @@ at::Tensor run_kernel(const at::Tensor& x, cpu::WeightOnly job, int64_t bits, Ro
                       const std::optional<at::Tensor>& bias) {
   const Sizes s = sizes_of(x, rows.size());
   const at::Tensor x2 = x.to(at::kFloat).reshape({s.m, s.k}).contiguous();
-  const at::Tensor bias_float = bias.has_value() ? bias->to(at::kFloat).contiguous() : at::Tensor();
+  const at::Tensor bias_float = as_floats(bias);
   const at::Tensor y = at::empty({s.m, s.n}, x2.options());
   if (y.numel() > 0) {
     job.x = x2.const_data_ptr<float>();
     job.rows = s.m;
     job.first_column = rows.begin;
-    job.bias = bias_float.defined() ? bias_float.const_data_ptr<float>() : nullptr;
+    job.bias = data_or_null(bias_float);
     job.y = y.mutable_data_ptr<float>();
     job.y_stride = s.n;
     const cpu::Isa isa = cpu::best_isa();
     const LinearPlan plan = plan_linear({s.m, rows.begin, rows.end, s.k, bits, at::get_num_threads(), isa});
-    const cpu::WeightOnlyFn kernel = cpu::weight_only_kernel(isa);
-    at::parallel_for(0, plan.tasks(), 1, [&](int64_t begin, int64_t end) {
-      for (int64_t task = begin; task < end; ++task) kernel(job, plan.rows(task), plan.columns(task));
-    });
+    run_plan(plan, job, cpu::weight_only_kernel(isa));
   }
   return y.view(s.y).to(x.scalar_type());
 }

@@ -31,6 +31,13 @@ Isa best_isa();
 enum class AmxUse { kNever, kWhereItPays, kAlways };
 AmxUse amx_use();
 
+// Of kernels that have no form of their own for AVX-VNNI: it takes AVX2's.
+template <class Kernel>
+Kernel kernel_for(Isa isa, Kernel ref, Kernel avx2, Kernel avx512vnni) {
+  if (isa == Isa::kRef) return ref;
+  return isa == Isa::kAvx512Vnni ? avx512vnni : avx2;
+}
+
 // Overrides best_isa() and amx_use() until reset_isa_for_testing(). Throws as best_isa() where the CPU lacks
 // it.
 void set_isa_for_testing(Isa isa);

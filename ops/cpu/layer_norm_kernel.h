@@ -24,8 +24,7 @@ void layer_norm_avx2(const LayerNorm& a, Range rows);
 void layer_norm_avx512vnni(const LayerNorm& a, Range rows);
 
 inline LayerNormFn layer_norm_kernel(Isa isa) {
-  if (isa == Isa::kRef) return layer_norm_ref;
-  return isa == Isa::kAvx512Vnni ? layer_norm_avx512vnni : layer_norm_avx2;
+  return kernel_for(isa, layer_norm_ref, layer_norm_avx2, layer_norm_avx512vnni);
 }
 
 }  // namespace vqt::cpu

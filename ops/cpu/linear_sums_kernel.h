@@ -25,8 +25,7 @@ void finish_sums_avx512vnni(const LinearInt8& a, const int32_t* sums, int64_t st
                             Range columns);
 
 inline FinishSumsFn finish_sums_kernel(Isa isa) {
-  if (isa == Isa::kRef) return finish_sums_ref;
-  return isa == Isa::kAvx512Vnni ? finish_sums_avx512vnni : finish_sums_avx2;
+  return kernel_for(isa, finish_sums_ref, finish_sums_avx2, finish_sums_avx512vnni);
 }
 
 }  // namespace vqt::cpu

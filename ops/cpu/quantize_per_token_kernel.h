@@ -36,8 +36,7 @@ void quantize_rows_avx2(const QuantizeRows& a, int64_t row_begin, int64_t row_en
 void quantize_rows_avx512vnni(const QuantizeRows& a, int64_t row_begin, int64_t row_end);
 
 inline QuantizeRowsFn quantize_rows_kernel(Isa isa) {
-  if (isa == Isa::kRef) return quantize_rows_ref;
-  return isa == Isa::kAvx512Vnni ? quantize_rows_avx512vnni : quantize_rows_avx2;
+  return kernel_for(isa, quantize_rows_ref, quantize_rows_avx2, quantize_rows_avx512vnni);
 }
 
 }  // namespace vqt::cpu

@@ -42,8 +42,7 @@ void rotary_avx2(const Rotary& a, Range tokens);
 void rotary_avx512vnni(const Rotary& a, Range tokens);
 
 inline RotaryFn rotary_kernel(Isa isa) {
-  if (isa == Isa::kRef) return rotary_ref;
-  return isa == Isa::kAvx512Vnni ? rotary_avx512vnni : rotary_avx2;
+  return kernel_for(isa, rotary_ref, rotary_avx2, rotary_avx512vnni);
 }
 
 }  // namespace vqt::cpu

@@ -48,8 +48,7 @@ void weight_only_avx2(const WeightOnly& a, Range rows, Range columns);
 void weight_only_avx512vnni(const WeightOnly& a, Range rows, Range columns);
 
 inline WeightOnlyFn weight_only_kernel(Isa isa) {
-  if (isa == Isa::kRef) return weight_only_ref;
-  return isa == Isa::kAvx512Vnni ? weight_only_avx512vnni : weight_only_avx2;
+  return kernel_for(isa, weight_only_ref, weight_only_avx2, weight_only_avx512vnni);
 }
 
 // Points a at the weights of a packed block (aligned to 4 bytes). False: its layout has no kernel here.
