@@ -22,20 +22,18 @@ const char* post_op_of(const Node* node) {
 
 int64_t fuse_activation(FusionGraph& graph) {
   int64_t made = 0;
-  for (const char* kind : {"vqt::linear_int8", "vqt::linear_int4"}) {
-    for (Node* linear : graph.nodes(kind)) {
-      Node* user = only_user(linear->output());
-      if (user == nullptr || !in_same_block(linear, user) || !graph.is_integer_linear(linear)) continue;
-      const char* post_op = post_op_of(user);
-      if (post_op == nullptr || !is_default(linear, "post_op") || !is_default(linear, "gamma") ||
-          !is_default(linear, "residual") || !is_default(linear, "y_scale")) {
-        continue;
-      }
-      set_argument(linear, "post_op", c10::IValue(post_op));
-      graph.replace(user->output(), linear->output());
-      user->destroy();
-      ++made;
+  for (Node* linear : graph.integer_linears()) {
+    Node* user = only_user(linear->output());
+    if (user == nullptr || !in_same_block(linear, user)) continue;
+    const char* post_op = post_op_of(user);
+    if (post_op == nullptr || !is_default(linear, "post_op") || !is_default(linear, "gamma") ||
+        !is_default(linear, "residual") || !is_default(linear, "y_scale")) {
+      continue;
     }
+    set_argument(linear, "post_op", c10::IValue(post_op));
+    graph.replace(user->output(), linear->output());
+    user->destroy();
+    ++made;
   }
   return made;
 }

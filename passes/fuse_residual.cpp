@@ -40,8 +40,7 @@ class ResidualFuser {
   explicit ResidualFuser(FusionGraph& graph) : graph_(graph) {}
 
   bool fuse(Node* linear) {
-    if (!graph_.is_integer_linear(linear) || !is_default(linear, "gamma") ||
-        !is_default(linear, "residual") || !is_default(linear, "y_scale")) {
+    if (!is_default(linear, "gamma") || !is_default(linear, "residual") || !is_default(linear, "y_scale")) {
       return false;
     }
     const bool scaled = fuse_gamma(linear);
@@ -111,9 +110,7 @@ class ResidualFuser {
 int64_t fuse_residual(FusionGraph& graph) {
   int64_t made = 0;
   ResidualFuser fuser(graph);
-  for (const char* kind : {"vqt::linear_int8", "vqt::linear_int4"}) {
-    for (Node* linear : graph.nodes(kind)) made += fuser.fuse(linear) ? 1 : 0;
-  }
+  for (Node* linear : graph.integer_linears()) made += fuser.fuse(linear) ? 1 : 0;
   return made;
 }
 

@@ -14,9 +14,7 @@ class StaticOutputFuser {
 
   bool fuse(Node* linear) {
     static const Symbol kQuantize = Symbol::fromQualString("vqt::quantize_activation");
-    if (!graph_.is_integer_linear(linear) || !is_default(linear, "residual") ||
-        !is_default(linear, "y_scale"))
-      return false;
+    if (!is_default(linear, "residual") || !is_default(linear, "y_scale")) return false;
     Node* reader = nullptr;
     std::vector<Node*> asks_dtype;
     for (const Use& use : linear->output()->uses()) {
@@ -70,9 +68,7 @@ class StaticOutputFuser {
 int64_t fuse_static_output(FusionGraph& graph) {
   int64_t made = 0;
   StaticOutputFuser fuser(graph);
-  for (const char* kind : {"vqt::linear_int8", "vqt::linear_int4"}) {
-    for (Node* linear : graph.nodes(kind)) made += fuser.fuse(linear) ? 1 : 0;
-  }
+  for (Node* linear : graph.integer_linears()) made += fuser.fuse(linear) ? 1 : 0;
   return made;
 }
 

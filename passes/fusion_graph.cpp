@@ -24,6 +24,12 @@ size_t argument_index(const Node* node, const char* name) {
   return static_cast<size_t>(*index);
 }
 
+bool is_linear_of_8_or_4_bits(const Node* node) {
+  static const Symbol kInt8 = Symbol::fromQualString("vqt::linear_int8");
+  static const Symbol kInt4 = Symbol::fromQualString("vqt::linear_int4");
+  return node->kind() == kInt8 || node->kind() == kInt4;
+}
+
 // Asks for something that does not depend on a value's numbers.
 bool asks_metadata(const Use& use) {
   static const std::set<std::string> kNames = {"aten::size",    "aten::dim",    "aten::len",
@@ -75,10 +81,18 @@ at::Tensor FusionGraph::packed_weight(const Node* linear) const {
   return weight.isTensor() ? weight.toTensor() : at::Tensor();
 }
 
+std::vector<Node*> FusionGraph::integer_linears() const {
+  std::vector<Node*> linears;
+  for (const char* kind : {"vqt::linear_int8", "vqt::linear_int4"}) {
+    for (Node* linear : nodes(kind)) {
+      if (is_integer_linear(linear)) linears.push_back(linear);
+    }
+  }
+  return linears;
+}
+
 bool FusionGraph::is_integer_linear(const Node* node) const {
-  static const Symbol kInt8 = Symbol::fromQualString("vqt::linear_int8");
-  static const Symbol kInt4 = Symbol::fromQualString("vqt::linear_int4");
-  if (node->kind() != kInt8 && node->kind() != kInt4) return false;
+  if (!is_linear_of_8_or_4_bits(node)) return false;
   if (!is_quantized_activation(node->input(0))) {
     const auto arguments = activation_arguments(node);
     if (!arguments || arguments->activation == to_string(Activation::kNone)) return false;
@@ -152,9 +166,9 @@ Value* insert_quantizer(Node* place, const std::string& kind, const std::vector<
 
 bool is_quantized_activation(const Value* value) {
   static const std::set<std::string> kQuantizers = {"vqt::quantize_activation", "vqt::layer_norm_quantize"};
-  static const std::set<std::string> kLinears = {"vqt::linear_int8", "vqt::linear_int4"};
-  const std::string kind = value->node()->kind().toQualString();
-  return kQuantizers.count(kind) || (kLinears.count(kind) && !is_default(value->node(), "y_scale"));
+  const Node* node = value->node();
+  return kQuantizers.count(node->kind().toQualString()) ||
+         (is_linear_of_8_or_4_bits(node) && !is_default(node, "y_scale"));
 }
 
 std::vector<Use> value_uses(const Value* value) {

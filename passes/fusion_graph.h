@@ -55,6 +55,8 @@ class FusionGraph {
   // Takes out what nobody reads any more.
   void clean_up();
 
+  // All of them, as is_integer_linear says, int8 before int4.
+  std::vector<torch::jit::Node*> integer_linears() const;
   // vqt::linear_int8 or linear_int4 with integer activations and a weight in a layout of the fast kernels.
   bool is_integer_linear(const torch::jit::Node* node) const;
   // Rows of the weight that such a linear uses, and its columns.

@@ -26,7 +26,7 @@ struct Fusion {
   const char* name;  // in the config field `fusions`
   int64_t (*run)(FusionGraph& graph);
 };
-// In the order they run, and why it is this one: see fusions.cpp.
+// In the order they run, and why it is this one: see fuse.cpp.
 const std::vector<Fusion>& all_fusions();
 
 }  // namespace vqt
