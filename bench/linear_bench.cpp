@@ -21,6 +21,7 @@
 #include <string>
 #include <vector>
 
+#include "bench_flags.h"
 #include "cpu/isa.h"
 #include "linear_plan.h"
 #include "register_rate.h"
@@ -57,23 +58,6 @@ std::string cpu_name() {
     if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
   }
   return "unknown CPU";
-}
-
-// Multiply-adds a second on all threads.
-double register_rate(vqt::cpu::Isa isa) {
-  constexpr int64_t kTurns = 100000;
-  const int threads = at::get_num_threads();
-  double best = 0;
-  for (int i = 0; i < 20; ++i) {
-    double products = 0;
-    const double time = seconds([&] {
-      at::parallel_for(0, threads, 1, [&](int64_t begin, int64_t end) {
-        for (int64_t t = begin; t < end; ++t) products = vqt::bench::register_loop(isa, kTurns);
-      });
-    });
-    best = std::max(best, threads * products / time);
-  }
-  return best;
 }
 
 using LinearInt8 = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
@@ -137,45 +121,25 @@ Result measure(const Shape& s, int repetitions, bool quick) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  bool quick = false;
-  int repetitions = 15;
-  int64_t only_rows = 0;
-  for (int i = 1; i < argc; ++i) {
-    const std::string flag = argv[i];
-    if (flag == "--quick") {
-      quick = true;
-    } else if (flag == "--cpu-time") {
-      cpu_time = true;
-    } else if (flag == "--rows" && i + 1 < argc) {
-      only_rows = std::max(1, std::atoi(argv[++i]));
-    } else if (flag == "--threads" && i + 1 < argc) {
-      at::set_num_threads(std::max(1, std::atoi(argv[++i])));
-    } else if (flag == "--repetitions" && i + 1 < argc) {
-      repetitions = std::max(1, std::atoi(argv[++i]));
-    } else {
-      std::fprintf(
-          stderr,
-          "usage: linear_bench [--quick] [--rows M] [--threads N] [--repetitions N] [--cpu-time], got %s\n",
-          argv[i]);
-      return 2;
-    }
-  }
+  vqt::bench::Flags flags = vqt::bench::parse_flags(argc, argv, "linear_bench", true);
+  cpu_time = flags.cpu_time;
   std::vector<Shape> shapes;
   for (const auto& [k, n] :
        {std::pair<int64_t, int64_t>{1024, 1024}, {1024, 3072}, {1024, 4096}, {4096, 1024}}) {
     for (int64_t m : {1, 16, 197, 1374}) shapes.push_back({m, k, n});
   }
-  if (only_rows > 0) {
-    const auto other = [&](const Shape& s) { return s.m != only_rows; };
+  if (flags.rows > 0) {
+    const auto other = [&](const Shape& s) { return s.m != flags.rows; };
     shapes.erase(std::remove_if(shapes.begin(), shapes.end(), other), shapes.end());
   }
   if (cpu_time) at::set_num_threads(1);
-  if (quick) {
+  if (flags.quick) {
     shapes = {{5, 128, 32}};
-    repetitions = 1;
+    flags.repetitions = 1;
   }
   const vqt::cpu::Isa isa = vqt::cpu::best_isa();
-  const double rate = register_rate(isa);
+  double rate = 0.0;
+  for (int i = 0; i < 20; ++i) rate = std::max(rate, vqt::bench::register_rate(isa, 100000, seconds));
   std::printf("%s, %s, %d threads; %s on registers alone: %.1f G multiply-adds/s\n\n", cpu_name().c_str(),
               vqt::cpu::to_string(isa), at::get_num_threads(),
               isa == vqt::cpu::Isa::kAvx2 ? "vpmaddwd + vpaddd" : "vpdpbusd", rate / 1e9);
@@ -184,7 +148,7 @@ int main(int argc, char** argv) {
       "plan |\n");
   std::printf("| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
   for (const Shape& s : shapes) {
-    const Result r = measure(s, repetitions, quick);
+    const Result r = measure(s, flags.repetitions, flags.quick);
     const double products = static_cast<double>(s.m) * s.k * s.n;
     const vqt::LinearPlan plan = vqt::plan_linear({s.m, 0, s.n, s.k, 8, at::get_num_threads(), isa});
     std::printf("| %lld x %lld -> %lld | %.3f | %.1f | %.3f | %.2f | %.2f | %.3f | %.2f | %lld x %lld |\n",

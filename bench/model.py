@@ -30,13 +30,17 @@ class PartError(Exception):
     """This part of the run cannot be done here; the message goes on the page."""
 
 
+def environment(env: dict[str, str] | None) -> dict[str, str]:
+    """Ours without what is not inherited, and `env`."""
+    return {**{k: v for k, v in os.environ.items() if k not in _NOT_INHERITED}, **(env or {})}
+
+
 def run(command: Sequence[str | Path], env: dict[str, str] | None = None, timeout: float = 400) -> str:
     """Standard output of a command at the repository's root."""
-    clean = {k: v for k, v in os.environ.items() if k not in _NOT_INHERITED}
     try:
         done = subprocess.run(
             list(map(str, command)), cwd=machine.ROOT, capture_output=True, text=True, timeout=timeout,
-            env={**clean, **(env or {})},
+            env=environment(env),
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise PartError(f"{Path(command[0]).name}: more than {timeout:g} s") from None
@@ -50,10 +54,9 @@ class Worker:
     """bench.forward with one archive: a process that does a forward when it is asked to."""
 
     def __init__(self, archive: Path, threads: int, env: dict[str, str], size: Sequence[int]) -> None:
-        clean = {k: v for k, v in os.environ.items() if k not in _NOT_INHERITED}
         flags = ["--threads", threads, "--height", size[0], "--width", size[1]]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "bench.forward", archive, *map(str, flags)], cwd=machine.ROOT, env={**clean, **env},
+            [sys.executable, "-m", "bench.forward", archive, *map(str, flags)], cwd=machine.ROOT, env=environment(env),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         self.loaded = self._answer()

@@ -15,12 +15,12 @@
 #include <string>
 #include <vector>
 
+#include "bench_flags.h"
 #include "cpu/isa.h"
 #include "cpu/linear_int8_kernel.h"
 #include "cpu/packed_weight.h"
-#include "linear_plan.h"
-#include "parallel.h"
 #include "register_rate.h"
+#include "run_plan.h"
 
 namespace {
 
@@ -35,17 +35,6 @@ double seconds(const Work& work) {
   const auto start = std::chrono::steady_clock::now();
   work();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-double register_rate(Isa isa, int64_t turns) {
-  const int threads = at::get_num_threads();
-  std::vector<double> products(threads, 0.0);
-  const double time = seconds([&] {
-    at::parallel_for(0, threads, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t t = begin; t < end; ++t) products[t] = vqt::bench::register_loop(isa, turns);
-    });
-  });
-  return threads * products[0] / time;
 }
 
 std::vector<uint8_t> random_bytes(int64_t count) {
@@ -71,11 +60,7 @@ class Product {
     job_.out.y_stride = s.n;
   }
 
-  void run() const {
-    at::parallel_for(0, plan_.tasks(), 1, [&](int64_t begin, int64_t end) {
-      for (int64_t task = begin; task < end; ++task) kernel_(job_, plan_.rows(task), plan_.columns(task));
-    });
-  }
+  void run() const { vqt::run_plan(plan_, job_, kernel_); }
 
  private:
   vqt::cpu::LinearInt8Fn kernel_;
@@ -88,26 +73,7 @@ class Product {
 }  // namespace
 
 int main(int argc, char** argv) {
-  bool quick = false;
-  int repetitions = 15;
-  int64_t only_rows = 0;
-  for (int i = 1; i < argc; ++i) {
-    const std::string flag = argv[i];
-    if (flag == "--quick") {
-      quick = true;
-    } else if (flag == "--threads" && i + 1 < argc) {
-      at::set_num_threads(std::max(1, std::atoi(argv[++i])));
-    } else if (flag == "--repetitions" && i + 1 < argc) {
-      repetitions = std::max(1, std::atoi(argv[++i]));
-    } else if (flag == "--rows" && i + 1 < argc) {
-      only_rows = std::max(1, std::atoi(argv[++i]));
-    } else {
-      std::fprintf(stderr,
-                   "usage: product_bench [--quick] [--threads N] [--repetitions N] [--rows M], got %s\n",
-                   argv[i]);
-      return 2;
-    }
-  }
+  vqt::bench::Flags flags = vqt::bench::parse_flags(argc, argv, "product_bench");
   std::vector<Shape> shapes;
   for (const auto& [k, n] : {std::pair<int64_t, int64_t>{1024, 1024},
                              {1024, 3072},
@@ -118,29 +84,30 @@ int main(int argc, char** argv) {
                              {2048, 8192},
                              {8192, 2048}}) {
     for (int64_t m : {197, 1374, 2748}) {
-      if (only_rows == 0 || only_rows == m) shapes.push_back({m, k, n});
+      if (flags.rows == 0 || flags.rows == m) shapes.push_back({m, k, n});
     }
   }
-  if (only_rows != 0 && shapes.empty()) {
-    for (int64_t k : {1024, 4096}) shapes.push_back({only_rows, k, 1024});
+  if (flags.rows != 0 && shapes.empty()) {
+    for (int64_t k : {1024, 4096}) shapes.push_back({flags.rows, k, 1024});
   }
-  if (quick) {
+  if (flags.quick) {
     shapes = {{13, 128, 64}};
-    repetitions = 2;
+    flags.repetitions = 2;
   }
 
   const Isa isa = vqt::cpu::best_isa();
-  const int64_t turns = quick ? 1000 : 200000;
+  const int64_t turns = flags.quick ? 1000 : 200000;
+  const auto clocked = [](const auto& work) { return seconds(work); };
   double rate = 0;
   std::vector<double> product(shapes.size(), 0.0);
   for (size_t i = 0; i < shapes.size(); ++i) {
     const Shape& s = shapes[i];
-    rate = std::max(rate, register_rate(isa, turns));
+    rate = std::max(rate, vqt::bench::register_rate(isa, turns, clocked));
     if (vqt::cpu::product_int8_kernel(isa) == nullptr) continue;
     const Product work(s, isa);
-    for (int r = 0; r < repetitions; ++r) {
+    for (int r = 0; r < flags.repetitions; ++r) {
       product[i] = std::max(product[i], static_cast<double>(s.m * s.k * s.n) / seconds([&] { work.run(); }));
-      rate = std::max(rate, register_rate(isa, turns));
+      rate = std::max(rate, vqt::bench::register_rate(isa, turns, clocked));
     }
   }
   std::printf("{\"isa\": \"%s\", \"threads\": %d, \"register\": %.6g, \"product\": {",

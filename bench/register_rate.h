@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "cpu/isa.h"
+#include "parallel.h"
 
 namespace vqt::bench {
 
@@ -65,6 +67,19 @@ inline double register_loop(cpu::Isa isa, int64_t turns) {
 #endif
   (void)isa, (void)turns;
   return 0.0;
+}
+
+// Multiply-adds a second on all threads. seconds(work): how long work takes.
+template <class Seconds>
+double register_rate(cpu::Isa isa, int64_t turns, const Seconds& seconds) {
+  const int threads = at::get_num_threads();
+  std::vector<double> products(static_cast<size_t>(threads), 0.0);
+  const double time = seconds([&] {
+    at::parallel_for(0, threads, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t t = begin; t < end; ++t) products[static_cast<size_t>(t)] = register_loop(isa, turns);
+    });
+  });
+  return threads * products[0] / time;
 }
 
 }  // namespace vqt::bench
