@@ -1,0 +1,1 @@
+"""A small VGGT trained on rendered rooms: renderer, scenes, training, held-out figures."""
