@@ -3,7 +3,7 @@
 BUILD ?= build
 JOBS ?= $(shell nproc)
 
-.PHONY: help setup build demo demo-1b test asan bench install format clean
+.PHONY: help setup build demo demo-30m demo-1b train-mini test asan bench install format clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -17,11 +17,18 @@ $(BUILD)/build.ninja: CMakePresets.json CMakeLists.txt | setup
 build: setup $(BUILD)/build.ninja ## libraries and binaries, without tests
 	cmake --build $(BUILD) -j$(JOBS) --target vqt-quantize vqt-eval vqt_python
 
-demo: build ## quantize and evaluate a small random VGGT on real photographs
+demo: build ## quantize the trained mini VGGT, evaluate on a held-out scene and on real photographs
+	scripts/demo mini
+
+demo-30m: build ## a random VGGT of 30 M parameters on the photographs
 	scripts/demo 30m
 
 demo-1b: build ## the same at VGGT-1B's size
 	scripts/demo 1b
+
+train-mini: setup ## train the mini VGGT from nothing, or go on where it stopped (TRAIN="--minutes 100")
+	.venv/bin/pip install -q --disable-pip-version-check -c requirements.txt -r requirements-train.txt
+	.venv/bin/python -m examples.vggt_mini.train $(TRAIN)
 
 test: setup $(BUILD)/build.ninja ## every test: ctest, then pytest
 	cmake --build $(BUILD) -j$(JOBS)
