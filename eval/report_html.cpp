@@ -1,24 +1,27 @@
-// report.html: a page, a charting library and the data in one file. The page draws itself (report/report.js).
+// report.html: a page, a charting library and the data in one file. The page draws itself (report/*.js).
 #include <algorithm>
 
 #include "report.h"
 
 // The files of report/ and the charting library, put into the binary as they are.
-#define VQT_EMBED(name, path)         \
-  __asm__(                            \
-      ".pushsection .rodata\n"        \
-      ".global " #name "\n" #name     \
-      ":\n"                           \
-      ".incbin \"" path               \
-      "\"\n"                          \
-      ".global " #name "_end\n" #name \
-      "_end:\n"                       \
-      ".byte 0\n"                     \
-      ".popsection\n");               \
+#define VQT_FILE(path) ".incbin \"" path "\"\n"
+#define VQT_EMBED(name, files)                                                \
+  __asm__(                                                                    \
+      ".pushsection .rodata\n"                                                \
+      ".global " #name "\n" #name ":\n" files ".global " #name "_end\n" #name \
+      "_end:\n"                                                               \
+      ".byte 0\n"                                                             \
+      ".popsection\n");                                                       \
   extern "C" const char name[], name##_end[];
-VQT_EMBED(vqt_report_page, VQT_REPORT_DIR "/report.html")
-VQT_EMBED(vqt_report_script, VQT_REPORT_DIR "/report.js")
-VQT_EMBED(vqt_chart_library, VQT_CHART_JS)
+#define VQT_PAGE(file) VQT_FILE(VQT_REPORT_DIR "/" file)
+VQT_EMBED(vqt_report_page, VQT_PAGE("report.html"))
+VQT_EMBED(vqt_report_style, VQT_PAGE("style.css"))
+// One script: each file uses what those before it define.
+VQT_EMBED(vqt_report_script,
+          VQT_PAGE("base.js") VQT_PAGE("charts.js") VQT_PAGE("truth.js") VQT_PAGE("pareto.js")
+              VQT_PAGE("summary.js") VQT_PAGE("errors.js") VQT_PAGE("depth.js") VQT_PAGE("cameras.js")
+                  VQT_PAGE("sites.js") VQT_PAGE("run.js") VQT_PAGE("report.js"))
+VQT_EMBED(vqt_chart_library, VQT_FILE(VQT_CHART_JS))
 
 namespace vqt {
 namespace {
@@ -82,9 +85,10 @@ std::string report_html(const EvalReport& report) {
                      {"depth_maps", depth_json(report.depth_maps)},
                      {"colours", {{"depth", depth_colours(17)}, {"difference", difference_colours(17)}}}};
   std::string page(vqt_report_page, vqt_report_page_end);
-  put(page, "@REPORT_JS@", {vqt_report_script, vqt_report_script_end});
+  put(page, "@SCRIPT@", {vqt_report_script, vqt_report_script_end});
   put(page, "@DATA@", for_script(data));
   put(page, "@CHART_JS@", {vqt_chart_library, vqt_chart_library_end});
+  put(page, "@STYLE@", {vqt_report_style, vqt_report_style_end});
   return page;
 }
 

@@ -1,0 +1,52 @@
+// Depth maps of the float and of a quantized model one over the other, their difference, and what the colours mean.
+function legend(stops, low, high, words) {
+  const ticks = [0, 1, 2, 3, 4].map((i) => trim(low + (high - low) * i / 4, 3));
+  return el("div", {class: "legend", role: "img", "aria-label": `Colour scale from ${ticks[0]} to ${ticks[4]}: ${words}`},
+    el("div", {class: "bar", style: `background:linear-gradient(to right, ${stops.join(",")})`}),
+    el("div", {class: "ticks"}, ...ticks.map((t) => el("span", {}, t))), el("div", {class: "soft"}, words));
+}
+const caption = (left, right = "") => el("figcaption", {}, el("span", {}, left), right ? el("span", {}, right) : null);
+
+function compared(d, m, cut) {
+  const stage = el("div", {class: "stage", style: `--cut:${cut.value}%`},
+    el("img", {src: d.reference, alt: `${d.output} of ${d.picture} by ${reference.name}, the float model`, draggable: "false"}),
+    el("img", {class: "over", src: m.depth, alt: `${d.output} of ${d.picture} by ${m.name}`, draggable: "false"}));
+  const range = el("input", {type: "range", min: 0, max: 100, step: 1, value: cut.value, "aria-label": `How much of the picture is the float model's; the rest is ${m.name}'s`});
+  const move = (value) => {
+    cut.value = range.value = value;
+    stage.style.setProperty("--cut", `${range.value}%`);
+  };
+  range.addEventListener("input", () => move(range.value));
+  const follow = (event) => {
+    const box = stage.getBoundingClientRect();
+    move(Math.round(100 * (event.clientX - box.left) / box.width));
+  };
+  stage.addEventListener("pointerdown", (event) => { stage.setPointerCapture(event.pointerId); follow(event); });
+  stage.addEventListener("pointermove", (event) => { if (stage.hasPointerCapture(event.pointerId)) follow(event); });
+  return el("figure", {}, caption("◀ float", `${m.name} ▶`), stage, range,
+    legend(colours.depth, d.low, d.high, `${d.output}, in the model's unit. Float and quantized share the scale; drag or use the slider to compare.`));
+}
+
+function depthSection() {
+  const place = el("div"), cut = {value: 50};
+  const choice = select(depthMaps.map((d) => `${d.index + 1}: ${d.picture}`));
+  let model = 0;
+  const make = (focus = false) => {
+    const d = depthMaps[choice.value], m = d.models[model];
+    const thumbs = el("div", {class: "thumbs", role: "group", "aria-label": "Model to compare"}, ...d.models.map((other, i) => {
+      const button = el("button", {type: "button", "aria-pressed": String(i === model)}, el("img", {src: other.difference_map, alt: ""}),
+        other.name, el("br"), el("span", {class: "soft"}, `mean ${small(other.mean_difference)}`));
+      button.addEventListener("click", () => { model = i; make(true); });
+      return button;
+    }));
+    place.replaceChildren(d.models.length > 1 ? el("div", {}, el("p", {class: "hint"}, "Difference of every model from the float one, all on one scale: darker is better. Click one to compare it."), thumbs) : "",
+      el("div", {class: "maps"}, compared(d, m, cut),
+        el("figure", {}, caption(`|float - ${m.name}|`, `mean ${small(m.mean_difference)}`), el("img", {src: m.difference_map, alt: `Difference of ${m.name} from the float model, mean ${small(m.mean_difference)}`}),
+          legend(colours.difference, 0, d.difference, "absolute difference, the same for all models; darker is better. The last colour also stands for more.")),
+        el("figure", {}, caption("Input"), el("img", {src: d.photo, alt: `The picture ${d.picture}`}))));
+    if (focus) place.querySelector("[aria-pressed=true]").focus();
+  };
+  choice.addEventListener("change", () => make());
+  make();
+  return [depthMaps.length > 1 ? el("div", {class: "controls"}, labelled("Picture", choice)) : null, place];
+}

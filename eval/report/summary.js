@@ -1,0 +1,57 @@
+// The answer first: who wins what, then one row a model.
+const GOALS = {accuracy: "Closest to float", size: "Smallest", speed: "Fastest", balance: "Best balance of the three",
+  poses: "Best camera poses", depth: "Best depth"};
+
+// One model has no rival: what it costs and keeps.
+function lead() {
+  const m = models[0], bad = worst(m);
+  const gain = (ratio, better, worse) => ratio >= 1 ? `${times(ratio)} ${better}` : `${times(1 / ratio)} ${worse}`;
+  return el("p", {}, el("b", {}, m.name), ` is ${gain(m.compression, "smaller", "larger")} and ${gain(reference.ms_per_image / m.ms_per_image, "faster", "slower")} than the float model` +
+    (bad ? `; its worst output, ${bad[0]}, keeps ${decibels(bad[1].psnr_db)} PSNR.` : allEqual(m) ? "; all outputs are equal." : "."));
+}
+
+function winners() {
+  if (!results.winners || !results.winners.length) return models.length === 1 ? lead() : null;
+  return el("ul", {class: "goals"}, ...results.winners.map((w) => el("li", {},
+    el("span", {class: "goal"}, GOALS[w.goal] ?? w.goal), el("b", {}, w.model), el("span", {class: "why"}, w.why))));
+}
+
+function summaryTable() {
+  const row = (m) => {
+    if (m === reference) return [named(m), "float model", megabytes(m.size_bytes), "", milliseconds(m.ms_per_image), "", megabytes(m.peak_memory_bytes), "", ""];
+    const bad = worst(m), low = Math.min(...Object.values(m.outputs).map((o) => o.cosine ?? 1));
+    return [named(m), m.scheme, megabytes(m.size_bytes), times(m.compression), milliseconds(m.ms_per_image), times(reference.ms_per_image / m.ms_per_image),
+      megabytes(m.peak_memory_bytes), bad ? el("span", {}, decibels(bad[1].psnr_db), el("br"), el("span", {class: "soft"}, bad[0])) : allEqual(m) ? "inf, all equal" : "–", low === 1 ? "1" : low.toFixed(6)];
+  };
+  const number = (value) => (m) => m === reference ? null : value(m);
+  return table({caption: "Summary of all models", rows: everyone, cells: row, columns: [
+    {title: "Model", words: true, sort: (m) => m.name},
+    {title: "Scheme", words: true, sort: (m) => m.scheme ?? ""},
+    {title: "Archive", unit: "less is better", sort: (m) => m.size_bytes},
+    {title: "Smaller", sort: number((m) => m.compression)},
+    {title: "Time per image", unit: "less is better", sort: (m) => m.ms_per_image},
+    {title: "Faster", sort: number((m) => -m.ms_per_image)},
+    {title: "Peak memory", unit: "less is better", sort: (m) => m.peak_memory_bytes},
+    {title: "Lowest PSNR", unit: "more is better", sort: number((m) => worst(m) ? worst(m)[1].psnr_db : allEqual(m) ? Infinity : null)},
+    {title: "Lowest cosine", unit: "more is better", sort: number((m) => Math.min(...Object.values(m.outputs).map((o) => o.cosine ?? 1)))},
+  ]});
+}
+
+function costChart(title, axisTitle, value, text, spans) {
+  return chartCard(title, () => ({
+    better: "Less is better.", says: everyone.map((m) => `${m.name}: ${text(value(m))}`).join("; ") + ".",
+    ...bars({labels: everyone.map((m) => m.name), title: axisTitle, rows: "Model",
+      sets: [{values: everyone.map(value), texts: everyone.map((m) => text(value(m))), colours: everyone.map(colourOf), spans: spans && everyone.map(spans)}]}),
+    columns: [{title: "Model", words: true}, {title: axisTitle}, ...(spans ? [{title: "fastest run"}, {title: "slowest run"}] : [])],
+    rows: everyone.map((m) => [m.name, text(value(m)), ...(spans ? spans(m) ?? [NaN, NaN] : []).map((v) => isNumber(v) ? text(v) : "–")]),
+  }));
+}
+
+const perImage = (m) => {
+  const runs = m.timing.scene_ms.map((ms) => ms / scene.pictures.length);
+  return runs.length > 1 ? [Math.min(...runs), Math.max(...runs)] : null;
+};
+const costSection = () => el("div", {class: "charts"},
+  costChart("Archive", "Size of the file, MB", (m) => m.size_bytes / 1e6, (v) => megabytes(v * 1e6)),
+  costChart("Time per image", "Time, ms", (m) => m.ms_per_image, milliseconds, perImage),
+  costChart("Peak memory", "Largest resident size, MB", (m) => m.peak_memory_bytes / 1e6, (v) => megabytes(v * 1e6)));

@@ -1,0 +1,23 @@
+// Which model is best for what, in plain words: one computation for all faces of the report. Torch-free.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "report.h"
+
+namespace vqt {
+
+struct Winner {
+  std::string goal;   // accuracy, size, speed, balance; with ground truth also poses and depth
+  std::string model;  // its name
+  std::string why;
+};
+
+// Accuracy: highest PSNR of a model's worst output. Balance: highest mean of accuracy (in dB), size and speed
+// (both logarithmic), each scaled from 0 for the worst to 100 for the best model; where the models hardly
+// differ in one of them it does not count. Models that return NaN or Inf where the float model does not win
+// nothing while there are others. Empty for fewer than two models.
+std::vector<Winner> winners(const EvalReport& report);
+
+}  // namespace vqt
