@@ -11,10 +11,13 @@
 #include <optional>
 
 #include "environment.h"
+#include "exif.h"
+#include "forwards.h"
 #include "images.h"
 #include "job.h"
 #include "process.h"
-#include "tensor_file.h"
+#include "saved_reference.h"
+#include "score_truth.h"
 
 namespace vqt {
 namespace {
@@ -22,8 +25,8 @@ namespace fs = std::filesystem;
 
 constexpr double kShortMs = 50;  // scenes below it vary by themselves
 
-std::string shape_text(const at::Tensor& t) {
-  return fmt::format("[{}]", fmt::join(t.sizes().begin(), t.sizes().end(), ", "));
+std::string shape_text(const std::vector<int64_t>& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
 }
 
 // Runs one job in a process of its own and waits for it.
@@ -76,89 +79,131 @@ std::optional<std::string> timing_note(const JobResult& result, const Options& o
 
 at::Tensor values_of(const at::Tensor& t) { return t.to(at::kDouble).contiguous(); }
 
-OutputInfo describe_output(const std::string& path, const at::Tensor& tensor) {
-  const at::Tensor values = values_of(tensor);
-  OutputInfo info{path, tensor.sizes().vec(), 0, 0};
-  bool any = false;
-  for (const double* v = values.data_ptr<double>(); v != values.data_ptr<double>() + values.numel(); ++v) {
-    if (!std::isfinite(*v)) continue;
-    info.low = any ? std::min(info.low, *v) : *v;
-    info.high = any ? std::max(info.high, *v) : *v;
-    any = true;
+// The finite values of an output, a piece at a time.
+struct Range {
+  double low = std::numeric_limits<double>::infinity(), high = -low;
+  void add(const double* v, int64_t n) {
+    for (; n > 0; ++v, --n) {
+      if (!std::isfinite(*v)) continue;
+      low = std::min(low, *v);
+      high = std::max(high, *v);
+    }
   }
-  return info;
+  OutputInfo of(const JoinedOutput& o) const {
+    return {o.path, o.shape, low > high ? 0 : low, low > high ? 0 : high};
+  }
+};
+
+std::vector<OutputInfo> describe_outputs(const ForwardsFile& file, const std::vector<JoinedOutput>& outputs) {
+  std::vector<OutputInfo> infos;
+  for (const JoinedOutput& output : outputs) {
+    Range range;
+    for (const ForwardOutputs& f : file.forwards()) {
+      const at::Tensor values = values_of(file.read(*f.find(output.path)));
+      range.add(values.data_ptr<double>(), values.numel());
+    }
+    infos.push_back(range.of(output));
+  }
+  return infos;
 }
 
-const at::Tensor* find(const NamedTensors& tensors, const std::string& path) {
-  for (const auto& [name, tensor] : tensors) {
-    if (name == path) return &tensor;
-  }
-  return nullptr;
+const JoinedOutput* find(const std::vector<JoinedOutput>& outputs, const std::string& path) {
+  const auto found =
+      std::find_if(outputs.begin(), outputs.end(), [&](const JoinedOutput& o) { return o.path == path; });
+  return found == outputs.end() ? nullptr : &*found;
 }
 
-std::string names_of(const NamedTensors& tensors) {
+std::string names_of(const std::vector<JoinedOutput>& outputs) {
   std::vector<std::string> names;
-  for (const auto& [name, tensor] : tensors) names.push_back(name);
+  for (const JoinedOutput& output : outputs) names.push_back(output.path);
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
-void compare_outputs(const NamedTensors& reference, const NamedTensors& got, ModelResult& model) {
-  for (const auto& [path, tensor] : got) {
-    if (!find(reference, path)) {
+// A model's outputs and how they are to be read.
+struct Outputs {
+  ForwardsFile file;
+  std::vector<JoinedOutput> joined;
+  Outputs(const std::string& path, InputLayout layout)
+      : file(path), joined(join_forwards(file.forwards(), layout == InputLayout::kBshw ? 1 : 0)) {}
+};
+
+void check_same_outputs(const Outputs& reference, const Outputs& got, const std::string& model) {
+  const auto& expected_forwards = reference.file.forwards();
+  const bool same =
+      std::equal(expected_forwards.begin(), expected_forwards.end(), got.file.forwards().begin(),
+                 got.file.forwards().end(), [](const auto& a, const auto& b) { return a.count == b.count; });
+  if (!same) throw EvalError(fmt::format("{}: split into other forwards than the reference", model), 1);
+  for (const JoinedOutput& output : got.joined) {
+    if (!find(reference.joined, output.path)) {
       throw EvalError(
           fmt::format("{}: returns an output {} that the reference does not have; the reference returns {}",
-                      model.name, path, names_of(reference)),
+                      model, output.path, names_of(reference.joined)),
           1);
     }
   }
-  for (const auto& [path, expected] : reference) {
-    const at::Tensor* tensor = find(got, path);
-    if (!tensor) {
+  for (const JoinedOutput& expected : reference.joined) {
+    const JoinedOutput* output = find(got.joined, expected.path);
+    if (!output) {
       throw EvalError(fmt::format("{}: does not return the output {} that the reference has; it returns {}",
-                                  model.name, path, names_of(got)),
+                                  model, expected.path, names_of(got.joined)),
                       1);
     }
-    if (tensor->sizes() != expected.sizes()) {
-      throw EvalError(fmt::format("{}: output {}: expected {} as the reference returns, got {}", model.name,
-                                  path, shape_text(expected), shape_text(*tensor)),
+    if (output->shape != expected.shape) {
+      throw EvalError(fmt::format("{}: output {}: expected {} as the reference returns, got {}", model,
+                                  expected.path, shape_text(expected.shape), shape_text(output->shape)),
                       1);
     }
-    const at::Tensor r = values_of(expected), c = values_of(*tensor);
-    model.outputs.emplace_back(path, compare(r.data_ptr<double>(), c.data_ptr<double>(), r.numel()));
-    const Metrics& m = model.outputs.back().second;
+  }
+}
+
+// One output of one forward at a time is in memory.
+void compare_outputs(const Outputs& reference, const Outputs& got, ModelResult& model) {
+  check_same_outputs(reference, got, model.name);
+  for (const JoinedOutput& output : reference.joined) {
+    Comparison comparison;
+    for (size_t k = 0; k < reference.file.forwards().size(); ++k) {
+      throw_if_interrupted();
+      const at::Tensor r = values_of(reference.file.read(*reference.file.forwards()[k].find(output.path)));
+      const at::Tensor c = values_of(got.file.read(*got.file.forwards()[k].find(output.path)));
+      comparison.add(r.data_ptr<double>(), c.data_ptr<double>(), r.numel());
+    }
+    const Metrics m = comparison.result();
+    model.outputs.emplace_back(output.path, m);
     if (m.nonfinite > 0 || m.nonfinite_in_reference > 0) {
       model.notes.push_back(
           fmt::format("output {}: {} values are NaN or Inf ({} in the reference); metrics leave them out",
-                      path, m.nonfinite, m.nonfinite_in_reference));
+                      output.path, m.nonfinite, m.nonfinite_in_reference));
     }
   }
 }
 
-// The output that depth maps are drawn of: named depth, one value a pixel of every picture.
-const std::pair<std::string, at::Tensor>* depth_output(const NamedTensors& outputs, const Images& images) {
-  const int64_t pixels = images.frames.numel() / 3;
-  for (const auto& output : outputs) {
-    const std::string last = output.first.substr(output.first.rfind('.') + 1);
-    if (last == "depth" && output.second.numel() == pixels) return &output;
+// Depth of the first `limit` pictures.
+std::vector<std::vector<float>> depth_planes(const ForwardsFile& file, const std::string& path,
+                                             int64_t limit) {
+  std::vector<std::vector<float>> planes;
+  for (const ForwardOutputs& f : file.forwards()) {
+    if (static_cast<int64_t>(planes.size()) >= limit) break;
+    const at::Tensor depth = file.read(*f.find(path)).to(at::kFloat).contiguous();
+    const int64_t pixels = depth.numel() / f.count;
+    for (int64_t i = 0; i < f.count && static_cast<int64_t>(planes.size()) < limit; ++i) {
+      const float* plane = depth.data_ptr<float>() + i * pixels;
+      planes.emplace_back(plane, plane + pixels);
+    }
   }
-  return nullptr;
+  return planes;
 }
 
-std::vector<float> plane(const at::Tensor& depth, const Images& images, int64_t frame) {
-  const at::Tensor one = depth.reshape({images.count(), -1})[frame].to(at::kFloat).contiguous();
-  return {one.data_ptr<float>(), one.data_ptr<float>() + one.numel()};
-}
-
-std::vector<DepthFrame> depth_frames(const at::Tensor& depth, const Images& images, int64_t limit) {
+std::vector<DepthFrame> depth_frames(std::vector<std::vector<float>> planes, const ImageFile& images) {
   std::vector<DepthFrame> frames;
-  for (int64_t i = 0; i < std::min(limit, images.count()); ++i) {
-    const at::Tensor photo = images.frames[i].contiguous();
+  for (size_t i = 0; i < planes.size(); ++i) {
+    const auto index = static_cast<int64_t>(i);
+    const at::Tensor photo = read_images(images, index, 1).contiguous();
     frames.push_back({images.names[i],
-                      i,
-                      photo.size(1),
-                      photo.size(2),
+                      index,
+                      images.frame.height,
+                      images.frame.width,
                       {photo.data_ptr<float>(), photo.data_ptr<float>() + photo.numel()},
-                      plane(depth, images, i),
+                      std::move(planes[i]),
                       {}});
   }
   return frames;
@@ -178,7 +223,8 @@ class Evaluation {
   EvalReport run() {
     check_archives_exist();
     load_pictures();
-    run_reference();
+    load_ground_truth();
+    open_reference();
     for (const Candidate& c : options_.candidates) run_candidate(c);
     draw_depth_maps();
     report_.environment = describe_environment(options_.command_line);
@@ -189,6 +235,7 @@ class Evaluation {
   // A name typed wrong shows before the first forward.
   void check_archives_exist() const {
     std::vector<std::string> paths = {options_.reference};
+    if (!options_.load_reference.empty()) paths.push_back(options_.load_reference);
     for (const Candidate& c : options_.candidates) {
       if (c.source == "model") paths.push_back(c.path);
     }
@@ -198,29 +245,82 @@ class Evaluation {
             fmt::format("{}: {}", path, fs::exists(path) ? "is no regular file" : "no such file"));
       }
     }
+    const fs::path saved = options_.save_reference;
+    if (!saved.empty() && !fs::is_directory(saved.has_parent_path() ? saved.parent_path() : "."))
+      throw std::runtime_error(
+          fmt::format("--save_reference: {}: no such folder", saved.parent_path().string()));
   }
 
   void load_pictures() {
-    const ImageList list = list_images(options_.image_folder, options_.max_images);
+    const std::string folder = options_.image_folder.empty()
+                                   ? (fs::path(options_.ground_truth) / kEth3dPictures).string()
+                                   : options_.image_folder;
+    const ImageList list = list_images(folder, options_.max_images);
     if (list.from_subfolder) {
-      report_.notes.push_back(fmt::format("no pictures directly in {}; used its subfolder {}",
-                                          options_.image_folder, list.folder));
+      report_.notes.push_back(
+          fmt::format("no pictures directly in {}; used its subfolder {}", folder, list.folder));
       console_.note(report_.notes.back());
     }
     console_.start("pictures");
-    images_ = load_images(list, options_.images, [&](int64_t done, int64_t total) {
-      throw_if_interrupted();
-      console_.update(done, total);
-    });
+    images_ = write_images(list, options_.images, temp_.file("pictures"), progress());
     console_.finish();
-    write_tensors({{"pictures", images_.frames}}, temp_.file("pictures.pt"));
+    std::vector<std::string> turned;
+    for (const std::string& path : list.paths) {
+      if (exif_orientation(path) != 1) turned.push_back(fs::path(path).filename().string());
+    }
+    if (!turned.empty()) {
+      note(fmt::format(
+          "the EXIF orientation of {} picture{} is not applied, as in VGGT's own loader: {}{}; turn the "
+          "pixels "
+          "where they should stand upright",
+          turned.size(), turned.size() == 1 ? "" : "s", turned[0], turned.size() > 1 ? ", ..." : ""));
+    }
     report_.scene = {list.folder,
                      images_.names,
-                     images_.frames.size(2),
-                     images_.frames.size(3),
+                     images_.frame.height,
+                     images_.frame.width,
                      nlohmann::json(options_.images.preprocess),
                      nlohmann::json(options_.images.layout),
                      options_.frames > 0 ? std::min(options_.frames, images_.count()) : images_.count()};
+  }
+
+  ImageProgress progress() {
+    return [this](int64_t done, int64_t total) {
+      throw_if_interrupted();
+      console_.update(done, total);
+    };
+  }
+
+  void note(const std::string& text) {
+    report_.notes.push_back(text);
+    console_.warn(text);
+  }
+
+  void load_ground_truth() {
+    if (options_.ground_truth.empty()) return;
+    console_.start("ground truth");
+    SceneTruth scene = read_eth3d(options_.ground_truth, images_.names);
+    truth_.emplace(std::move(scene), images_.names, images_.placements, images_.frame, temp_.file("truth"),
+                   progress());
+    console_.finish();
+    for (const std::string& text : truth_->scene().notes) note(text);
+    GroundTruth& shown = report_.ground_truth.emplace();
+    shown.folder = options_.ground_truth;
+    shown.depth_source = truth_->scene().depth_source;
+    shown.cameras = true_cameras(truth_->scene());
+    for (const PictureTruth& picture : truth_->scene().pictures) shown.pictures += picture.known;
+    if (!shown.depth_source.empty() && truth_->depth_pixels() == 0)
+      note(
+          "ground truth: no pixel of the pictures, as they are fed, has a known depth; only poses are "
+          "scored");
+  }
+
+  // What a model's poses, depth and points are worth.
+  TruthErrors score(const Outputs& outputs, const std::string& name) {
+    console_.start(name + ": ground truth");
+    TruthErrors errors = truth_errors(*truth_, outputs.file, truth_outputs_);
+    console_.finish();
+    return errors;
   }
 
   Job job(const std::string& task, const std::string& model, const std::string& output) const {
@@ -228,7 +328,9 @@ class Evaluation {
     job.task = task;
     job.model = job.name = model;
     job.output = temp_.file(output);
-    job.pictures = temp_.file("pictures.pt");
+    job.pictures = images_.path;
+    job.sizes = images_.sizes;
+    job.frame = images_.frame;
     job.images = options_.images;
     job.frames = options_.frames;
     job.warmup = options_.warmup;
@@ -236,26 +338,63 @@ class Evaluation {
     return job;
   }
 
-  void run_reference() {
-    Job work = job("run", options_.reference, "reference.pt");
+  JobResult run_reference(const std::string& output) {
+    Job work = job("run", options_.reference, output);
     for (const Candidate& c : options_.candidates) {
       if (c.source != "model") work.check_configs.emplace_back(c.config.to_json(), c.config.source);
     }
     const JobResult result = run_job(work, temp_, console_, "reference");
-    reference_ = read_tensors(work.output);
-    report_.reference = {fs::path(options_.reference).stem().string(),
-                         options_.reference,
-                         cost_of(result, images_.count()),
-                         {}};
-    for (const auto& [path, tensor] : reference_)
-      report_.reference.outputs.push_back(describe_output(path, tensor));
-    if (const auto note = timing_note(result, options_)) report_.notes.push_back("reference: " + *note);
-    depth_ = depth_output(reference_, images_);
-    if (depth_) frames_ = depth_frames(depth_->second, images_, options_.depth_frames);
+    if (const auto text = timing_note(result, options_)) report_.notes.push_back("reference: " + *text);
+    return result;
+  }
+
+  // The float model's outputs, of a run now or of one before.
+  void open_reference() {
+    report_.reference.name = fs::path(options_.reference).stem().string();
+    report_.reference.path = options_.reference;
+    const bool load = !options_.load_reference.empty();
+    Json about;
+    if (load || !options_.save_reference.empty()) about = describe_reference(options_, images_);
+    if (load) {
+      reference_.emplace(options_.load_reference, options_.images.layout);
+      check_same_reference(reference_->file.about(), about, options_.load_reference);
+      report_.reference.cost = cost_from_json(reference_->file.about().at("cost"));
+      note(fmt::format("reference: outputs, time and memory are those of the run that wrote {}",
+                       options_.load_reference));
+    } else {
+      report_.reference.cost = cost_of(run_reference("reference"), images_.count());
+      reference_.emplace(temp_.file("reference"), options_.images.layout);
+    }
+    if (!options_.save_reference.empty()) {
+      about["cost"] = cost_to_json(report_.reference.cost);
+      save_forwards(reference_->file, about, options_.save_reference);
+    }
+    report_.reference.outputs = describe_outputs(reference_->file, reference_->joined);
+    depth_path_ = depth_path(reference_->joined, images_.count(), images_.frame);
+    if (!depth_path_.empty())
+      frames_ = depth_frames(depth_planes(reference_->file, depth_path_, options_.depth_frames), images_);
+    truth_outputs_ = truth_outputs(reference_->joined, images_.count(), images_.frame);
+    report_.reference.cameras = predicted_cameras(reference_->file, truth_outputs_);
+    if (truth_) score_reference();
+  }
+
+  void score_reference() {
+    if (!truth_outputs_.any()) {
+      throw EvalError(
+          fmt::format("--ground_truth: expected an output named pose_enc [1, S, 9], depth [1, S, H, W, 1] or "
+                      "world_points [1, S, H, W, 3], the reference returns {}",
+                      names_of(reference_->joined)),
+          1);
+    }
+    reference_errors_ = score(*reference_, "reference");
+    report_.reference.truth = truth_scores(reference_errors_, nullptr);
   }
 
   void run_candidate(const Candidate& c) {
-    ModelResult model{c.name, c.source, c.path, nullptr, nullptr, {}, {}, {}};
+    ModelResult model;
+    model.name = c.name;
+    model.source = c.source;
+    model.path = c.path;
     std::string archive = c.path;
     if (c.source != "model") {
       Job work = job("quantize", options_.reference, "quantized.pt");
@@ -264,7 +403,7 @@ class Evaluation {
       model.notes = run_job(work, temp_, console_, c.name + ": quantize").warnings;
       archive = work.output;
     }
-    Job work = job("run", archive, "outputs.pt");
+    Job work = job("run", archive, "outputs");
     work.given = c.source == "model";
     if (!work.given) work.name = c.name;
     const JobResult result = run_job(work, temp_, console_, c.name);
@@ -276,11 +415,15 @@ class Evaluation {
       model.sites = table.value("sites", Json());
     }
     if (const auto note = timing_note(result, options_)) model.notes.push_back(*note);
-    const NamedTensors outputs = read_tensors(work.output);
-    compare_outputs(reference_, outputs, model);
-    for (DepthFrame& frame : frames_) {
-      frame.models.emplace_back(c.name, plane(*find(outputs, depth_->first), images_, frame.index));
+    const Outputs outputs(work.output, options_.images.layout);
+    compare_outputs(*reference_, outputs, model);
+    if (!frames_.empty()) {
+      auto planes = depth_planes(outputs.file, depth_path_, static_cast<int64_t>(frames_.size()));
+      for (size_t i = 0; i < frames_.size(); ++i)
+        frames_[i].models.emplace_back(c.name, std::move(planes[i]));
     }
+    model.cameras = predicted_cameras(outputs.file, truth_outputs_);
+    if (truth_) model.truth = truth_scores(score(outputs, c.name), &reference_errors_);
     for (const std::string& note : model.notes) console_.warn(c.name + ": " + note);
     report_.models.push_back(std::move(model));
     throw_if_interrupted();
@@ -291,7 +434,7 @@ class Evaluation {
     console_.start("depth maps");
     for (const DepthFrame& frame : frames_) {
       throw_if_interrupted();
-      report_.depth_maps.push_back(draw_depth(frame, depth_->first, report_.reference.name));
+      report_.depth_maps.push_back(draw_depth(frame, depth_path_, report_.reference.name));
       console_.update(static_cast<int64_t>(report_.depth_maps.size()), static_cast<int64_t>(frames_.size()));
     }
     console_.finish();
@@ -301,9 +444,12 @@ class Evaluation {
   Console& console_;
   TempFolder temp_;
   EvalReport report_;
-  Images images_;
-  NamedTensors reference_;
-  const std::pair<std::string, at::Tensor>* depth_ = nullptr;
+  ImageFile images_;
+  std::optional<TruthStore> truth_;
+  TruthOutputs truth_outputs_;
+  TruthErrors reference_errors_;
+  std::optional<Outputs> reference_;
+  std::string depth_path_;  // of the output that depth maps are drawn of; empty: none
   std::vector<DepthFrame> frames_;
 };
 

@@ -1,59 +1,65 @@
 #include "forwards.h"
 
-#include <ATen/ops/cat.h>
-#include <ATen/ops/stack.h>
 #include <fmt/format.h>
 
 #include <stdexcept>
 
 namespace vqt {
 namespace {
+using Shape = std::vector<int64_t>;
 
-bool is_frame_axis(const std::vector<at::Tensor>& parts, const std::vector<int64_t>& counts, int64_t axis) {
+bool is_frame_axis(const std::vector<Shape>& parts, const std::vector<ForwardOutputs>& forwards,
+                   size_t axis) {
   for (size_t i = 0; i < parts.size(); ++i) {
-    if (parts[i].dim() != parts[0].dim() || parts[i].size(axis) != counts[i]) return false;
-    for (int64_t d = 0; d < parts[i].dim(); ++d) {
-      if (d != axis && parts[i].size(d) != parts[0].size(d)) return false;
+    if (parts[i].size() != parts[0].size() || parts[i][axis] != forwards[i].count) return false;
+    for (size_t d = 0; d < parts[i].size(); ++d) {
+      if (d != axis && parts[i][d] != parts[0][d]) return false;
     }
   }
   return true;
 }
 
-at::Tensor join(const std::string& name, const std::vector<at::Tensor>& parts,
-                const std::vector<int64_t>& counts, int64_t preferred_axis) {
-  if (preferred_axis < parts[0].dim() && is_frame_axis(parts, counts, preferred_axis)) {
-    return at::cat(parts, preferred_axis);
+JoinedOutput join(const std::string& path, const std::vector<Shape>& parts,
+                  const std::vector<ForwardOutputs>& forwards, int64_t preferred_axis) {
+  JoinedOutput joined{path, parts[0], -1};
+  for (int64_t i = -1; i < static_cast<int64_t>(parts[0].size()) && joined.frame_axis < 0; ++i) {
+    const int64_t axis = i < 0 ? preferred_axis : i;
+    if (axis < static_cast<int64_t>(parts[0].size()) &&
+        is_frame_axis(parts, forwards, static_cast<size_t>(axis)))
+      joined.frame_axis = axis;
   }
-  for (int64_t axis = 0; axis < parts[0].dim(); ++axis) {
-    if (is_frame_axis(parts, counts, axis)) return at::cat(parts, axis);
+  if (joined.frame_axis >= 0) {
+    joined.shape[joined.frame_axis] = 0;
+    for (const ForwardOutputs& f : forwards) joined.shape[joined.frame_axis] += f.count;
+    return joined;
   }
-  for (const at::Tensor& part : parts) {
-    if (part.sizes() != parts[0].sizes()) {
+  for (const Shape& part : parts) {
+    if (part != parts[0]) {
       throw std::runtime_error(
           fmt::format("output {}: its shape differs between forwards in more than the number of frames; run "
                       "without --frames",
-                      name));
+                      path));
     }
   }
-  return at::stack(parts);
+  if (parts.size() > 1) joined.shape.insert(joined.shape.begin(), static_cast<int64_t>(parts.size()));
+  return joined;
 }
 
 }  // namespace
 
-NamedTensors join_forwards(const std::vector<NamedTensors>& parts, const std::vector<int64_t>& counts,
-                           int64_t preferred_axis) {
-  if (parts.size() == 1) return parts[0];
-  NamedTensors joined;
-  for (size_t k = 0; k < parts[0].size(); ++k) {
-    std::vector<at::Tensor> tensors;
-    for (const NamedTensors& part : parts) {
-      if (part.size() != parts[0].size() || part[k].first != parts[0][k].first) {
+std::vector<JoinedOutput> join_forwards(const std::vector<ForwardOutputs>& forwards, int64_t preferred_axis) {
+  std::vector<JoinedOutput> joined;
+  for (size_t k = 0; k < forwards.at(0).tensors.size(); ++k) {
+    const std::string& path = forwards[0].tensors[k].path;
+    std::vector<Shape> shapes;
+    for (const ForwardOutputs& f : forwards) {
+      if (f.tensors.size() != forwards[0].tensors.size() || f.tensors[k].path != path) {
         throw std::runtime_error(
-            fmt::format("output {}: not returned by every forward; run without --frames", parts[0][k].first));
+            fmt::format("output {}: not returned by every forward; run without --frames", path));
       }
-      tensors.push_back(part[k].second);
+      shapes.push_back(f.tensors[k].shape);
     }
-    joined.emplace_back(parts[0][k].first, join(parts[0][k].first, tensors, counts, preferred_axis));
+    joined.push_back(join(path, shapes, forwards, preferred_axis));
   }
   return joined;
 }

@@ -8,6 +8,7 @@
 #include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <cctype>
@@ -120,6 +121,13 @@ at::Tensor pad_white(const at::Tensor& image, int64_t height, int64_t width, dou
   return padded;
 }
 
+// Where the picture is once pad_white has put its frame, of size `of`, into a larger one.
+Placement padded(Placement placement, Size of, Size frame) {
+  placement.top += (frame.height - of.height) / 2;
+  placement.left += (frame.width - of.width) / 2;
+  return placement;
+}
+
 }  // namespace
 
 ImageList list_images(const std::string& folder, int64_t max_images) {
@@ -188,7 +196,7 @@ Size resized_size(Size picture, Preprocess preprocess, int64_t image_size) {
   return {image_size, round_to_patch(w * (side / h))};
 }
 
-at::Tensor prepare_image(const at::Tensor& picture, Preprocess preprocess, int64_t image_size) {
+Prepared prepare_image(const at::Tensor& picture, Preprocess preprocess, int64_t image_size) {
   const Size from{picture.size(0), picture.size(1)};
   const Size to = resized_size(from, preprocess, image_size);
   if (to.height == 0 || to.width == 0) {
@@ -201,31 +209,49 @@ at::Tensor prepare_image(const at::Tensor& picture, Preprocess preprocess, int64
   if (!(from == to))
     image = at::_upsample_bicubic2d_aa(image, {to.height, to.width}, /*align_corners=*/false);
   image = image.squeeze(0);
-  if (preprocess == Preprocess::kPad) return pad_white(image, image_size, image_size, 255).contiguous();
-  if (to.height > image_size) image = image.narrow(1, (to.height - image_size) / 2, image_size);
-  return image.contiguous();
+  if (preprocess == Preprocess::kPad) {
+    const Placement placement = padded({from, to, 0, 0}, to, {image_size, image_size});
+    return {pad_white(image, image_size, image_size, 255).contiguous(), placement};
+  }
+  const int64_t cut = std::max<int64_t>(0, to.height - image_size) / 2;  // rows above
+  if (to.height > image_size) image = image.narrow(1, cut, image_size);
+  return {image.contiguous(), {from, to, -cut, 0}};
 }
 
-Images load_images(const ImageList& list, const ImageOptions& options, const ImageProgress& progress) {
+namespace {
+
+// Calls use for every prepared picture, one at a time.
+void prepare_all(const ImageList& list, const ImageOptions& options, const ImageProgress& progress,
+                 const std::function<void(const Prepared&, std::string name)>& use) {
   if (options.image_size <= 0 || options.image_size % kPatch != 0) {
     throw ImageError(
         fmt::format("image_size: expected a multiple of {}, got {}", kPatch, options.image_size));
   }
-  Images images;
-  std::vector<at::Tensor> prepared;
-  int64_t height = 0, width = 0;
+  int64_t done = 0;
   for (const std::string& path : list.paths) {
     try {
-      prepared.push_back(prepare_image(decode_image(path), options.preprocess, options.image_size));
+      use(prepare_image(decode_image(path), options.preprocess, options.image_size),
+          fs::path(path).filename().string());
     } catch (const ImageError& e) {
       const std::string text = e.what();
       throw ImageError(text.rfind(path, 0) == 0 ? text : path + ": " + text);
     }
-    images.names.push_back(fs::path(path).filename().string());
-    height = std::max(height, prepared.back().size(1));
-    width = std::max(width, prepared.back().size(2));
-    if (progress) progress(static_cast<int64_t>(prepared.size()), static_cast<int64_t>(list.paths.size()));
+    if (progress) progress(++done, static_cast<int64_t>(list.paths.size()));
   }
+}
+
+}  // namespace
+
+Images load_images(const ImageList& list, const ImageOptions& options, const ImageProgress& progress) {
+  Images images;
+  std::vector<at::Tensor> prepared;
+  int64_t height = 0, width = 0;
+  prepare_all(list, options, progress, [&](const Prepared& p, std::string name) {
+    prepared.push_back(p.image);
+    images.names.push_back(std::move(name));
+    height = std::max(height, p.image.size(1));
+    width = std::max(width, p.image.size(2));
+  });
   images.frames = at::empty({static_cast<int64_t>(prepared.size()), 3, height, width}, at::kFloat);
   for (size_t i = 0; i < prepared.size(); ++i) {
     images.frames[i].copy_(pad_white(prepared[i], height, width, 255));
@@ -234,8 +260,50 @@ Images load_images(const ImageList& list, const ImageOptions& options, const Ima
   return images;
 }
 
+ImageFile write_images(const ImageList& list, const ImageOptions& options, const std::string& path,
+                       const ImageProgress& progress) {
+  ImageFile images;
+  images.path = path;
+  std::ofstream file(path, std::ios::binary);
+  prepare_all(list, options, progress, [&](const Prepared& p, std::string name) {
+    const auto* bytes = p.image.data_ptr<uint8_t>();
+    file.write(reinterpret_cast<const char*>(bytes), p.image.numel());
+    images.crc32 = static_cast<uint32_t>(crc32_z(images.crc32, bytes, p.image.numel()));
+    images.names.push_back(std::move(name));
+    images.placements.push_back(p.placement);
+    images.sizes.push_back({p.image.size(1), p.image.size(2)});
+    images.frame.height = std::max(images.frame.height, p.image.size(1));
+    images.frame.width = std::max(images.frame.width, p.image.size(2));
+  });
+  file.close();
+  if (!file) throw ImageError(fmt::format("{}: cannot be written: {}", path, std::strerror(errno)));
+  for (size_t i = 0; i < images.sizes.size(); ++i)
+    images.placements[i] = padded(images.placements[i], images.sizes[i], images.frame);
+  return images;
+}
+
+at::Tensor read_images(const ImageFile& images, int64_t first, int64_t count) {
+  std::ifstream file(images.path, std::ios::binary);
+  int64_t offset = 0;
+  for (int64_t i = 0; i < first; ++i) offset += 3 * images.sizes[i].height * images.sizes[i].width;
+  file.seekg(offset);
+  at::Tensor frames = at::empty({count, 3, images.frame.height, images.frame.width}, at::kFloat);
+  for (int64_t i = 0; i < count; ++i) {
+    const Size size = images.sizes[first + i];
+    const at::Tensor image = at::empty({3, size.height, size.width}, at::kByte);
+    file.read(reinterpret_cast<char*>(image.data_ptr<uint8_t>()), image.numel());
+    frames[i].copy_(pad_white(image, images.frame.height, images.frame.width, 255));
+  }
+  if (!file) throw ImageError(fmt::format("{}: cannot be read: {}", images.path, std::strerror(errno)));
+  return frames.div_(255);
+}
+
 at::Tensor model_input(const at::Tensor& frames, int64_t first, int64_t count, const ImageOptions& options) {
-  at::Tensor input = frames.narrow(0, first, count);
+  return model_input(frames.narrow(0, first, count), options);
+}
+
+at::Tensor model_input(const at::Tensor& frames, const ImageOptions& options) {
+  at::Tensor input = frames;
   const bool plain =
       options.mean == std::array<double, 3>{0, 0, 0} && options.std == std::array<double, 3>{1, 1, 1};
   if (!plain) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "image_options.h"
+#include "placement.h"
 
 namespace vqt {
 
@@ -30,26 +31,44 @@ ImageList list_images(const std::string& folder, int64_t max_images = -1);
 // uint8 [H, W, 3], RGB. Alpha is composited on white, 16 bits become 8, EXIF orientation is not applied.
 at::Tensor decode_image(const std::string& path);
 
-struct Size {
-  int64_t height = 0, width = 0;
-  bool operator==(const Size& o) const { return height == o.height && width == o.width; }
-};
 // What a picture is resized to, before rows are cropped or white is added.
 Size resized_size(Size picture, Preprocess preprocess, int64_t image_size);
 
-// uint8 [H, W, 3] -> uint8 [3, h, w]: resized with antialiased bicubic, then cropped or padded with white.
-at::Tensor prepare_image(const at::Tensor& picture, Preprocess preprocess, int64_t image_size);
+struct Prepared {
+  at::Tensor image;     // uint8 [3, h, w]
+  Placement placement;  // of the picture in it
+};
+// uint8 [H, W, 3] -> resized with antialiased bicubic, then cropped or padded with white.
+Prepared prepare_image(const at::Tensor& picture, Preprocess preprocess, int64_t image_size);
+
+// Called after each picture: done, total.
+using ImageProgress = std::function<void(int64_t done, int64_t total)>;
 
 struct Images {
   at::Tensor frames;               // float32 [S, 3, H, W] in [0, 1]; smaller frames padded with 1
   std::vector<std::string> names;  // file names
   int64_t count() const { return frames.size(0); }
 };
-// Called after each picture: done, total.
-using ImageProgress = std::function<void(int64_t done, int64_t total)>;
 Images load_images(const ImageList& list, const ImageOptions& options, const ImageProgress& progress = {});
 
-// Frames [first, first + count) as the model's input: normalised, in the layout of options.
+// The same frames in a file, so that any number of pictures needs the memory of one.
+struct ImageFile {
+  std::string path;                   // uint8 [3, h, w] of one frame after the other, each of its own size
+  std::vector<Size> sizes;            // of those
+  Size frame;                         // of the largest: what the model is fed
+  std::vector<std::string> names;     // file names
+  std::vector<Placement> placements;  // in the frame
+  uint32_t crc32 = 0;                 // of the file
+  int64_t count() const { return static_cast<int64_t>(sizes.size()); }
+};
+ImageFile write_images(const ImageList& list, const ImageOptions& options, const std::string& path,
+                       const ImageProgress& progress = {});
+// Frames [first, first + count) as load_images gives them. Needs path, sizes and frame.
+at::Tensor read_images(const ImageFile& file, int64_t first, int64_t count);
+
+// Frames as the model's input: normalised, in the layout of options.
+at::Tensor model_input(const at::Tensor& frames, const ImageOptions& options);
+// Of some of the frames: [first, first + count).
 at::Tensor model_input(const at::Tensor& frames, int64_t first, int64_t count, const ImageOptions& options);
 
 }  // namespace vqt

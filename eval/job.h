@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "image_options.h"
+#include "placement.h"
 
 namespace vqt {
 
@@ -17,10 +18,12 @@ struct Job {
   std::string model;   // archive
   std::string name;    // what errors call it
   bool given = true;   // by the user, who may have to say what input it takes
-  std::string output;  // run: the outputs, as pickled tensors; quantize: the new archive
+  std::string output;  // run: the outputs, a file of forwards; quantize: the new archive
   std::string result;  // JSON, see JobResult
   // run
-  std::string pictures;  // pickled float32 [S, 3, H, W]
+  std::string pictures;  // see ImageFile, as the next two
+  std::vector<Size> sizes;
+  Size frame;
   ImageOptions images;
   int64_t frames = 0;  // a forward
   int64_t warmup = 2, runs = 3;
@@ -44,9 +47,10 @@ struct JobResult {
 
 NLOHMANN_JSON_SERIALIZE_ENUM(Preprocess, {{Preprocess::kCrop, "crop"}, {Preprocess::kPad, "pad"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(InputLayout, {{InputLayout::kBshw, "bshw"}, {InputLayout::kBchw, "bchw"}})
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Size, height, width)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ImageOptions, preprocess, image_size, layout, mean, std)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Job, task, model, name, given, output, result, pictures, images, frames,
-                                   warmup, runs, check_configs, config, config_source)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Job, task, model, name, given, output, result, pictures, sizes, frame,
+                                   images, frames, warmup, runs, check_configs, config, config_source)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(JobResult, error, exit_code, file_bytes, ms, all_ms, peak_memory_bytes,
                                    warmup, vqt_json, warnings)
 

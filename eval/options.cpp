@@ -89,7 +89,6 @@ Options parse_options(const std::vector<std::string>& arguments) {
   std::vector<std::string> models, configs, presets;
   std::vector<double> mean(o.images.mean.begin(), o.images.mean.end());
   std::vector<double> std(o.images.std.begin(), o.images.std.end());
-  std::string ground_truth;
 
   CLI::App app("Scores quantized models against a float model on the pictures of a folder.", "vqt-eval");
   app.footer(kFooter);
@@ -105,8 +104,8 @@ Options parse_options(const std::vector<std::string>& arguments) {
       app.add_option("--preset", presets,
                      fmt::format("the reference is quantized by each: {}", fmt::join(preset_names(), ", ")))
           ->type_name("NAME");
-  app.add_option("--image_folder", o.image_folder, "folder of pictures of one scene")
-      ->required()
+  app.add_option("--image_folder", o.image_folder,
+                 "folder of pictures of one scene (default with --ground_truth: the pictures in there)")
       ->type_name("DIR");
   CLI::Option* max_images =
       app.add_option("--max_images", o.max_images, "use the first N pictures (default: all)")
@@ -152,7 +151,18 @@ Options parse_options(const std::vector<std::string>& arguments) {
       ->check(in_range(0, kMany))
       ->capture_default_str()
       ->type_name("N");
-  app.add_option("--ground_truth", ground_truth, "not in this version: refused")->type_name("DIR");
+  app.add_option(
+         "--ground_truth", o.ground_truth,
+         "scene in ETH3D's layout: poses, depth and points are scored against it; pictures are matched "
+         "by file name")
+      ->type_name("DIR");
+  app.add_option("--save_reference", o.save_reference, "keep the float model's outputs in FILE")
+      ->type_name("FILE");
+  app.add_option(
+         "--load_reference", o.load_reference,
+         "take them from FILE instead of running the float model; refused where model, pictures or how "
+         "they are fed differ")
+      ->type_name("FILE");
   app.add_flag("--quiet", o.quiet, "no progress on stderr");
 
   std::vector<std::string> reversed;  // CLI11 takes them last first
@@ -169,11 +179,14 @@ Options parse_options(const std::vector<std::string>& arguments) {
   } catch (const CLI::ParseError& e) {
     throw UsageError(fmt::format("{} (vqt-eval --help lists the flags)", e.what()));
   }
-  if (!ground_truth.empty()) {
+  if (o.image_folder.empty() && o.ground_truth.empty()) {
     throw UsageError(
-        "--ground_truth: this version cannot score against ground truth yet; leave the flag out to compare "
-        "with the float model");
+        "--image_folder: required: a folder of pictures; or --ground_truth: a scene in ETH3D's layout "
+        "(vqt-eval "
+        "--help lists the flags)");
   }
+  if (!o.save_reference.empty() && !o.load_reference.empty())
+    throw UsageError("--save_reference: of no use with --load_reference, whose file is already there");
   if (o.device == "cuda") {
     throw UsageError("--device: this build has no CUDA; expected cpu");
   }

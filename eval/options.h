@@ -27,9 +27,11 @@ struct Candidate {
 struct Options {
   std::string reference;
   std::vector<Candidate> candidates;  // in the order given
-  std::string image_folder;
-  int64_t max_images = -1;  // all
-  int64_t frames = 0;       // pictures a forward; 0: all in one
+  std::string image_folder;  // with ground_truth it may be empty: the pictures are those of that folder
+  std::string ground_truth;  // a scene in ETH3D's layout; empty: none
+  std::string save_reference, load_reference;  // files of the float model's outputs; empty: none
+  int64_t max_images = -1;                     // all
+  int64_t frames = 0;                          // pictures a forward; 0: all in one
   ImageOptions images;
   std::string output_dir = "results";
   std::string device = "cpu";

@@ -1,18 +1,24 @@
 // What a run found, and the three ways it is told: results.json, report.txt, report.html. Torch-free.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "depth_maps.h"
+#include "ground_truth/scores.h"
 #include "metrics.h"
 
 namespace vqt {
 
 using Json = nlohmann::ordered_json;
+
+// World to camera: quaternion w x y z, translation x y z; unset: unknown, or NaN.
+using CameraPose = std::optional<std::array<double, 7>>;
 
 struct Cost {
   int64_t size_bytes = 0;  // of the archive
@@ -32,6 +38,8 @@ struct ReferenceResult {
   std::string name, path;
   Cost cost;
   std::vector<OutputInfo> outputs;
+  std::vector<CameraPose> cameras;  // one a picture; empty: the model returns none
+  std::optional<TruthScores> truth;
 };
 
 struct ModelResult {
@@ -41,6 +49,16 @@ struct ModelResult {
   Cost cost;
   std::vector<std::pair<std::string, Metrics>> outputs;
   std::vector<std::string> notes;
+  std::vector<CameraPose> cameras;
+  std::optional<TruthScores> truth;
+};
+
+// What poses, depth and points were scored against. Scores are in the reference and in every model.
+struct GroundTruth {
+  std::string folder;
+  std::string depth_source;  // empty: none
+  int64_t pictures = 0;      // with a known pose
+  std::vector<CameraPose> cameras;
 };
 
 struct Scene {
@@ -54,6 +72,7 @@ struct Scene {
 struct EvalReport {
   Json environment;
   Scene scene;
+  std::optional<GroundTruth> ground_truth;
   ReferenceResult reference;
   std::vector<ModelResult> models;
   std::vector<DepthMap> depth_maps;
@@ -63,6 +82,9 @@ struct EvalReport {
 // "w8a8", or the two schemes with most weights joined by +; "float32" where nothing is quantized.
 std::string main_scheme(const ModelResult& model);
 
+// docs/results.schema.json describes it. A field that changes its meaning or goes makes a new version; new
+// fields do not.
+constexpr int kResultsVersion = 1;
 Json results_json(const EvalReport& report);
 // The comparison: one row a model, then the PSNR of every output.
 std::string summary_text(const EvalReport& report);

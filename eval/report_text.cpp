@@ -8,6 +8,7 @@
 
 #include "report.h"
 #include "text_table.h"
+#include "truth_table.h"
 
 namespace vqt {
 namespace {
@@ -139,6 +140,7 @@ std::string summary_text(const EvalReport& r) {
                                  s.names.size() == 1 ? "" : "s", s.folder, s.width, s.height, s.preprocess,
                                  r.reference.path);
   text += text_table(comparison(r)) + "\n" + psnr_matrix(r);
+  if (const std::string truth = truth_summary(r); !truth.empty()) text += "\n" + truth;
   for (const std::string& note : all_notes(r)) text += "note: " + note + "\n";
   return wrapped(text);
 }
@@ -150,6 +152,7 @@ MB: archive, 10^6 bytes. smaller, faster: against the reference. peak MB: of the
 the model. worst PSNR: lowest of the outputs, peak = range of the reference output; inf: equal
 outputs, -: constant reference.
 )";
+  if (r.ground_truth) text += heading("ground truth") + truth_details(r);
   for (const OutputInfo& o : r.reference.outputs) {
     text += heading(
         fmt::format("{} {}, reference from {:.4g} to {:.4g}", o.path, shape_text(o.shape), o.low, o.high));

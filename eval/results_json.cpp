@@ -4,6 +4,8 @@
 #include <map>
 
 #include "report.h"
+#include "truth_table.h"
+#include "winners.h"
 
 namespace vqt {
 namespace {
@@ -35,6 +37,12 @@ Json metrics_json(const Metrics& m) {
           {"nonfinite_in_reference", m.nonfinite_in_reference}};
 }
 
+Json cameras_json(const std::vector<CameraPose>& cameras) {
+  Json all = Json::array();
+  for (const CameraPose& camera : cameras) all.push_back(camera ? Json(*camera) : Json());
+  return all;
+}
+
 }  // namespace
 
 std::string main_scheme(const ModelResult& model) {
@@ -55,7 +63,7 @@ std::string main_scheme(const ModelResult& model) {
 }
 
 Json results_json(const EvalReport& report) {
-  Json j;
+  Json j = {{"version", kResultsVersion}};
   j["environment"] = report.environment;
   j["scene"] = {{"folder", report.scene.folder},
                 {"pictures", report.scene.names},
@@ -64,6 +72,12 @@ Json results_json(const EvalReport& report) {
                 {"preprocess", report.scene.preprocess},
                 {"input_layout", report.scene.input_layout},
                 {"frames_per_forward", report.scene.frames}};
+  if (report.ground_truth) {
+    j["ground_truth"] = {{"folder", report.ground_truth->folder},
+                         {"depth_source", report.ground_truth->depth_source},
+                         {"pictures", report.ground_truth->pictures},
+                         {"cameras", cameras_json(report.ground_truth->cameras)}};
+  }
   const int64_t reference_bytes = report.reference.cost.size_bytes;
   Json outputs = Json::object();
   for (const OutputInfo& o : report.reference.outputs) {
@@ -72,6 +86,8 @@ Json results_json(const EvalReport& report) {
   j["reference"] = {{"name", report.reference.name}, {"path", report.reference.path}};
   j["reference"].update(cost_json(report.reference.cost, reference_bytes));
   j["reference"]["outputs"] = outputs;
+  if (!report.reference.cameras.empty()) j["reference"]["cameras"] = cameras_json(report.reference.cameras);
+  if (report.reference.truth) j["reference"]["ground_truth"] = truth_json(*report.reference.truth);
   j["models"] = Json::array();
   for (const ModelResult& m : report.models) {
     Json model = {{"name", m.name},
@@ -83,10 +99,15 @@ Json results_json(const EvalReport& report) {
     Json metrics = Json::object();
     for (const auto& [path, values] : m.outputs) metrics[path] = metrics_json(values);
     model["outputs"] = metrics;
+    if (!m.cameras.empty()) model["cameras"] = cameras_json(m.cameras);
+    if (m.truth) model["ground_truth"] = truth_json(*m.truth);
     model["notes"] = m.notes;
     model["sites"] = m.sites;
     j["models"].push_back(model);
   }
+  j["winners"] = Json::array();
+  for (const Winner& w : winners(report))
+    j["winners"].push_back({{"goal", w.goal}, {"model", w.model}, {"why", w.why}});
   j["notes"] = report.notes;
   return j;
 }

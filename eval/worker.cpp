@@ -9,10 +9,9 @@
 #include <chrono>
 #include <fstream>
 
-#include "forwards.h"
+#include "forwards_file.h"
 #include "images.h"
 #include "job.h"
-#include "tensor_file.h"
 #include "vqt/archive.h"
 #include "vqt/memory_return.h"
 #include "vqt/outputs.h"
@@ -55,6 +54,14 @@ std::string describe(const at::Tensor& input) {
   return fmt::format("float32 [{}]", fmt::join(input.sizes().begin(), input.sizes().end(), ", "));
 }
 
+ImageFile pictures_of(const Job& job) {
+  ImageFile pictures;
+  pictures.path = job.pictures;
+  pictures.sizes = job.sizes;
+  pictures.frame = job.frame;
+  return pictures;
+}
+
 struct Chunk {
   int64_t first, count;
 };
@@ -87,26 +94,24 @@ void run(const Job& job, const Progress& progress, JobResult& result) {
     const QuantizationConfig config = QuantizationConfig::from_json(text, source);
     describe_sites(archive.module, &config);  // a pattern that matches nothing shows now, not after an hour
   }
-  const at::Tensor pictures = read_tensors(job.pictures).at(0).second;
-  const std::vector<Chunk> chunks = split(pictures.size(0), job.frames);
-  std::vector<int64_t> counts;
-  for (const Chunk& c : chunks) counts.push_back(c.count);
-
-  NamedTensors outputs;
+  const ImageFile pictures = pictures_of(job);
+  const std::vector<Chunk> chunks = split(pictures.count(), job.frames);
+  ForwardsWriter writer(job.output);
+  bool written = false;
   int64_t total = (job.warmup + job.runs) * static_cast<int64_t>(chunks.size()), done = 0;
   progress("forward", 0, total);
   const auto whole_scene = [&] {  // milliseconds
     double ms = 0;
-    std::vector<NamedTensors> parts;
     for (const Chunk& c : chunks) {
-      const at::Tensor input = model_input(pictures, c.first, c.count, job.images);
+      const at::Tensor input = model_input(read_images(pictures, c.first, c.count), job.images);
       const auto start = std::chrono::steady_clock::now();
       const c10::IValue value = forward(archive.module, input, job);
       ms += std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-      parts.push_back(flatten_outputs(value));
+      // Of the first time: no forward but the one at work is ever in memory.
+      if (!written) writer.append(flatten_outputs(value), c.first, c.count);
       progress("forward", ++done, total);
     }
-    outputs = join_forwards(parts, counts, job.images.layout == InputLayout::kBshw ? 1 : 0);
+    written = true;
     return ms;
   };
   const double first = whole_scene();
@@ -120,8 +125,8 @@ void run(const Job& job, const Progress& progress, JobResult& result) {
   std::sort(sorted.begin(), sorted.end());
   const size_t middle = sorted.size() / 2;
   result.ms = sorted.size() % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-  result.peak_memory_bytes = peak_memory_bytes();  // before the outputs are written
-  write_tensors(outputs, job.output);
+  result.peak_memory_bytes = peak_memory_bytes();
+  writer.finish();
 }
 
 void quantize_archive(const Job& job, const Progress& progress, JobResult& result) {
@@ -131,16 +136,15 @@ void quantize_archive(const Job& job, const Progress& progress, JobResult& resul
   QuantizeOptions options;
   options.progress = progress;
   std::vector<Chunk> chunks;
-  at::Tensor pictures;
+  const ImageFile pictures = pictures_of(job);
   size_t next = 0;
   if (config.activation == Activation::kStatic) {
-    pictures = read_tensors(job.pictures).at(0).second;
-    const int64_t count = std::min(pictures.size(0), config.calibration_samples);
+    const int64_t count = std::min(pictures.count(), config.calibration_samples);
     chunks = split(count, job.frames);
     result.warnings.push_back(fmt::format("calibrated on {} of the pictures it is scored on", count));
     options.calibration = [&](std::vector<c10::IValue>& arguments) {
       if (next == chunks.size()) return false;
-      arguments = {model_input(pictures, chunks[next].first, chunks[next].count, job.images)};
+      arguments = {model_input(read_images(pictures, chunks[next].first, chunks[next].count), job.images)};
       ++next;
       return true;
     };

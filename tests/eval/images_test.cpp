@@ -185,15 +185,28 @@ TEST(PrepareImage, CropKeepsTheMiddleAndPadPutsTheSmallerHalfFirst) {
   // 28 x 98 at 28: already the width, 98 rows; the middle 28 start at row 35.
   at::Tensor tall = at::full({98, 28, 3}, 0, at::kByte);
   for (int64_t row = 0; row < 98; ++row) tall[row].fill_(row);
-  const at::Tensor cropped = prepare_image(tall, Preprocess::kCrop, 28);
+  const at::Tensor cropped = prepare_image(tall, Preprocess::kCrop, 28).image;
   ASSERT_EQ(cropped.sizes(), at::IntArrayRef({3, 28, 28}));
   EXPECT_EQ(cropped[0][0][0].item<int64_t>(), 35);
   EXPECT_EQ(cropped[2][27][27].item<int64_t>(), 62);
   // 42 x 14 at 42: 28 white rows, 14 above and 14 below; a frame of 28 x 42 among 42 x 42 likewise.
-  const at::Tensor padded = prepare_image(at::full({14, 42, 3}, 7, at::kByte), Preprocess::kPad, 42);
+  const at::Tensor padded = prepare_image(at::full({14, 42, 3}, 7, at::kByte), Preprocess::kPad, 42).image;
   EXPECT_EQ(padded[0].select(1, 0).slice(0, 0, 14).min().item<int64_t>(), 255);
   EXPECT_EQ(padded[0].slice(0, 14, 28).max().item<int64_t>(), 7);
   EXPECT_EQ(padded[0].slice(0, 28, 42).min().item<int64_t>(), 255);
+}
+
+TEST(PrepareImage, SaysWhereThePictureWent) {
+  const auto placement = [](int64_t h, int64_t w, Preprocess preprocess, int64_t side) {
+    const Placement p = prepare_image(at::full({h, w, 3}, 9, at::kByte), preprocess, side).placement;
+    return std::vector<int64_t>{p.picture.height, p.picture.width, p.resized.height,
+                                p.resized.width,  p.top,           p.left};
+  };
+  EXPECT_THAT(placement(98, 28, Preprocess::kCrop, 28), ElementsAre(98, 28, 98, 28, -35, 0));
+  EXPECT_THAT(placement(14, 42, Preprocess::kPad, 42), ElementsAre(14, 42, 14, 42, 14, 0));
+  EXPECT_THAT(placement(84, 28, Preprocess::kPad, 42), ElementsAre(84, 28, 42, 14, 0, 14));
+  EXPECT_THAT(placement(30, 60, Preprocess::kCrop, 42),
+              ElementsAre(30, 60, 28, 42, 0, 0));  // 21 rows: half to even
 }
 
 TEST(LoadImages, RefusesAnImageSizeThatIsNoMultipleOf14) {
@@ -203,6 +216,25 @@ TEST(LoadImages, RefusesAnImageSizeThatIsNoMultipleOf14) {
                 load_images({"", false, {data("decode_grey.png")}}, options);
               }),
               testing::AllOf(HasSubstr("image_size"), HasSubstr("14"), HasSubstr("500")));
+}
+
+TEST(WriteImages, HoldsTheFramesThatLoadImagesGives) {
+  TempFolder folder;
+  ImageOptions options;
+  const ImageList list{
+      "", false, {data("mixed.image0.png"), data("mixed.image1.png"), data("crop_thin.image0.png")}};
+  const Images loaded = load_images(list, options);
+  const ImageFile file = write_images(list, options, folder.str() + "/frames");
+  EXPECT_EQ(file.names, loaded.names);
+  EXPECT_EQ(file.frame, (Size{loaded.frames.size(2), loaded.frames.size(3)}));
+  EXPECT_EQ(read_images(file, 0, 3).sub(loaded.frames).abs().max().item<float>(), 0.f);
+  EXPECT_EQ(read_images(file, 2, 1).sub(loaded.frames.narrow(0, 2, 1)).abs().max().item<float>(), 0.f);
+  ASSERT_FALSE(file.sizes[2] == file.frame);  // of another size: white was added above
+  EXPECT_EQ(file.placements[2].top, (file.frame.height - file.sizes[2].height) / 2);
+  const ImageFile other = write_images({"", false, {list.paths[0]}}, options, folder.str() + "/other");
+  EXPECT_NE(other.crc32, file.crc32);
+  fs::resize_file(file.path, fs::file_size(file.path) - 1);
+  EXPECT_THAT(error_of([&] { read_images(file, 0, 3); }), HasSubstr("frames: cannot be read"));
 }
 
 // --- folders ---

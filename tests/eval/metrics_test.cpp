@@ -33,6 +33,38 @@ TEST(Compare, HandWorked) {
   EXPECT_FALSE(m.equal);
 }
 
+TEST(Comparison, OfPiecesIsThatOfTheWhole) {
+  std::vector<double> r, c;
+  for (int i = 0; i < 100; ++i) {
+    r.push_back((i * 37) % 101 - 50);
+    c.push_back(r.back() + (i * 13) % 7);
+  }
+  r[70] = kNan;
+  Comparison pieces;
+  pieces.add(r.data(), c.data(), 30);
+  pieces.add(r.data() + 30, c.data() + 30, 0);
+  pieces.add(r.data() + 30, c.data() + 30, 70);
+  const Metrics whole = run(r, c), m = pieces.result();
+  EXPECT_EQ(m.count, 99);
+  EXPECT_EQ(m.nonfinite_in_reference, 1);
+  EXPECT_DOUBLE_EQ(m.mae, whole.mae);
+  EXPECT_DOUBLE_EQ(*m.psnr_db, *whole.psnr_db);
+  EXPECT_DOUBLE_EQ(m.p90, whole.p90);
+}
+
+TEST(Quantiles, OfMoreValuesThanAreKeptAreCloseEnough) {
+  std::vector<double> values = {0, 1e-30, 3e30};
+  for (int i = 0; i < 5000; ++i) values.push_back(std::exp((i * 31 % 5000) / 500.0 - 5));
+  Quantiles exact, counted(1000);
+  for (const double v : values) {
+    exact.add(v);
+    counted.add(v);
+  }
+  EXPECT_EQ(counted.count(), 5003);
+  EXPECT_EQ(counted.at(0), 0);
+  for (const double q : {0.01, 0.5, 0.9, 0.99, 1.0}) EXPECT_NEAR(counted.at(q) / exact.at(q), 1, 1.5e-4) << q;
+}
+
 TEST(Compare, AShiftMovesEveryErrorByTheSame) {
   std::vector<double> reference, candidate;
   for (int i = 0; i <= 1000; ++i) {

@@ -129,7 +129,8 @@ TEST(ParseOptions, BadUsageNamesTheFlag) {
       {{"--input_layout", "hwc"}, {"input_layout", "bshw"}},
       {{"--device", "tpu"}, {"device", "cpu"}},
       {{"--device", "cuda"}, {"device", "CUDA", "cpu"}},
-      {{"--ground_truth", "gt"}, {"ground_truth", "yet"}},
+      {{"--ground_truth"}, {"ground_truth"}},
+      {{"--save_reference", "a", "--load-reference", "b"}, {"save_reference", "load_reference"}},
       {{"--mean", "1,2"}, {"mean", "3 values", "2"}},
       {{"--mean", "nan,0,0"}, {"mean", "finite"}},
       {{"--std", "1,0,1"}, {"std", "0"}},
@@ -144,7 +145,8 @@ TEST(ParseOptions, BadUsageNamesTheFlag) {
       EXPECT_THAT(error, HasSubstr(part)) << testing::PrintToString(bad.words);
   }
   EXPECT_THAT(usage_error({"--image_folder", "photos"}), HasSubstr("reference"));
-  EXPECT_THAT(usage_error({"--reference", "m.pt"}), HasSubstr("image_folder"));
+  EXPECT_THAT(usage_error({"--reference", "m.pt"}),
+              testing::AllOf(HasSubstr("image_folder"), HasSubstr("ground_truth")));
 }
 
 TEST(ParseOptions, AnUnknownPresetListsThePresets) {
@@ -155,6 +157,15 @@ TEST(ParseOptions, AnUnknownPresetListsThePresets) {
     EXPECT_THAT(e.what(),
                 testing::AllOf(HasSubstr("produktion"), HasSubstr("production"), HasSubstr("smallest")));
   }
+}
+
+TEST(ParseOptions, GroundTruthBringsItsOwnPictures) {
+  const Options o = parse_options({"--reference", "m.pt", "--ground-truth", "courtyard"});
+  EXPECT_EQ(o.ground_truth, "courtyard");
+  EXPECT_EQ(o.image_folder, "");
+  EXPECT_EQ(parse({"--ground_truth", "courtyard"}).image_folder, "photos");
+  EXPECT_EQ(parse({"--save-reference", "a-b"}).save_reference, "a-b");
+  EXPECT_EQ(parse({"--load_reference", "f"}).load_reference, "f");
 }
 
 TEST(ParseOptions, HelpShowsUnitsAndDefaults) {

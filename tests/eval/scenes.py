@@ -128,3 +128,33 @@ def write_pictures(folder: Path, photos: list[Path], width: int = 70, height: in
 
 def model_input(frames: np.ndarray) -> Tensor:
     return torch.from_numpy(frames.astype(np.float32) / np.float32(255)).permute(0, 3, 1, 2)
+
+
+class Reconstructor(nn.Module):
+    """Returns a known scene with errors that depend on the pictures: VGGT's outputs, S frames at most."""
+
+    def __init__(self, pose: Tensor, depth: Tensor, points: Tensor, width: int = 32) -> None:
+        super().__init__()
+        self.embed = nn.Conv2d(3, width, 14, 14)
+        self.first = nn.Linear(width, width)
+        self.middle = nn.Linear(width, width)
+        self.to_pose = nn.Linear(width, 9)
+        self.to_depth = nn.Linear(width, 14 * 14)
+        self.to_points = nn.Linear(width, 3 * 14 * 14)
+        self.last = nn.Linear(width, 3)
+        self.register_buffer("pose", pose)
+        self.register_buffer("depth", depth)
+        self.register_buffer("points", points)
+
+    def forward(self, images: Tensor) -> Dict[str, Tensor]:
+        b, s, c, h, w = images.shape
+        x = torch.tanh(self.first(self.embed(images.reshape(b * s, c, h, w)).flatten(2).transpose(1, 2)))
+        x = torch.tanh(3 * self.middle(x))
+        pixels = self.to_depth(x).reshape(b, s, h // 14, w // 14, 14, 14).permute(0, 1, 2, 4, 3, 5).reshape(b, s, h, w, 1)
+        moves = self.to_points(x).reshape(b, s, h // 14, w // 14, 14, 14, 3).permute(0, 1, 2, 4, 3, 5, 6)
+        return {
+            "pose_enc": self.pose[:s].unsqueeze(0) + 0.02 * self.to_pose(x.mean(1)).reshape(b, s, 9),
+            "depth": self.depth[:s].reshape(1, s, h, w, 1) * torch.exp(0.2 * pixels),
+            "world_points": self.points[:s].unsqueeze(0) + 0.1 * moves.reshape(b, s, h, w, 3),
+            "confidence": self.last(x.mean((0, 1))),
+        }

@@ -276,6 +276,100 @@ def test_pictures_in_the_only_subfolder_are_found(space: Path, tmp_path: Path) -
     assert results(tmp_path / "out")["scene"]["pictures"] == ["0.png", "1.png", "2.png"]
 
 
+def test_a_saved_reference_gives_the_same_numbers(space: Path, tmp_path: Path) -> None:
+    given = ["--reference", space / "tiny.pt", "--image_folder", space / "photos", "--image_size", 70, "--frames", 2, *FAST]
+    run(*given, "--preset", "prototype", "--save-reference", tmp_path / "r", "--output_dir", tmp_path / "a")
+    done = run(*given, "--preset", "prototype", "--model", space / "q8.pt", "--load-reference", tmp_path / "r",
+               "--output_dir", tmp_path / "b")  # fmt: skip
+    saved, loaded = results(tmp_path / "a"), results(tmp_path / "b")
+    assert "reference:" not in done.stderr.replace("reference: outputs, time and memory", "")  # not run
+    assert saved["reference"] == loaded["reference"]
+    assert f"the run that wrote {tmp_path}/r" in loaded["notes"][0]
+    assert [m["name"] for m in loaded["models"]] == ["prototype", "q8"]
+    for path, metrics in saved["models"][0]["outputs"].items():
+        assert loaded["models"][0]["outputs"][path]["rmse"] == pytest.approx(metrics["rmse"], rel=1e-4)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b", "r"]
+
+
+OTHERS = [
+    ("model", ["--reference", "{tmp}/other.pt"], ["another model", "tiny.pt", "other.pt"]),
+    ("fewer pictures", ["--max_images", "2"], ["other pictures: number 3 of 3", "2.png", "null of 2"]),
+    ("other pixels", ["--image_folder", "{tmp}/changed"], ["other pictures", "the pixels are not"]),
+    ("size", ["--image_size", "42"], ["fed otherwise: image_size was 70, now it is 42"]),
+    ("mean", ["--mean", "0.5,0.5,0.5"], ["fed otherwise: mean was [0.0,0.0,0.0]"]),
+    ("frames", ["--frames", "2"], ["fed otherwise: frames was 3, now it is 2"]),
+]
+
+
+@pytest.fixture(scope="module")
+def saved(space: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tmp = tmp_path_factory.mktemp("saved")
+    scenes.save(scenes.Tiny(), tmp / "other.pt", seed=1)
+    shutil.copytree(space / "photos", tmp / "changed")
+    Image.open(tmp / "changed/1.png").transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp / "changed/1.png")
+    run("--reference", space / "tiny.pt", "--model", space / "q8.pt", "--image_folder", space / "photos", "--image_size", 70,
+        "--save_reference", tmp / "r", "--output_dir", tmp / "out", *FAST)  # fmt: skip
+    return tmp
+
+
+@pytest.mark.parametrize(("flags", "says"), [o[1:] for o in OTHERS], ids=[o[0] for o in OTHERS])
+def test_a_reference_of_something_else_is_refused(
+    space: Path, saved: Path, tmp_path: Path, flags: list[str], says: list[str]
+) -> None:
+    given = {"--reference": space / "tiny.pt", "--image_folder": space / "photos", "--image_size": 70}
+    given |= dict(zip(flags[::2], [f.format(tmp=saved) for f in flags[1::2]]))
+    done = run(*[w for pair in given.items() for w in pair], "--model", space / "q8.pt", "--load_reference", saved / "r",
+               "--output_dir", tmp_path / "out", *FAST, code=1)  # fmt: skip
+    for part in (*says, str(saved / "r"), "--save-reference"):
+        assert part in done.stderr
+
+
+def test_pictures_of_every_kind(space: Path, tmp_path: Path) -> None:
+    """Sizes, depths and channels in one folder; what they become is tested in images_test.cpp."""
+    folder = tmp_path / "kinds"
+    folder.mkdir()
+    rgb = Image.open(PHOTOS[0]).convert("RGB").resize((120, 80))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    rgb.save(folder / "a_turned.jpg", exif=exif)
+    rgb.resize((50, 90)).convert("L").save(folder / "b_grey.png")
+    rgb.convert("RGBA").save(folder / "c_alpha.png")
+    Image.fromarray((np.asarray(rgb.convert("L")).astype(np.uint16) * 257)).save(folder / "d_16.png")
+    rgb.convert("P").save(folder / "e_palette.png")
+    rgb.convert("1").save(folder / "f_one_bit.png")
+    rgb.convert("CMYK").save(folder / "g_cmyk.jpg")
+    rgb.save(folder / "h.webp")
+    rgb.save(folder / "i.tiff")
+    run("--reference", space / "tiny.pt", "--model", space / "q8.pt", "--image_folder", folder, "--image_size", 70,
+        "--output_dir", tmp_path / "out", *FAST)  # fmt: skip
+    found = results(tmp_path / "out")
+    assert len(found["scene"]["pictures"]) == 9
+    assert found["notes"] == [n for n in found["notes"] if "EXIF" in n and ": a_turned.jpg;" in n] != []
+    assert found["reference"]["outputs"]["depth"]["shape"] == [1, 9, 70, 70, 1]  # the grey one is as high as wide
+    assert found["models"][0]["outputs"]["depth"]["nonfinite"] == 0
+
+
+def test_memory_does_not_grow_with_the_number_of_pictures(space: Path, tmp_path: Path) -> None:
+    def peak(count: int) -> float:
+        """Bytes, the largest of the process and its children."""
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        photo = Image.open(PHOTOS[0]).convert("RGB").resize((518, 518))
+        for i in range(count):
+            photo.save(folder / f"{i:03}.bmp")
+        process = subprocess.Popen(
+            [EVAL, "--reference", space / "tiny.pt", "--model", space / "q8.pt", "--image_folder", folder, "--frames", "2",
+             "--output_dir", tmp_path / f"out{count}", "--quiet", *FAST], stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        _, status, usage = os.wait4(process.pid, 0)
+        assert status == 0
+        return usage.ru_maxrss * 1024.0
+
+    few, many = peak(6), peak(56)
+    # 50 pictures more: 161 MB of float pixels, and 54 MB of outputs for each model.
+    assert many - few < 60e6, f"{few / 1e6:.0f} MB for 6 pictures, {many / 1e6:.0f} MB for 56"
+
+
 # What is wrong, flags, exit code, what stderr says.
 ERRORS = [
     ("no folder", ["--image_folder", "{tmp}/none"], 1, ["/none: no such folder"]),
@@ -295,7 +389,11 @@ ERRORS = [
     ("bad config", ["--config", "{tmp}/bad.json"], 2, ["bad.json", "quant_tipe", "quant_type"]),
     ("no such config", ["--config", "{tmp}/none.json"], 2, ["none.json"]),
     ("pattern without a site", ["--config", "{tmp}/pattern.json"], 2, ["pattern.json", "blcks", "blocks"]),
-    ("ground truth", ["--ground_truth", "{tmp}"], 2, ["ground_truth", "yet"]),
+    ("no ground truth", ["--ground_truth", "{tmp}"], 1, ["dslr_calibration_undistorted"]),
+    ("no saved reference", ["--load_reference", "{tmp}/none"], 1, ["none: no such file"]),
+    ("no folder for the reference", ["--save_reference", "{tmp}/none/r"], 1, ["--save_reference", "/none: no such folder"]),
+    ("saved reference", ["--load_reference", "{tmp}/text.pt"], 1, ["text.pt", "--save-reference"]),
+    ("both", ["--load_reference", "a", "--save_reference", "b"], 2, ["--save_reference"]),
     ("cuda", ["--device", "cuda"], 2, ["device", "CUDA"]),
     ("unknown flag", ["--modle", "x"], 2, ["modle"]),
     ("output is a file", ["--output_dir", "{tmp}/text.pt"], 1, ["text.pt"]),
@@ -400,7 +498,7 @@ def test_the_page_draws_itself(compared: tuple[Path, str], tmp_path: Path) -> No
          f"file://{tmp_path}/report.html"], capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     body = done.stdout[: done.stdout.index("<script")]
-    for part in ("Error of every output", "Depth maps", "All metrics", "Sites", "Environment", "prototype", "blocks.1"):
+    for part in ("Error of every output", "Depth maps", "Error percentiles", "Sites", "Environment", "prototype", "blocks.1"):
         assert part in body
     assert "q8&lt;img src=x id=evil&gt;" in body and "<img src=x" not in body.replace('"', "")
     q8 = results(compared[0])["models"][0]

@@ -1,0 +1,176 @@
+// One line after the other, numbers in any amount of white space. Lines that begin with # are comments.
+#include "ground_truth/colmap.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <set>
+#include <string_view>
+
+namespace vqt {
+namespace {
+
+class Lines {
+ public:
+  explicit Lines(const std::string& path) : path_(path), file_(path) {
+    if (!file_) throw GroundTruthError(fmt::format("{}: cannot be read: {}", path, std::strerror(errno)));
+  }
+
+  // The next line as it is. False at the end.
+  bool next() {
+    if (!std::getline(file_, line_)) {
+      if (file_.bad())
+        throw GroundTruthError(fmt::format("{}: cannot be read: {}", path_, std::strerror(errno)));
+      return false;
+    }
+    if (!line_.empty() && line_.back() == '\r') line_.pop_back();
+    rest_ = line_;
+    ++number_;
+    return true;
+  }
+
+  // The next line that is neither empty nor a comment.
+  bool next_record() {
+    while (next()) {
+      skip_space();
+      if (!rest_.empty() && rest_[0] != '#') return true;
+    }
+    return false;
+  }
+
+  bool at_end() {
+    skip_space();
+    return rest_.empty();
+  }
+
+  std::string word(const char* what) {
+    if (at_end()) fail(fmt::format("{} is missing", what));
+    const std::string_view found = rest_.substr(0, std::min(rest_.find_first_of(" \t"), rest_.size()));
+    rest_.remove_prefix(found.size());
+    return std::string(found);
+  }
+
+  // All that is left, spaces inside included.
+  std::string remainder(const char* what) {
+    if (at_end()) fail(fmt::format("{} is missing", what));
+    std::string found(rest_.substr(0, rest_.find_last_not_of(" \t") + 1));
+    rest_ = {};
+    return found;
+  }
+
+  template <class Number>
+  Number number(const char* what) {
+    const std::string text = word(what);
+    Number value{};
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    bool good = error == std::errc() && end == text.data() + text.size();
+    if constexpr (std::is_floating_point_v<Number>) good = good && std::isfinite(value);
+    if (!good) {
+      fail(fmt::format("{}: expected {}, got {}", what,
+                       std::is_floating_point_v<Number> ? "a finite number" : "a whole number", text));
+    }
+    return value;
+  }
+
+  void expect_end(const char* after) {
+    if (!at_end()) fail(fmt::format("expected nothing after {}, got {}", after, word(after)));
+  }
+
+  [[noreturn]] void fail(const std::string& what) const {
+    throw GroundTruthError(fmt::format("{}:{}: {}", path_, number_, what));
+  }
+
+ private:
+  void skip_space() { rest_.remove_prefix(std::min(rest_.find_first_not_of(" \t"), rest_.size())); }
+
+  std::string path_, line_;
+  std::string_view rest_;
+  std::ifstream file_;
+  int64_t number_ = 0;
+};
+
+}  // namespace
+
+std::map<int64_t, PinholeCamera> read_colmap_cameras(const std::string& path) {
+  std::map<int64_t, PinholeCamera> cameras;
+  Lines lines(path);
+  while (lines.next_record()) {
+    const auto id = lines.number<int64_t>("CAMERA_ID");
+    const std::string model = lines.word("MODEL");
+    if (model != "PINHOLE") {
+      lines.fail(
+          fmt::format("MODEL: expected PINHOLE (pictures without distortion), got {}; undistort the "
+                      "pictures first, as colmap image_undistorter does",
+                      model));
+    }
+    PinholeCamera c;
+    c.width = lines.number<int64_t>("WIDTH");
+    c.height = lines.number<int64_t>("HEIGHT");
+    c.fx = lines.number<double>("fx");
+    c.fy = lines.number<double>("fy");
+    c.cx = lines.number<double>("cx");
+    c.cy = lines.number<double>("cy");
+    lines.expect_end("the four parameters fx fy cx cy");
+    if (c.width <= 0 || c.height <= 0) {
+      lines.fail(fmt::format("WIDTH and HEIGHT: expected more than 0, got {} x {}", c.width, c.height));
+    }
+    if (c.fx <= 0 || c.fy <= 0)
+      lines.fail(fmt::format("fx and fy: expected more than 0, got {} and {}", c.fx, c.fy));
+    if (!cameras.emplace(id, c).second) lines.fail(fmt::format("CAMERA_ID: {} occurs a second time", id));
+  }
+  return cameras;
+}
+
+std::vector<ColmapImage> read_colmap_images(const std::string& path) {
+  std::vector<ColmapImage> images;
+  std::set<int64_t> ids;
+  Lines lines(path);
+  while (lines.next_record()) {
+    const auto id = lines.number<int64_t>("IMAGE_ID");
+    if (!ids.insert(id).second) lines.fail(fmt::format("IMAGE_ID: {} occurs a second time", id));
+    ColmapImage image;
+    Quaternion q;
+    q.w = lines.number<double>("QW");
+    q.x = lines.number<double>("QX");
+    q.y = lines.number<double>("QY");
+    q.z = lines.number<double>("QZ");
+    image.pose.rotation = normalized(q);
+    if (!std::isfinite(image.pose.rotation.w)) lines.fail("QW QX QY QZ: expected a rotation, got 0 0 0 0");
+    image.pose.translation[0] = lines.number<double>("TX");
+    image.pose.translation[1] = lines.number<double>("TY");
+    image.pose.translation[2] = lines.number<double>("TZ");
+    image.camera = lines.number<int64_t>("CAMERA_ID");
+    image.name = lines.remainder("NAME");
+    // The line after belongs to it and may be empty.
+    if (!lines.next())
+      lines.fail(fmt::format("the file ends after {}: its line of POINTS2D is missing", image.name));
+    while (!lines.at_end()) {
+      lines.number<double>("X of POINTS2D");
+      lines.number<double>("Y of POINTS2D");
+      const auto point = lines.number<int64_t>("POINT3D_ID of POINTS2D");
+      if (point >= 0) image.points.push_back(point);
+    }
+    images.push_back(std::move(image));
+  }
+  return images;
+}
+
+std::unordered_map<int64_t, Vec3> read_colmap_points(const std::string& path) {
+  std::unordered_map<int64_t, Vec3> points;
+  Lines lines(path);
+  while (lines.next_record()) {
+    const auto id = lines.number<int64_t>("POINT3D_ID");
+    Vec3 at;
+    at[0] = lines.number<double>("X");
+    at[1] = lines.number<double>("Y");
+    at[2] = lines.number<double>("Z");
+    if (!points.emplace(id, at).second) lines.fail(fmt::format("POINT3D_ID: {} occurs a second time", id));
+  }
+  return points;
+}
+
+}  // namespace vqt

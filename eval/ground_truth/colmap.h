@@ -1,0 +1,39 @@
+// COLMAP's text files: cameras.txt, images.txt, points3D.txt.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "ground_truth/pose.h"
+
+namespace vqt {
+
+// The ground truth cannot be used; the message begins with the file and, where one is to blame, the line.
+struct GroundTruthError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// Without distortion. In pixels; the centre of the first pixel is at (0.5, 0.5).
+struct PinholeCamera {
+  int64_t width = 0, height = 0;
+  double fx = 0, fy = 0, cx = 0, cy = 0;
+};
+
+struct ColmapImage {
+  std::string name;  // as in the file: may have folders before it
+  int64_t camera = 0;
+  Pose pose;
+  std::vector<int64_t> points;  // ids of the points seen in it
+};
+
+// Throw GroundTruthError: no such file, a line that is not as expected, a camera that is not PINHOLE, an id
+// that occurs twice.
+std::map<int64_t, PinholeCamera> read_colmap_cameras(const std::string& path);
+std::vector<ColmapImage> read_colmap_images(const std::string& path);
+std::unordered_map<int64_t, Vec3> read_colmap_points(const std::string& path);
+
+}  // namespace vqt
