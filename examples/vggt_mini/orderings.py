@@ -273,14 +273,23 @@ def _why(ordering: Ordering, j: Judged) -> str:
     return f"{said}; the layers {held}: {j.layers} sites by their outputs (factor {j.layers.factor:.2f}), {j.weights} by their weights."
 
 
+def _by_output(claim: str, better: Scheme, worse: Scheme, results: Results) -> str:
+    factors = [f"{key} {results[worse].mean_error(key) / results[better].mean_error(key):.2f}" for key in OUTPUTS]
+    return f"- {claim}, activations {ACTIVATIONS[better.activation]}, by output: factor {', '.join(factors)}."
+
+
 def section(results: Results, judged: list[tuple[Ordering, Judged]], scenes: list[tuple[str, Tensor]], float_bytes: int) -> str:
     count = {v: sum(j.verdict == v for _, j in judged) for v in ("by a margin", "narrowly", "as good", "no")}
     sizes = [o.claim for o, j in judged if not j.size_holds]
     frames = sum(images.size(1) for _, images in scenes)
     lines = [
         f"Of {len(judged)} orderings {count['by a margin']} hold by a margin, {count['narrowly']} narrowly; in {count['as good']} both are "
-        f"as good; {count['no']} do not hold{':' if count['no'] else '.'}",
+        f"as good; {count['no']} do not hold.",
+        "",
         *(_why(o, j) for o, j in judged if j.verdict == "no"),
+        _by_output("Skipping first and last, int8 channel", Scheme("int8 channel", "none"), Scheme("int8 channel", "none", False), results),
+        _by_output("Groups of 32 against 64", Scheme("int4 g32", "none"), Scheme("int4 g64", "none"), results),
+        _by_output("Per channel against per tensor", Scheme("int8 channel", "none"), Scheme("int8 tensor", "none"), results),
         "",
         "Archives are ordered the other way, or equally large where the layout makes them so, "
         + ("in all of them." if not sizes else "but for: " + "; ".join(sizes) + "."),
