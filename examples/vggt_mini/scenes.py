@@ -1,31 +1,14 @@
 """Random rooms with objects, and cameras in them whose views overlap."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from .render import BOX, CYLINDER, ROOM, SPHERE, Shapes, render
+from .views import Views, focal_lengths
 
 # Share of a view's pixels that the scene's first view must see as well.
 MIN_OVERLAP = 0.25
 _NEAREST = 0.2
 _ATTEMPTS = 60
-
-
-@dataclass
-class Views:
-    """S views of one scene: images [S, H, W, 3] uint8, depth [S, H, W] float32 in metres, extrinsics [S, 3, 4]
-    float32 world to camera, fov [2] float32 vertical and horizontal in radians (one camera for all views)."""
-
-    images: np.ndarray
-    depth: np.ndarray
-    extrinsics: np.ndarray
-    fov: np.ndarray
-
-
-def focal_lengths(fov: np.ndarray, height: int, width: int) -> tuple[float, float]:
-    """(fx, fy) in pixels."""
-    return float(width / 2 / np.tan(fov[1] / 2)), float(height / 2 / np.tan(fov[0] / 2))
 
 
 def _turn(axis: int, angle: float) -> np.ndarray:

@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MOTION = (0.3, 2.2)
 _WARMUP = 100
 _ROTATION = 2.0
-_POSE, _MAPS, _MATCH = 5.0, 2.0, 0.3
+_POSE, _MATCH = 5.0, 0.3
 _CLIP = 5.0
 _CHECKPOINT_SECONDS = 600
 
@@ -40,7 +40,7 @@ _CHECKPOINT_SECONDS = 600
 class Stage:
     """`steps` batches of about `frames` frames in scenes of views[0] to views[1] views, size x size pixels or the
     middle of them (`crops`: height, width); the learning rate goes from lr[0] to lr[1] along a cosine, after a
-    warm-up. dense: only the dense heads learn."""
+    warm-up. maps weighs coarse depth and points against poses. dense: only the dense heads learn."""
 
     name: str
     steps: int
@@ -49,14 +49,15 @@ class Stage:
     views: tuple[int, int]
     lr: tuple[float, float]
     crops: tuple[tuple[int, int], ...] = ()
+    maps: float = 2.0
     dense: bool = False
 
 
 _CROPS = ((112, 112), (112, 112), (84, 112), (98, 112), (112, 84))
 STAGES = [
-    Stage("pairs", 3000, 64, 84, (2, 2), (2e-3, 1e-3)),
-    Stage("views", 1500, 48, 112, (2, 5), (1e-3, 2e-5), _CROPS),
-    Stage("dense", 700, 24, 112, (2, 4), (2e-3, 2e-5), _CROPS, dense=True),
+    Stage("pairs", 2200, 64, 84, (2, 2), (2e-3, 1e-3)),
+    Stage("views", 1700, 48, 112, (2, 5), (1e-3, 2e-5), _CROPS, maps=4.0),
+    Stage("dense", 600, 24, 112, (2, 4), (2e-3, 2e-5), _CROPS, dense=True),
 ]
 POOLS = {
     84: PoolConfig(seed=1, scenes=4000, views=8, height=84, width=84, textures=300, motion=MOTION),
@@ -72,7 +73,7 @@ def pick_views(rng: np.random.Generator, batch: int, count: int, of: int) -> np.
     return np.stack([rng.permutation(of)[:count] for _ in range(batch)])
 
 
-def trunk_loss(trainee: Trainee, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+def trunk_loss(trainee: Trainee, batch: Batch, maps_weight: float) -> tuple[Tensor, dict[str, Tensor]]:
     """Pose by the camera head and by every patch, coarse depth and points, matches."""
     aggregator = trainee.vggt.aggregator
     views, height, width = batch.images.size(1), batch.images.size(3), batch.images.size(4)
@@ -95,7 +96,7 @@ def trunk_loss(trainee: Trainee, batch: Batch) -> tuple[Tensor, dict[str, Tensor
         for pair in trainee.matched
     ]
     match = torch.stack([loss for loss, _ in found]).mean()
-    loss = _POSE * (pose + vote) + _MAPS * (depth_error + point_error) + _MATCH * match
+    loss = _POSE * (pose + vote) + maps_weight * (depth_error + point_error) + _MATCH * match
     return loss, {"pose": pose, "vote": vote, "depth": depth_error, "points": point_error, "match": match,
                   "matched": found[-1][1]}  # fmt: skip
 
@@ -238,7 +239,6 @@ class Training:
         return True
 
     def _run_stage(self, stage, pool, held_out, chosen, deadline, every, stop) -> bool:
-        loss_of = heads_loss if stage.dense else trunk_loss
         smooth: dict[str, float] = {}
         saved = begun = time.monotonic()
         first = self.step
@@ -256,7 +256,7 @@ class Training:
             chosen_views = pick_views(rng, len(scenes), views, pool.images.shape[1])
             crop = stage.crops[int(rng.integers(len(stage.crops)))] if stage.crops else None
             batch = make_batch(pool, scenes, chosen_views, rng, crop).to(self.device)
-            loss, parts = loss_of(self.trainee, batch)
+            loss, parts = heads_loss(self.trainee, batch) if stage.dense else trunk_loss(self.trainee, batch, stage.maps)
             loss.backward()
             nn.utils.clip_grad_norm_(self.trainee.parameters(), _CLIP)
             for optimizer in chosen:
