@@ -10,7 +10,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from examples.vggt.geometry import encode_pose
 from examples.vggt.model import VGGT
 
 from .eth3d import is_scene, read_scene
-from .metrics import abs_rel, auc, best_constant, no_motion, pose_errors
+from .metrics import abs_rel, auc, best_constant, no_motion, pair_motions, pose_errors
 from .views import Views, focal_lengths
 
 FOLDER = Path(__file__).parent
@@ -48,9 +48,17 @@ FIGURES = [
 ]
 
 
+# title, Scored's field, edges
+MOTIONS = [
+    ("turned by", "turn", (0, 10, 20, 40, np.inf)),
+    ("baseline / depth", "baseline", (0, 0.15, 0.3, 0.6, np.inf)),
+]
+
+
 @dataclass
 class Scored:
-    """One scene: errors of its pairs in degrees, figures of its depth and points, and the depth in metres."""
+    """One scene: errors of its pairs in degrees, figures of its depth and points, the depth in metres, and of the pairs
+    the turn in degrees and the cameras' distance over the mean true depth."""
 
     name: str
     rotation: np.ndarray
@@ -61,6 +69,8 @@ class Scored:
     delta_1_25: float
     point_error: float
     depth: np.ndarray
+    turn: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    baseline: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
 
 def load_model(weights: Path, config: Path = CONFIG) -> VGGT:
@@ -119,6 +129,7 @@ def score(name: str, views: Views, outputs: dict[str, Tensor]) -> Scored:
     depth = outputs["depth"][..., 0]
     scaled = depth[0].numpy() * depth_factor(depth.numpy(), views.depth)
     points, target = outputs["world_points"][0].double().numpy().reshape(-1, 3), true_points(views).reshape(-1, 3)
+    turn, distance = pair_motions(truth_pose)
     away = np.linalg.norm(aligned(points, target) - target, axis=1).mean() / np.linalg.norm(target, axis=1).mean()
     return Scored(
         name=name,
@@ -130,6 +141,8 @@ def score(name: str, views: Views, outputs: dict[str, Tensor]) -> Scored:
         delta_1_25=float(100 * (np.maximum(scaled / views.depth, views.depth / scaled) < 1.25).mean()),
         point_error=float(100 * away),
         depth=scaled,
+        turn=turn,
+        baseline=distance / float(views.depth.mean()),
     )
 
 
@@ -144,6 +157,20 @@ def figures(scenes: list[Scored]) -> dict[str, float]:
     for key in ("abs_rel", "constant_abs_rel", "delta_1_25", "point_error"):
         out[key] = float(np.mean([getattr(s, key) for s in scenes]))
     out["abs_rel_ratio"] = out["abs_rel"] / out["constant_abs_rel"]
+    return out
+
+
+def by_motion(scenes: list[Scored]) -> list[dict[str, float | str]]:
+    """Pose over the pairs of one size of motion: by turn, and by baseline over mean depth."""
+    worse = np.concatenate([np.maximum(s.rotation, s.direction) for s in scenes])
+    out = []
+    for title, name, edges in MOTIONS:
+        size = np.concatenate([getattr(s, name) for s in scenes])
+        for low, high in zip(edges, edges[1:]):
+            inside = (size >= low) & (size < high)
+            if inside.any():
+                upper = f" to {high:g}" if np.isfinite(high) else " and more"
+                out.append({"pairs": f"{title} {low:g}{upper}", "count": int(inside.sum()), "auc30": auc(worse[inside], 30)})
     return out
 
 
@@ -232,8 +259,11 @@ def main(argv: list[str] | None = None) -> int:
     values, spans = figures(scenes), intervals(scenes)
     print(f"{len(scenes)} scenes, {sum(len(s.rotation) for s in scenes)} pairs of views: {args.scenes}")
     print(table(values, spans))
+    motions = by_motion(scenes)
+    for row in motions:
+        print(f"{row['pairs']:<28}  {row['count']:>4} pairs  AUC@30 {row['auc30']:.1f}")
     per_scene = [{"name": s.name, "abs_rel": s.abs_rel, "auc30": figures([s])["auc30"]} for s in scenes]
-    print(json.dumps({"figures": values, "interval_95": spans, "scenes": per_scene}))
+    print(json.dumps({"figures": values, "interval_95": spans, "by_motion": motions, "scenes": per_scene}))
     return 0
 
 

@@ -34,6 +34,15 @@ def pose_errors(pose: Tensor, truth: Tensor) -> tuple[np.ndarray, np.ndarray]:
     return rotation.flatten().numpy(), _angle(cosine.abs()).flatten().numpy()
 
 
+def pair_motions(truth: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """truth [B, S, 9] -> of the same pairs in the same order: turn in degrees and distance of the cameras."""
+    first, second = torch.triu_indices(truth.size(1), truth.size(1), 1)
+    poses = _matrices(truth)
+    relative = poses[:, second] @ torch.linalg.inv(poses[:, first])
+    turn = _angle((relative[..., :3, :3].diagonal(dim1=-2, dim2=-1).sum(-1) - 1) / 2)
+    return turn.flatten().numpy(), relative[..., :3, 3].norm(dim=-1).flatten().numpy()
+
+
 def auc(errors: np.ndarray, limit: int) -> float:
     """Percent: mean over 1..limit degrees of the share of errors below that many degrees (1-degree bins)."""
     share = np.histogram(errors, bins=np.arange(limit + 1))[0] / max(len(errors), 1)

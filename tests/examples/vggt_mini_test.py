@@ -1,5 +1,6 @@
 """The mini VGGT's figures against poses and depths worked out by hand, and the weights that ship."""
 
+import math
 import sys
 from pathlib import Path
 
@@ -13,7 +14,7 @@ sys.path.insert(0, str(ROOT))
 
 from examples.vggt_mini import evaluate  # noqa: E402
 from examples.vggt_mini.eth3d import read_scene  # noqa: E402
-from examples.vggt_mini.metrics import abs_rel, auc, best_constant, no_motion, pose_errors  # noqa: E402
+from examples.vggt_mini.metrics import abs_rel, auc, best_constant, no_motion, pair_motions, pose_errors  # noqa: E402
 from examples.vggt_mini.views import Views  # noqa: E402
 
 DEMO = ROOT / "examples/vggt_mini/scenes/demo"
@@ -181,6 +182,23 @@ def test_the_similarity_turns_but_does_not_mirror() -> None:
 def scene(name: str, angle: float, depth: float, pairs: int = 3) -> evaluate.Scored:
     errors = np.full(pairs, angle)
     return evaluate.Scored(name, errors / 2, errors, errors * 0 + 90, depth, 0.4, 60.0, 7.0, np.ones(1))
+
+
+def test_figures_by_size_of_motion() -> None:
+    """A quarter turn about y at 2 to the side, seen from the other end: turn and distance of the one pair."""
+    pose = torch.tensor([[[0, 0, 0, 0, 0, 0, 1, 1, 1.0], [0, 0, 2, 0, math.sqrt(0.5), 0, math.sqrt(0.5), 1, 1]]])
+    turn, distance = pair_motions(pose)
+    assert turn == pytest.approx([90], abs=1e-4) and distance == pytest.approx([2])
+
+    near, far = scene("a", 0.5, 0.1, 2), scene("b", 20.5, 0.3, 1)
+    near.turn, near.baseline = np.array([5.0, 10.0]), np.array([0.1, 0.1])
+    far.turn, far.baseline = np.array([15.0]), np.array([7.0])
+    rows = {row["pairs"]: row for row in evaluate.by_motion([near, far])}
+    assert rows["turned by 0 to 10"]["count"] == 1 and rows["turned by 0 to 10"]["auc30"] == pytest.approx(100)
+    # One pair counts in all 30 bins, one in the last 10.
+    assert rows["turned by 10 to 20"]["auc30"] == pytest.approx(100 * (30 + 10) / 60)
+    assert rows["baseline / depth 0.6 and more"]["auc30"] == pytest.approx(100 / 3)
+    assert "turned by 20 to 40" not in rows
 
 
 def test_figures_and_intervals_over_scenes() -> None:
