@@ -106,8 +106,7 @@ std::optional<Winner> balance(const Models& models, const std::vector<Goal>& goa
   for (size_t g = 0; g < names.size(); ++g)
     parts.push_back(fmt::format("{} {:.0f}", names[g], scores[best][g]));
   return Winner{"balance", models[best]->name,
-                fmt::format("{:.0f} of 100 points on average, where 0 is the worst and 100 the best of these "
-                            "models: {}",
+                fmt::format("{:.0f} of 100 points: {} (0: the worst, 100: the best of these models)",
                             sum(scores[best]) / static_cast<double>(names.size()), fmt::join(parts, ", "))};
 }
 
@@ -136,7 +135,8 @@ std::vector<Winner> winners(const EvalReport& r) {
   const ModelResult& smallest = best_of(models, size);
   list.push_back(
       {"size", smallest.name,
-       fmt::format("{:.1f} MB, {}", smallest.cost.size_bytes / 1e6,
+       fmt::format("{:.{}f} MB, {}", smallest.cost.size_bytes / 1e6,
+                   smallest.cost.size_bytes < 9995000 ? 2 : 1,
                    gain(r.reference.cost.size_bytes, smallest.cost.size_bytes, "smaller", "larger")) +
            others(models, smallest, size, 0.01, "within 1 %")});
   const Value speed = [](const ModelResult& m) { return -std::log(std::max(1e-6, m.cost.ms_per_image)); };

@@ -24,7 +24,7 @@ function el(tag, attributes = {}, ...children) {
 
 const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 const trim = (value, digits) => Number(value.toPrecision(digits)).toString();
-const megabytes = (bytes) => (bytes / 1e6 < 99.95 ? (bytes / 1e6).toFixed(1) : (bytes / 1e6).toFixed(0)) + " MB";
+const megabytes = (bytes) => (bytes / 1e6).toFixed(bytes < 9.995e6 ? 2 : bytes < 99.95e6 ? 1 : 0) + " MB";
 const sizeText = (bytes) => bytes < 1e3 ? `${bytes} B` : bytes < 1e6 ? `${trim(bytes / 1e3, 3)} kB` : megabytes(bytes);
 const milliseconds = (ms) => (ms < 9.995 ? ms.toFixed(2) : ms < 99.95 ? ms.toFixed(1) : ms.toFixed(0)) + " ms";
 const small = (value) => !isNumber(value) ? "–" : value === 0 ? "0" : Math.abs(value) >= 0.01 && Math.abs(value) < 1e4

@@ -41,10 +41,17 @@ const categories = (title, length = 26) => ({
   ...axis(title, {type: "category", grid: false}),
   ticks: {color: css("--ink"), autoSkip: false, callback(value) { return shortened(String(this.getLabelForValue(value)), innerWidth < 600 ? 16 : length); }},
 });
-const logarithm = (title) => axis(title, {type: "logarithmic", callback: (v) => {
-  const digit = v / 10 ** Math.floor(Math.log10(v) + 1e-9);
-  return [1, 2, 5].some((d) => Math.abs(digit - d) < 1e-6) ? v < 1e-4 || v >= 1e5 ? v.toExponential(0) : trim(v, 1) : "";
-}});
+// Marked at powers of ten, and at 2 and 5 times them where there are few.
+function logarithm(title) {
+  const digit = (v) => v / 10 ** Math.floor(Math.log10(v) + 1e-9);
+  return axis(title, {
+    type: "logarithmic", callback: (v) => v < 1e-4 || v >= 1e5 ? v.toExponential(0) : trim(v, 1),
+    afterBuildTicks: (scale) => {
+      const marked = scale.max / scale.min > 200 ? [1] : [1, 2, 5];
+      scale.ticks = scale.ticks.filter((t) => marked.some((d) => Math.abs(digit(t.value) - d) < 1e-6));
+    },
+  });
+}
 const legendOf = (display) => ({display, position: "bottom", labels: {color: css("--ink"), usePointStyle: true, boxWidth: 10, boxHeight: 8, padding: 12}});
 const dots = (model) => ({borderColor: colourOf(model), backgroundColor: colourOf(model), pointStyle: shapeOf(model), pointRadius: 5,
   pointHoverRadius: 7, pointBorderWidth: 2});
@@ -88,7 +95,7 @@ function bars({labels, sets, title, rows, unit}) {
       options: {
         indexAxis: "y", layout: {padding: {right: room}},
         plugins: {legend: legendOf(many), tooltip: {callbacks: {label: (c) => `${many ? c.dataset.label + ": " : ""}${c.dataset.texts[c.dataIndex]} ${unit ?? ""}`}}},
-        scales: {x: axis(title, {beginAtZero: true}), y: categories(rows)},
+        scales: {x: axis(title, {beginAtZero: true, suggestedMax: Math.max(...sets.flatMap((s) => (s.spans ?? []).filter((span) => span).map((span) => span[1])))}), y: categories(rows)},
       },
     },
   };

@@ -26,7 +26,7 @@ function truthSection() {
     const sure = interval && (interval[0] > 0 || interval[1] < 0);
     const way = !sure || difference === 0 ? "soft" : (difference > 0) === metric.more ? "better" : "worse";
     return el("span", {title: interval ? `95 %: ${truthNumber(interval[0])} to ${truthNumber(interval[1])}` : ""}, text, el("br"),
-      el("span", {class: way}, (difference > 0 ? "+" : "") + truthNumber(difference) + (interval && !sure ? " (n.s.)" : "")));
+      el("span", {class: way}, (difference > 0 ? "+" : "") + (difference !== 0 && Math.abs(difference) < 1e-3 ? small(difference) : truthNumber(difference)) + (interval && !sure ? " (n.s.)" : "")));
   };
   const truth = results.ground_truth;
   return [el("p", {class: "soft"}, `Against ${truth.folder}: ${plural(truth.pictures, "picture")} with a known pose` +
