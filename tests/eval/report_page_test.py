@@ -1,0 +1,284 @@
+"""report.html in headless Chromium, and results.json against its schema: one run of three models on a scene with truth."""
+
+import copy
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Iterator
+
+import numpy as np
+import pytest
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+import browser  # noqa: E402
+import ground_truth_test  # noqa: E402
+import scenes  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("VQT_BUILD_DIR", ROOT / "build"))
+EVAL, OPS = BUILD / "bin/vqt-eval", BUILD / "lib/libvqt_ops.so"
+SCHEMA = json.loads((ROOT / "docs/results.schema.json").read_text())
+MARK = 'id="data">'
+needs_chromium = pytest.mark.skipif(browser.CHROMIUM is None, reason="no chromium to draw the page in")
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.ops.load_library(str(OPS))
+    root = tmp_path_factory.mktemp("page")
+    scene = ground_truth_test.Scene(root / "courtyard", dense=True)
+    scenes.save(scene.model(), root / "float.pt")
+    done = subprocess.run(
+        [EVAL, "--reference", root / "float.pt", "--preset", "production", "smallest", "prototype", "--ground_truth",
+         scene.root, "--image_size", str(ground_truth_test.SIDE), "--output_dir", root / "out", "--depth_frames", "2",
+         "--warmup", "1", "--runs", "2", "--quiet"], capture_output=True, text=True, timeout=900,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return root / "out"
+
+
+@pytest.fixture(scope="module")
+def results(out: Path) -> dict:
+    return json.loads((out / "results.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def page(out: Path) -> Iterator[browser.Page]:
+    with browser.Page(f"file://{out}/report.html", timeout=600) as opened:
+        yield opened
+
+
+def changed(out: Path, path: Path, change: object) -> str:
+    """The page with other data; its address."""
+    html = (out / "report.html").read_text()
+    begin = html.index(MARK) + len(MARK)
+    end = html.index("</script>", begin)
+    data = json.loads(html[begin:end])
+    change(data)
+    path.write_text(html[:begin] + json.dumps(data).replace("<", "\\u003c") + html[end:])
+    return f"file://{path}"
+
+
+# --- results.json ---
+
+
+def strict() -> dict:
+    """The schema, with fields it does not name refused."""
+    schema = copy.deepcopy(SCHEMA)
+    for name in ("environment", "scene", "ground_truth", "reference", "model", "metrics", "site", "scores"):
+        schema["$defs"][name]["unevaluatedProperties"] = False
+    schema["unevaluatedProperties"] = False
+    return schema
+
+
+def complaints(schema: dict, value: dict) -> list[str]:
+    jsonschema = pytest.importorskip("jsonschema", reason="no jsonschema to validate results.json with")
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return [f"{e.json_path}: {e.message[:200]}" for e in jsonschema.Draft202012Validator(schema).iter_errors(value)]
+
+
+def test_results_follow_the_schema_which_names_every_field(results: dict) -> None:
+    assert complaints(SCHEMA, results) == []
+    assert complaints(strict(), results) == []
+    assert results["version"] == SCHEMA["properties"]["version"]["const"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (["version"], 2),
+        (["models", 0, "outputs", "depth", "psnr_db"], "inf"),
+        (["models", 0, "outputs", "depth", "mae"], -1),
+        (["models", 1, "sites", 0, "action"], "skipped"),
+        (["models", 0, "cameras", 1], [1, 0, 0]),
+        (["models", 0, "ground_truth", "difference", "pose", "auc_3"], "better"),
+        (["models", 0, "ground_truth", "interval_95", "depth", "rmse"], [1]),
+        (["models", 0, "timing"], None),
+        (["winners", 0, "goal"], "beauty"),
+        (["scene", "pictures"], []),
+    ],
+    ids=lambda v: ".".join(map(str, v)) if isinstance(v, list) and v and isinstance(v[0], str) else "",
+)
+def test_the_schema_refuses_what_is_wrong(results: dict, path: list, value: object) -> None:
+    wrong = copy.deepcopy(results)
+    place = wrong
+    for key in path[:-1]:
+        place = place[key]
+    assert path[-1] in place if isinstance(place, dict) else path[-1] < len(place)
+    place[path[-1]] = value
+    assert len(complaints(SCHEMA, wrong)) >= 1
+
+
+# --- the page ---
+
+CHARTS = ["Accuracy against cost", "Archive", "Time per image", "Peak memory", "Error of every output", "Error percentiles",
+          "Error of every site", "Cameras from above"]  # fmt: skip
+# Title, axes, what is better, how many different pixels, and what those who cannot see it are told, of every chart.
+LOOK = """[...document.querySelectorAll("canvas")].map((canvas) => {
+  const copy = Object.assign(document.createElement("canvas"), {width: canvas.width, height: canvas.height});
+  const context = copy.getContext("2d", {willReadFrequently: true});
+  context.drawImage(canvas, 0, 0);
+  const pixels = new Uint32Array(context.getImageData(0, 0, copy.width, copy.height).data.buffer);
+  const card = canvas.closest("figure");
+  return {title: card.querySelector("h3").textContent, hint: card.querySelector(".hint").textContent,
+    axes: Object.values(Chart.getChart(canvas).options.scales).map((s) => s.title.text),
+    colours: new Set(pixels).size, label: canvas.getAttribute("aria-label"), role: canvas.getAttribute("role"),
+    rows: card.querySelectorAll("details tbody tr").length};
+})"""
+# Elements wider than the window that nothing scrolls, texts smaller than 11 pixels, pictures without a text.
+FAULTS = """((width) => {
+  const faults = [];
+  for (const e of document.querySelectorAll("main *")) {
+    const box = e.getBoundingClientRect();
+    if (box.width && box.right > width + 1 && !e.closest(".scroll")) faults.push(`wide: ${e.tagName} ${e.textContent.slice(0, 40)}`);
+    if (e.childNodes.length && [...e.childNodes].some((n) => n.nodeType === 3) && parseFloat(getComputedStyle(e).fontSize) < 11)
+      faults.push(`small: ${e.tagName} ${e.textContent.slice(0, 40)}`);
+    if (e.tagName === "IMG" && !e.hasAttribute("alt")) faults.push("img without alt");
+    if (/^(INPUT|SELECT)$/.test(e.tagName) && !e.labels.length && !e.getAttribute("aria-label")) faults.push(`no label: ${e.outerHTML}`);
+  }
+  if (document.documentElement.scrollWidth > width) faults.push("the page scrolls sideways");
+  return faults;
+})"""
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_chart_is_drawn_and_nothing_is_asked_for(page: browser.Page, out: Path, width: int, scheme: str) -> None:
+    page.resize(width, 844)
+    page.scheme(scheme)
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    charts = page.evaluate(LOOK)
+    assert [c["title"] for c in charts] == CHARTS
+    for chart in charts:
+        assert chart["colours"] > 20, chart["title"]
+        assert len(chart["axes"]) == 2 and all(chart["axes"]), chart["title"]
+        assert "better" in chart["hint"] or "best" in chart["hint"], chart["title"]
+        assert chart["role"] == "img" and len(chart["label"]) > 40
+        assert chart["rows"] >= 3
+    assert page.evaluate(f"{FAULTS}({width})") == []
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (np.mean([int(v) for v in dark[4:-1].split(",")]) < 60) == (scheme == "dark")
+    page.screenshot(out / f"{scheme}-{width}.png")
+    assert page.errors == []
+    assert [r for r in page.requests if not r.startswith("data:")] == [f"file://{out}/report.html"]
+
+
+@needs_chromium
+def test_the_winners_come_first(page: browser.Page, results: dict) -> None:
+    goals = page.evaluate('[...document.querySelectorAll(".goals li")].map((li) => [li.querySelector("b").textContent, li.querySelector(".why").textContent])')
+    assert goals == [[w["model"], w["why"]] for w in results["winners"]]
+    assert {w["goal"] for w in results["winners"]} >= {"accuracy", "size", "speed", "balance", "poses", "depth"}
+    psnr = {m["name"]: min(o["psnr_db"] for o in m["outputs"].values()) for m in results["models"]}
+    assert results["winners"][0]["model"] == max(psnr, key=psnr.get)
+    assert f"{max(psnr.values()):.1f} dB" in results["winners"][0]["why"]
+
+
+@needs_chromium
+def test_the_front_is_what_no_other_model_beats(page: browser.Page, results: dict) -> None:
+    points = {m["name"]: (m["size_bytes"], min(o["psnr_db"] for o in m["outputs"].values())) for m in results["models"]}
+    front = {n for n, (size, db) in points.items()
+             if not any(s <= size and d >= db and (s, d) != (size, db) for s, d in points.values())}  # fmt: skip
+    rows = page.evaluate('[...document.querySelectorAll("#cost figure")][0].querySelectorAll("tbody tr").length')
+    assert rows == len(points)
+    shown = page.evaluate('[...document.querySelector("#cost figure").querySelectorAll("tbody tr")].map((r) => [r.cells[0].textContent, r.cells[3].textContent])')
+    assert dict(shown) == {n: "yes" if n in front else "no" for n in points}
+    made_up = "[[1, 5], [2, 9], [3, 7], [2, 4], [4, 9]].map(([cost, quality]) => ({cost, quality}))"
+    assert page.evaluate(f"paretoFront({made_up}, true).map((p) => [p.cost, p.quality])") == [[1, 5], [2, 9]]
+    assert page.evaluate(f"paretoFront({made_up}, false).map((p) => [p.cost, p.quality])") == [[1, 5], [2, 4]]
+
+
+@needs_chromium
+def test_sites_are_sorted_and_searched(page: browser.Page, results: dict) -> None:
+    column = '[...document.querySelectorAll("#sites tbody tr")].map((r) => r.cells[{}].textContent)'
+    names = [s["name"] for s in results["models"][0]["sites"]]
+    assert page.evaluate(column.format(0)) == names
+    page.evaluate('[...document.querySelectorAll("#sites thead button")].find((b) => b.textContent === "Weight SQNR").click()')
+    ascending = page.evaluate(column.format(6))
+    values = [float(v) for v in ascending if v != "–"]
+    assert values == sorted(values) and len(values) > 2 and ascending[len(values) :] == ["–"] * (len(names) - len(values))
+    page.evaluate('[...document.querySelectorAll("#sites thead button")].find((b) => b.textContent === "Weight SQNR").click()')
+    assert [float(v) for v in page.evaluate(column.format(6)) if v != "–"] == values[::-1]
+    page.evaluate('{const s = document.querySelector("#sites input"); s.value = "TO_P float"; s.dispatchEvent(new Event("input"));}')
+    assert page.evaluate(column.format(0)) == [
+        s["name"] for s in results["models"][0]["sites"] if "to_p" in s["name"] and "float" in f"{s['scheme']} {s['action']} {s['reason']}"
+    ]
+    page.evaluate('{const s = document.querySelector("#sites input"); s.value = ""; s.dispatchEvent(new Event("input"));}')
+    assert len(page.evaluate(column.format(0))) == len(names)
+
+
+@needs_chromium
+def test_depth_is_compared_by_keyboard_and_by_click(page: browser.Page) -> None:
+    cut = 'getComputedStyle(document.querySelector(".stage")).getPropertyValue("--cut")'
+    assert page.evaluate(cut) == "50%"
+    page.evaluate('document.querySelector("#depth input[type=range]").focus()')
+    for _ in range(3):
+        page.key("ArrowRight", 39)
+    assert page.evaluate(cut) == "53%"
+    page.evaluate('document.querySelectorAll(".thumbs button")[1].focus()')
+    page.key("Enter", 13, "\r")
+    assert "smallest" in page.evaluate('document.querySelector(".stage .over").alt')
+    assert page.evaluate('document.activeElement.getAttribute("aria-pressed")') == "true"
+    assert page.evaluate(cut) == "53%"  # where it was
+    for point, expected in ((0.25, 25), (0.8, 80)):
+        at = page.evaluate(f'(() => {{ const s = document.querySelector(".stage"); s.scrollIntoView({{block: "center"}}); const b = s.getBoundingClientRect(); return [b.left + {point} * b.width, b.top + 9]; }})()')
+        for kind in ("mousePressed", "mouseReleased"):
+            page.call("Input.dispatchMouseEvent", type=kind, x=at[0], y=at[1], button="left", clickCount=1)
+        assert abs(float(page.evaluate(cut).rstrip("%")) - expected) <= 1
+    stops = page.evaluate('document.querySelector(".legend").getAttribute("aria-label")')
+    assert "Colour scale" in stops and "share the scale" in stops
+
+
+@needs_chromium
+def test_cameras_are_those_of_numpy(page: browser.Page, results: dict) -> None:
+    def world(pose: list[float]) -> tuple[np.ndarray, np.ndarray]:
+        (w, x, y, z), t = pose[:4], np.array(pose[4:])
+        r = np.array([
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ])  # fmt: skip
+        return r, t
+
+    poses = results["models"][0]["cameras"]
+    found = page.evaluate(f"seenFromFirst({json.dumps(poses)})")
+    r0, t0 = world(poses[0])
+    for pose, camera in zip(poses, found):
+        r, t = world(pose)
+        assert camera["centre"] == pytest.approx(r0 @ (-r.T @ t) + t0, abs=1e-9)
+        assert camera["forward"] == pytest.approx(r0 @ r.T @ [0, 0, 1], abs=1e-9)
+    # The truth, three times as large, is drawn at the model's size.
+    three = [p[:4] + [3 * v for v in p[4:]] for p in poses]
+    assert page.evaluate(f"scaleTo(seenFromFirst({json.dumps(poses)}), seenFromFirst({json.dumps(three)}))") == pytest.approx(1 / 3)
+
+
+@needs_chromium
+def test_what_the_data_lacks_is_left_out(out: Path, tmp_path: Path) -> None:
+    def bare(data: dict) -> None:
+        found = data["results"]
+        data["depth_maps"] = []
+        del found["ground_truth"]
+        found["winners"], found["models"] = [], found["models"][:1]
+        for model in [found["reference"], *found["models"]]:
+            del model["cameras"], model["ground_truth"]
+        found["models"][0]["sites"] = found["models"][0]["config"] = None
+        found["models"][0]["name"] = "</script><img src=x id=evil>"
+
+    with browser.Page(changed(out, tmp_path / "bare.html", bare)) as page:
+        assert page.evaluate('[...document.querySelectorAll("h2")].map((h) => h.textContent)') == ["Accuracy and cost", "Errors", "Environment"]
+        assert [c["title"] for c in page.evaluate(LOOK)] == CHARTS[1:6]
+        assert page.evaluate('document.getElementById("evil")') is None
+        assert "<img src=x" in page.evaluate('document.querySelector("main").textContent')
+        assert page.errors == []
+
+
+@needs_chromium
+def test_the_page_may_not_ask_for_anything(page: browser.Page) -> None:
+    before = len(page.requests)
+    reached = page.evaluate('fetch("http://127.0.0.1:9/x").then(() => "reached", (e) => e.name)')
+    assert reached == "TypeError"
+    assert any("Content Security Policy" in e for e in page.errors)
+    assert len(page.requests) == before or page.requests[before:] == ["http://127.0.0.1:9/x"]
