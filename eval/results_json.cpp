@@ -43,6 +43,22 @@ Json cameras_json(const std::vector<CameraPose>& cameras) {
   return all;
 }
 
+// The numbers of the depth maps; the pictures are in report.html.
+Json depth_json(const std::vector<DepthMap>& maps) {
+  Json all = Json::array();
+  for (const DepthMap& map : maps) {
+    Json means = Json::object();
+    for (const DepthMap::Model& m : map.models) means[m.name] = m.mean_difference;
+    all.push_back({{"output", map.output},
+                   {"picture", map.picture},
+                   {"index", map.index},
+                   {"scale", {{"low", map.scale.low}, {"high", map.scale.high}}},
+                   {"difference_scale", map.scale.difference},
+                   {"mean_difference", means}});
+  }
+  return all;
+}
+
 }  // namespace
 
 std::string main_scheme(const ModelResult& model) {
@@ -105,6 +121,7 @@ Json results_json(const EvalReport& report) {
     model["sites"] = m.sites;
     j["models"].push_back(model);
   }
+  if (!report.depth_maps.empty()) j["depth_maps"] = depth_json(report.depth_maps);
   j["winners"] = Json::array();
   for (const Winner& w : winners(report))
     j["winners"].push_back({{"goal", w.goal}, {"model", w.model}, {"why", w.why}});

@@ -68,7 +68,7 @@ def changed(out: Path, path: Path, change: object) -> str:
 def strict() -> dict:
     """The schema, with fields it does not name refused."""
     schema = copy.deepcopy(SCHEMA)
-    for name in ("environment", "scene", "ground_truth", "reference", "model", "metrics", "site", "scores"):
+    for name in ("environment", "scene", "ground_truth", "reference", "model", "metrics", "site", "scores", "depth_map"):
         schema["$defs"][name]["unevaluatedProperties"] = False
     schema["unevaluatedProperties"] = False
     return schema
@@ -98,6 +98,7 @@ def test_results_follow_the_schema_which_names_every_field(results: dict) -> Non
         (["models", 0, "ground_truth", "interval_95", "depth", "rmse"], [1]),
         (["models", 0, "timing"], None),
         (["winners", 0, "goal"], "beauty"),
+        (["depth_maps", 0, "mean_difference", "smallest"], None),
         (["scene", "pictures"], []),
     ],
     ids=lambda v: ".".join(map(str, v)) if isinstance(v, list) and v and isinstance(v[0], str) else "",

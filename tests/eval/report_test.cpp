@@ -124,6 +124,9 @@ TEST(ResultsJson, HasTheContractsKeysAndValues) {
   EXPECT_EQ(good["sites"].size(), 2u);
   EXPECT_TRUE(j["models"][1]["config"].is_null());
   EXPECT_TRUE(j["models"][1]["sites"].is_null());
+  EXPECT_EQ(j["depth_maps"].size(), 1u);
+  EXPECT_NEAR(j["depth_maps"][0]["mean_difference"]["good"], 0.001, 1e-5);
+  EXPECT_NEAR(j["depth_maps"][0]["difference_scale"], 0.5, 1e-5);
 }
 
 TEST(SummaryText, PrintsInfForEqualAndADashForAConstantReference) {
