@@ -21,12 +21,13 @@ def _angle(cosine: Tensor) -> Tensor:
 def pose_errors(pose: Tensor, truth: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """pose, truth [B, S, 9] -> rotation and translation-direction errors in degrees of all B * S (S - 1) / 2 pairs.
 
-    The direction's sign does not count: its error is folded at 90 degrees, and is 90 where no motion is predicted.
+    The direction is that of the second camera as the first one sees it. Its sign does not count: the error is folded
+    at 90 degrees, and is 90 where no motion is predicted.
     """
     first, second = torch.triu_indices(pose.size(1), pose.size(1), 1)
     got, want = _matrices(pose), _matrices(truth)
-    got = got[:, second] @ torch.linalg.inv(got[:, first])
-    want = want[:, second] @ torch.linalg.inv(want[:, first])
+    got = got[:, first] @ torch.linalg.inv(got[:, second])
+    want = want[:, first] @ torch.linalg.inv(want[:, second])
     turned = (got[..., :3, :3].transpose(-1, -2) @ want[..., :3, :3]).diagonal(dim1=-2, dim2=-1).sum(-1)
     rotation = _angle((turned - 1) / 2)
     a, b = got[..., :3, 3], want[..., :3, 3]

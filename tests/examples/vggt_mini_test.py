@@ -51,8 +51,9 @@ def along(degrees: float) -> list[float]:
 
 POSES = {
     "right, in another scale": ([0.1, 0, 0], 0, 0, 0),
-    "turned": ([2, 0, 0], 10, 10, 0),
-    "turned back": ([2, 0, 0], -170, 170, 0),
+    # Its place is -R^T t: turned as well, as the first camera sees it.
+    "turned": ([2, 0, 0], 10, 10, 10),
+    "turned back": ([2, 0, 0], -170, 170, 10),
     "sideways": (along(20), 0, 0, 20),
     "folded": (along(160), 0, 0, 20),
     "the other way": ([-2, 0, 0], 0, 0, 0),
@@ -83,10 +84,10 @@ def test_errors_are_of_relative_poses() -> None:
     truth = cameras([0, 10, 30], centres, 0, 1)
     rotation, direction = pose_errors(cameras([0, 10, 30], centres, 50, 0.2), truth)
     assert rotation.shape == (3,) and max(rotation.max(), direction.max()) < 0.1
-    rotation, direction = pose_errors(cameras([0, 10, 34], centres, 50, 0.2), truth)
-    assert rotation == pytest.approx([0, 4, 4], abs=0.1)
-    # The third camera's own frame turned by 4 degrees, so the direction to the others turns in it alike.
-    assert direction == pytest.approx([0, 4, 4], abs=0.1)
+    rotation, direction = pose_errors(cameras([0, 14, 30], centres, 50, 0.2), truth)
+    assert rotation == pytest.approx([4, 0, 4], abs=0.1)
+    # The second camera's own frame is off by 4 degrees, so it alone sees another one (the third) elsewhere.
+    assert direction == pytest.approx([0, 0, 4], abs=0.1)
 
 
 def test_auc_by_hand() -> None:
