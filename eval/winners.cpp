@@ -7,6 +7,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <numeric>
 #include <optional>
 
 namespace vqt {
@@ -93,21 +94,21 @@ std::optional<Winner> balance(const Models& models, const std::vector<Goal>& goa
     for (size_t i = 0; i < models.size(); ++i) scores[i].push_back(100 * (values[i] - *low) / (*high - *low));
   }
   if (names.empty()) return {};
-  const auto sum = [](const std::vector<double>& s) {
-    double total = 0;
-    for (const double v : s) total += v;
-    return total;
+  const auto rank = [](const std::vector<double>& s) {
+    return std::pair(*std::min_element(s.begin(), s.end()), std::accumulate(s.begin(), s.end(), 0.0));
   };
-  size_t best = 0;
-  for (size_t i = 1; i < models.size(); ++i) {
-    if (sum(scores[i]) > sum(scores[best])) best = i;
-  }
+  const size_t best = std::max_element(scores.begin(), scores.end(),
+                                       [&](const auto& a, const auto& b) { return rank(a) < rank(b); }) -
+                      scores.begin();
   std::vector<std::string> parts;
   for (size_t g = 0; g < names.size(); ++g)
     parts.push_back(fmt::format("{} {:.0f}", names[g], scores[best][g]));
-  return Winner{"balance", models[best]->name,
-                fmt::format("{:.0f} of 100 points: {} (0: the worst, 100: the best of these models)",
-                            sum(scores[best]) / static_cast<double>(names.size()), fmt::join(parts, ", "))};
+  return Winner{
+      "balance", models[best]->name,
+      fmt::format(
+          "points of 100: {} (0: the worst, 100: the best of these models); no other model's weakest side is "
+          "stronger",
+          fmt::join(parts, ", "))};
 }
 
 }  // namespace

@@ -14,10 +14,11 @@ struct Winner {
   std::string why;
 };
 
-// Accuracy: highest PSNR of a model's worst output. Balance: highest mean of accuracy (in dB), size and speed
-// (both logarithmic), each scaled from 0 for the worst to 100 for the best model; where the models hardly
-// differ in one of them it does not count. Models that return NaN or Inf where the float model does not win
-// nothing while there are others. Empty for fewer than two models.
+// Accuracy: highest PSNR of a model's worst output. Balance: accuracy (in dB), size and speed (both
+// logarithmic), each scaled from 0 for the worst to 100 for the best model; the model wins whose lowest of
+// the three is highest, among equals the one with the highest sum. Where the models hardly differ in one of
+// them it does not count. Models that return NaN or Inf where the float model does not win nothing while
+// there are others. Empty for fewer than two models.
 std::vector<Winner> winners(const EvalReport& report);
 
 }  // namespace vqt

@@ -21,7 +21,7 @@ function chartCard(title, make, controls = []) {
     hint.textContent = better;
     canvas.setAttribute("aria-label", `${title}. ${says} ${better}`);
     box.style.height = `${height}px`;
-    numbers.replaceChildren(el("summary", {}, "Numbers"), table({caption: `${title}: numbers`, columns, rows, cells: (row) => row}));
+    numbers.replaceChildren(el("summary", {}, "Numbers"), table({caption: `${title}: numbers`, columns, rows, cells: (row) => row, tall: rows.length > 15}));
     chart = new Chart(canvas, {...config, options: {responsive: true, maintainAspectRatio: false, animation: false, ...config.options}});
   };
   drawings.push(draw);

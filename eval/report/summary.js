@@ -38,12 +38,13 @@ function summaryTable() {
 }
 
 function costChart(title, axisTitle, value, text, spans) {
+  const spread = spans && everyone.some((m) => spans(m));
   return chartCard(title, () => ({
     better: "Less is better.", says: everyone.map((m) => `${m.name}: ${text(value(m))}`).join("; ") + ".",
     ...bars({labels: everyone.map((m) => m.name), title: axisTitle, rows: "Model",
       sets: [{values: everyone.map(value), texts: everyone.map((m) => text(value(m))), colours: everyone.map(colourOf), spans: spans && everyone.map(spans)}]}),
-    columns: [{title: "Model", words: true}, {title: axisTitle}, ...(spans ? [{title: "fastest run"}, {title: "slowest run"}] : [])],
-    rows: everyone.map((m) => [m.name, text(value(m)), ...(spans ? spans(m) ?? [NaN, NaN] : []).map((v) => isNumber(v) ? text(v) : "–")]),
+    columns: [{title: "Model", words: true}, {title: axisTitle}, ...(spread ? [{title: "Fastest run"}, {title: "Slowest run"}] : [])],
+    rows: everyone.map((m) => [m.name, text(value(m)), ...(spread ? spans(m) ?? [NaN, NaN] : []).map((v) => isNumber(v) ? text(v) : "–")]),
   }));
 }
 
