@@ -9,6 +9,7 @@
 #include "report.h"
 #include "text_table.h"
 #include "truth_table.h"
+#include "winners.h"
 
 namespace vqt {
 namespace {
@@ -39,22 +40,13 @@ std::string cosine(const Metrics& m) {
 
 std::string small(double value, const Metrics& m) { return m.count > 0 ? fmt::format("{:.2e}", value) : "-"; }
 
-// The output that suffered most: lowest PSNR among those that have one.
-const std::pair<std::string, Metrics>* worst(const ModelResult& model) {
-  const std::pair<std::string, Metrics>* found = nullptr;
-  for (const auto& output : model.outputs) {
-    if (output.second.psnr_db && (!found || *output.second.psnr_db < *found->second.psnr_db)) found = &output;
-  }
-  return found;
-}
-
 Rows comparison(const EvalReport& r) {
   Rows rows = {{"model", "scheme", "MB", "smaller", "ms/image", "faster", "peak MB", "worst PSNR", "cosine"}};
   const Cost& ref = r.reference.cost;
   rows.push_back({r.reference.name, "reference", megabytes(ref.size_bytes), "",
                   milliseconds(ref.ms_per_image), "", megabytes(ref.peak_memory_bytes), "", ""});
   for (const ModelResult& m : r.models) {
-    const auto* bad = worst(m);
+    const auto* bad = worst_output(m);
     double low = 1;
     for (const auto& [path, metrics] : m.outputs) low = std::min(low, metrics.cosine);
     const bool all_equal =

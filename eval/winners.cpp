@@ -11,12 +11,6 @@
 #include <optional>
 
 namespace vqt {
-namespace {
-using Models = std::vector<const ModelResult*>;
-using Value = std::function<double(const ModelResult&)>;  // more is better
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kMostDb = 150;  // of equal outputs, where models are scaled against each other
 
 const std::pair<std::string, Metrics>* worst_output(const ModelResult& m) {
   const std::pair<std::string, Metrics>* worst = nullptr;
@@ -25,6 +19,13 @@ const std::pair<std::string, Metrics>* worst_output(const ModelResult& m) {
   }
   return worst;
 }
+
+namespace {
+using Models = std::vector<const ModelResult*>;
+using Value = std::function<double(const ModelResult&)>;  // more is better
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kMostDb = 150;  // of equal outputs, where models are scaled against each other
 
 bool all_equal(const ModelResult& m) {
   return std::all_of(m.outputs.begin(), m.outputs.end(), [](const auto& o) { return o.second.equal; });

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "report.h"
@@ -13,6 +14,9 @@ struct Winner {
   std::string model;  // its name
   std::string why;
 };
+
+// The output that suffered most: lowest PSNR among those that have one; nullptr where none has.
+const std::pair<std::string, Metrics>* worst_output(const ModelResult& model);
 
 // Accuracy: highest PSNR of a model's worst output. Balance: accuracy (in dB), size and speed (both
 // logarithmic), each scaled from 0 for the worst to 100 for the best model; the model wins whose lowest of

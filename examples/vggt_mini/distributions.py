@@ -13,16 +13,15 @@ from statistics import median
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from examples.vggt.config import ConfigError, VGGTConfig
+from examples.vggt.config import ConfigError
 from examples.vggt.model import VGGT
 
 from .distribution_plots import draw
+from .evaluate import WEIGHTS, load_model
 from .model import CONFIG, build
-from .page import SCENES, WEIGHTS, load_scenes, markdown_table, write_section
+from .page import SCENES, load_scenes, markdown_table, write_section
 from .tails import LAPLACE, OUTLIER, Values, weight_summary
 
 # name, stage, kind, shape, and summaries: weights, special, patches and all (tokens), the last two None in the camera head.
@@ -32,18 +31,6 @@ Stream = dict[str, Any]
 _STAGES = (("aggregator.patch_embed.", "ViT"), ("aggregator.frame_blocks.", "frame"),
            ("aggregator.global_blocks.", "global"), ("camera_head.", "camera"))  # fmt: skip
 TOKENS = ("special", "patches")
-
-
-def load_model(checkpoint: Path, config: VGGTConfig) -> VGGT:
-    """Raises OSError, ValueError."""
-    model = VGGT(config)
-    try:
-        tensors = {key: value.to(torch.float32) for key, value in load_file(checkpoint).items()}
-        model.load_state_dict(tensors, strict=True)
-    except (RuntimeError, SafetensorError) as error:
-        reason = "; ".join(line.strip() for line in str(error).splitlines()[:3])
-        raise ValueError(f"{checkpoint}: not weights of this config: {reason}") from None
-    return model.eval()
 
 
 def _stage(name: str) -> str:
@@ -223,7 +210,7 @@ def main(argv: list[str] | None = None) -> int:
     out: Path = args.output
     try:
         scenes = load_scenes(args.scenes)
-        model = load_model(args.checkpoint, VGGTConfig.from_file(args.config))
+        model = load_model(args.checkpoint, args.config)
         out.mkdir(parents=True, exist_ok=True)
         found = look(model, scenes)
         before = None

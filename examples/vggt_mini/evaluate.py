@@ -25,10 +25,10 @@ from examples.vggt.model import VGGT
 
 from .eth3d import is_scene, read_scene
 from .metrics import abs_rel, auc, best_constant, no_motion, pair_motions, pose_errors
+from .model import CONFIG
 from .views import Views, focal_lengths
 
 FOLDER = Path(__file__).parent
-CONFIG = FOLDER / "vggt_mini.json"
 WEIGHTS = FOLDER / "vggt_mini.safetensors"
 SCENES = FOLDER / "scenes/final"
 RESAMPLES = 2000

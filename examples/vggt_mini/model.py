@@ -1,6 +1,5 @@
 """The mini VGGT, its initial weights, and the heads that exist only while it trains."""
 
-import json
 import math
 from pathlib import Path
 
@@ -93,7 +92,3 @@ def build() -> Trainee:
     trainee = Trainee()
     initialize(trainee.vggt)
     return trainee
-
-
-def config_text() -> str:
-    return json.dumps(json.loads(CONFIG.read_text()))

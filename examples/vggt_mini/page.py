@@ -9,7 +9,6 @@ from torch import Tensor
 from .eth3d import is_scene, read_scene
 
 SCENES = Path(__file__).with_name("scenes") / "demo"
-WEIGHTS = Path(__file__).with_name("vggt_mini.safetensors")
 
 
 def load_scenes(folder: Path) -> list[tuple[str, Tensor]]:

@@ -2,8 +2,6 @@
 with it: matrices in place of quaternions, Pillow for nearest sampling, every pair of points for neighbours."""
 
 import itertools
-import json
-import os
 import shutil
 import subprocess
 import sys
@@ -16,10 +14,8 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
 import scenes  # noqa: E402
+from run_eval import OPS, QUANTIZE, results, run  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("VQT_BUILD_DIR", ROOT / "build"))
-EVAL, QUANTIZE, OPS = BUILD / "bin/vqt-eval", BUILD / "bin/vqt-quantize", BUILD / "lib/libvqt_ops.so"
 # Pictures, resized to 42 x 70, of which the middle 42 rows are fed. Odd sizes: no centre falls between two pixels.
 WIDTH, HEIGHT, SIDE = 61, 101, 42
 FOCAL, CX, CY = 55.0, 31.0, 48.5
@@ -224,16 +220,6 @@ def pictures(scene: Scene) -> torch.Tensor:
         image = Image.open(scene.root / "images/dslr_images_undistorted" / name).resize((42, 70), Image.Resampling.BICUBIC)
         arrays.append(np.asarray(image)[14:56])
     return scenes.model_input(np.stack(arrays))
-
-
-def run(*arguments: object, code: int = 0) -> subprocess.CompletedProcess:
-    done = subprocess.run([str(EVAL), *map(str, arguments)], capture_output=True, text=True, timeout=600)
-    assert done.returncode == code, f"{arguments}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done
-
-
-def results(folder: Path) -> dict:
-    return json.loads((folder / "results.json").read_text())
 
 
 FAST = ["--warmup", "1", "--runs", "1", "--image_size", SIDE, "--quiet"]

@@ -2,7 +2,6 @@
 
 import copy
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,11 +14,10 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 import browser  # noqa: E402
 import ground_truth_test  # noqa: E402
+import run_eval  # noqa: E402
 import scenes  # noqa: E402
+from run_eval import EVAL, OPS, ROOT  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("VQT_BUILD_DIR", ROOT / "build"))
-EVAL, OPS = BUILD / "bin/vqt-eval", BUILD / "lib/libvqt_ops.so"
 SCHEMA = json.loads((ROOT / "docs/results.schema.json").read_text())
 MARK = 'id="data">'
 needs_chromium = pytest.mark.skipif(browser.CHROMIUM is None, reason="no chromium to draw the page in")
@@ -42,7 +40,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def results(out: Path) -> dict:
-    return json.loads((out / "results.json").read_text())
+    return run_eval.results(out)
 
 
 @pytest.fixture(scope="module")

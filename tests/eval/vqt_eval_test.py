@@ -17,23 +17,11 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
 import scenes  # noqa: E402
+from run_eval import EVAL, OPS, QUANTIZE, ROOT, results, run  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("VQT_BUILD_DIR", ROOT / "build"))
-EVAL, QUANTIZE, OPS = BUILD / "bin/vqt-eval", BUILD / "bin/vqt-quantize", BUILD / "lib/libvqt_ops.so"
 PHOTOS = [ROOT / "examples/photos" / p for p in ("aloe/aloe_left.jpg", "aloe/aloe_right.jpg", "leuven/leuven_a.jpg")]
 FAST = ["--warmup", "1", "--runs", "1"]
 PRESETS = ["production", "mobile", "prototype", "max-accuracy", "smallest"]
-
-
-def run(*arguments: object, code: int = 0) -> subprocess.CompletedProcess:
-    done = subprocess.run([str(EVAL), *map(str, arguments)], capture_output=True, text=True, timeout=600)
-    assert done.returncode == code, f"{arguments}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done
-
-
-def results(folder: Path) -> dict:
-    return json.loads((folder / "results.json").read_text())
 
 
 @pytest.fixture(scope="module")

@@ -15,13 +15,11 @@ sys.path.insert(0, str(ROOT))
 
 pytest.importorskip("vqt", reason="needs the built package (make build)")
 
-from examples.vggt.config import VGGTConfig  # noqa: E402
-from examples.vggt_mini.distributions import load_model  # noqa: E402
-from examples.vggt_mini.model import CONFIG  # noqa: E402
+from examples.vggt_mini.evaluate import WEIGHTS, load_model  # noqa: E402
 from examples.vggt_mini.orderings import (  # noqa: E402
     Measured, Ordering, Scheme, judge, measure, orderings, relative_rmse
 )  # fmt: skip
-from examples.vggt_mini.page import SCENES, WEIGHTS, load_scenes  # noqa: E402
+from examples.vggt_mini.page import SCENES, load_scenes  # noqa: E402
 
 MEASURED = ROOT / "docs/vggt_mini/orderings.json"
 LEAST = 1.05  # factor in the worst scene from which on an ordering is a test: below, a scene may turn with rounding
@@ -49,7 +47,7 @@ def results() -> dict[Scheme, Measured]:
     torch.set_num_threads(1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        model = torch.jit.script(load_model(WEIGHTS, VGGTConfig.from_file(CONFIG)).requires_grad_(False))
+        model = torch.jit.script(load_model(WEIGHTS))
     used = {scheme for o in held() for scheme in (o.better, o.worse)} | {CHANNEL, TENSOR, INT16, *GROUPS}
     scenes = load_scenes(SCENES)[:SCENES_USED]
     return measure(model, scenes, used - set(GROUPS), layers=False) | measure(model, scenes, GROUPS, layers=True)
