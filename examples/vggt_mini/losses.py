@@ -6,11 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from examples.vggt.geometry import quaternion_to_matrix
 from examples.vggt.layers import rotate
 
 _LATER = 0.6  # weight of an iteration relative to the next one
 _FOV = 0.5
 _ALPHA = 0.2  # of the confidence's logarithm
+_SHORT = 0.03  # a baseline, in mean distances, that hardly has a direction
 
 
 def pose_loss(encodings: Tensor, truth: Tensor, rotation: float) -> Tensor:
@@ -22,6 +24,26 @@ def pose_loss(encodings: Tensor, truth: Tensor, rotation: float) -> Tensor:
     weights = _LATER ** torch.arange(error.size(0) - 1, -1, -1, device=error.device)
     parts = error[:, :3].mean(1) + rotation * error[:, 3:7].mean(1) + _FOV * error[:, 7:].mean(1)
     return (parts * weights).sum() / weights.sum()
+
+
+def _relative_translations(pose: Tensor) -> Tensor:
+    """[..., S, 9] -> translations of every view from every earlier one, [..., S (S - 1) / 2, 3]."""
+    first, second = torch.triu_indices(pose.size(-2), pose.size(-2), 1)
+    translation, rotation = pose[..., :3], quaternion_to_matrix(pose[..., 3:7])
+    turn = rotation[..., second, :, :] @ rotation[..., first, :, :].transpose(-1, -2)
+    return translation[..., second, :] - (turn @ translation[..., first, :].unsqueeze(-1)).squeeze(-1)
+
+
+def _unit(x: Tensor) -> Tensor:
+    return x / (x.square().sum(-1, keepdim=True) + _SHORT**2).sqrt()
+
+
+def direction_loss(encodings: Tensor, truth: Tensor) -> Tensor:
+    """Distance between unit directions of relative translation over all pairs of views, which does not shrink with the
+    baseline as pose_loss does. Encodings [n, B, S, 9] of n iterations, later ones weighing more; truth [B, S, 9]."""
+    error = (_unit(_relative_translations(encodings)) - _unit(_relative_translations(truth))).norm(dim=-1)
+    weights = _LATER ** torch.arange(error.size(0) - 1, -1, -1, device=error.device)
+    return (error.flatten(1).mean(1) * weights).sum() / weights.sum()
 
 
 def _gradient(x: Tensor) -> tuple[Tensor, Tensor]:

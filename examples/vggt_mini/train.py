@@ -1,7 +1,8 @@
 """Trains the mini VGGT from nothing: `python -m examples.vggt_mini.train`. Seeded; resumes where it was stopped.
 
-Stages: pairs of small views, then 2 to 4 larger ones, both under cheap heads; then the dense heads on the finished
-trunk. See README.md for what was tried.
+Stages: pairs of small views, then 2 to 5 larger ones, both under cheap heads; the dense heads on that trunk; then trunk
+and cheap heads with the direction of motion in the loss, and at last everything together. See README.md for what was
+tried.
 """
 
 import argparse
@@ -15,14 +16,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from .batches import Batch, make_batch, patch_matches
 from .curve import draw_curve
-from .losses import dense_loss, match_loss, pose_loss
+from .losses import dense_loss, direction_loss, match_loss, pose_loss
 from .metrics import abs_rel, auc, no_motion, pose_errors
-from .model import GRID, Trainee, build
+from .model import CONFIG, GRID, Trainee, build
 from .muon import Muon
 from .pool import Pool, PoolConfig, build_pool
 from .sources import held_out_photos, training_photos
@@ -38,34 +40,45 @@ _CHECKPOINT_SECONDS = 600
 
 @dataclass(frozen=True)
 class Stage:
-    """`steps` batches of about `frames` frames in scenes of views[0] to views[1] views, size x size pixels or the
-    middle of them (`crops`: height, width); the learning rate goes from lr[0] to lr[1] along a cosine, after a
-    warm-up. maps weighs coarse depth and points against poses. dense: only the dense heads learn."""
+    """`steps` batches of about `frames` frames in scenes of views[0] to views[1] views of the pool, or the middle of
+    them (`crops`: height, width); the learning rate goes from lr[0] to lr[1] along a cosine, after a warm-up.
+
+    learns: "trunk" (with the camera head), "auxiliary" (the heads that only help training along), "dense" heads; what
+    does not learn is frozen. maps weighs coarse depth and points against poses, direction that of the motion."""
 
     name: str
     steps: int
     frames: int
-    size: int
+    pool: str
     views: tuple[int, int]
     lr: tuple[float, float]
     crops: tuple[tuple[int, int], ...] = ()
     maps: float = 2.0
-    dense: bool = False
+    direction: float = 0.0
+    learns: tuple[str, ...] = ("trunk", "auxiliary")
 
 
 _CROPS = ((112, 112), (112, 112), (84, 112), (98, 112), (112, 84))
-STAGES = [
-    Stage("pairs", 2200, 64, 84, (2, 2), (2e-3, 1e-3)),
-    Stage("views", 1700, 48, 112, (2, 5), (1e-3, 2e-5), _CROPS, maps=4.0),
-    Stage("dense", 600, 24, 112, (2, 4), (2e-3, 2e-5), _CROPS, dense=True),
+FIRST = [
+    Stage("pairs", 2200, 64, "train-84", (2, 2), (2e-3, 1e-3)),
+    Stage("views", 1700, 48, "train-112", (2, 5), (1e-3, 2e-5), _CROPS, maps=4.0),
+    Stage("dense", 600, 24, "train-112", (2, 4), (1e-3, 1e-5), _CROPS, learns=("dense",)),
 ]
+# From here the run can begin at given weights (--init), which have no auxiliary heads.
+SECOND = [
+    Stage("auxiliary", 80, 48, "train-112-more", (2, 5), (2e-2, 2e-3), _CROPS, maps=4.0, learns=("auxiliary",)),
+    Stage("directions", 2300, 48, "train-112-more", (2, 5), (1e-3, 4e-4), _CROPS, maps=4.0, direction=1.0),
+    Stage("everything", 900, 32, "train-112-more", (2, 5), (4e-4, 1e-5), _CROPS, maps=4.0, direction=1.0,
+          learns=("trunk", "auxiliary", "dense")),
+]  # fmt: skip
 POOLS = {
-    84: PoolConfig(seed=1, scenes=4000, views=8, height=84, width=84, textures=300, motion=MOTION),
-    112: PoolConfig(seed=2, scenes=2000, views=8, height=112, width=112, textures=300, motion=MOTION),
+    "train-84": PoolConfig(seed=1, scenes=4000, views=8, height=84, width=84, textures=300, motion=MOTION),
+    "train-112": PoolConfig(seed=2, scenes=2000, views=8, height=112, width=112, textures=300, motion=MOTION),
+    "train-112-more": PoolConfig(seed=3, scenes=4000, views=8, height=112, width=112, textures=300, motion=MOTION),
 }
 VALIDATION = {
     size: PoolConfig(seed=900, scenes=250, views=8, height=size, width=size, textures=300, motion=MOTION)
-    for size in POOLS
+    for size in (84, 112)
 }
 
 
@@ -73,16 +86,18 @@ def pick_views(rng: np.random.Generator, batch: int, count: int, of: int) -> np.
     return np.stack([rng.permutation(of)[:count] for _ in range(batch)])
 
 
-def trunk_loss(trainee: Trainee, batch: Batch, maps_weight: float) -> tuple[Tensor, dict[str, Tensor]]:
-    """Pose by the camera head and by every patch, coarse depth and points, matches."""
+def trunk_loss(
+    trainee: Trainee, batch: Batch, pairs: list[Tensor], maps_weight: float, direction_weight: float = 0.0
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Pose by the camera head and by every patch, coarse depth and points, matches. pairs: the trunk's."""
     aggregator = trainee.vggt.aggregator
     views, height, width = batch.images.size(1), batch.images.size(3), batch.images.size(4)
     rows, cols = height // aggregator.patch_size, width // aggregator.patch_size
-    pairs = trainee.trunk(batch.images)
-    pose = pose_loss(trainee.pose(pairs), batch.pose, _ROTATION)
+    poses = trainee.pose(pairs)
+    pose = pose_loss(poses, batch.pose, _ROTATION)
     maps, votes = trainee.patches(pairs, rows, cols)
-    vote = pose_loss(votes.permute(2, 0, 1, 3).flatten(0, 1).unsqueeze(0), batch.pose.repeat(votes.size(2), 1, 1),
-                     _ROTATION)  # fmt: skip
+    votes, voted = votes.permute(2, 0, 1, 3).flatten(0, 1).unsqueeze(0), batch.pose.repeat(votes.size(2), 1, 1)
+    vote = pose_loss(votes, voted, _ROTATION)
     step = aggregator.patch_size // GRID
     depth = batch.depth[:, :, step // 2 :: step, step // 2 :: step]
     points = batch.points[:, :, step // 2 :: step, step // 2 :: step]
@@ -97,35 +112,53 @@ def trunk_loss(trainee: Trainee, batch: Batch, maps_weight: float) -> tuple[Tens
     ]
     match = torch.stack([loss for loss, _ in found]).mean()
     loss = _POSE * (pose + vote) + maps_weight * (depth_error + point_error) + _MATCH * match
-    return loss, {"pose": pose, "vote": vote, "depth": depth_error, "points": point_error, "match": match,
-                  "matched": found[-1][1]}  # fmt: skip
+    parts = {"pose": pose, "vote": vote, "depth": depth_error, "points": point_error, "match": match,
+             "matched": found[-1][1]}  # fmt: skip
+    if direction_weight > 0:
+        parts["direction"] = direction_loss(poses, batch.pose)
+        loss = loss + direction_weight * (parts["direction"] + direction_loss(votes, voted))
+    return loss, parts
 
 
-def heads_loss(trainee: Trainee, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+def heads_loss(trainee: Trainee, batch: Batch, pairs: list[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
     patch = trainee.vggt.patch_size
-    with torch.no_grad():
-        pairs = trainee.trunk(batch.images)
     depth, depth_confidence, points, points_confidence = trainee.dense(
         pairs, batch.images.size(3) // patch, batch.images.size(4) // patch
     )
     of_depth = dense_loss(depth, depth_confidence, batch.depth.unsqueeze(-1))
     of_points = dense_loss(points, points_confidence, batch.points)
-    return of_depth + of_points, {"depth": of_depth, "points": of_points}
+    return of_depth + of_points, {"dense depth": of_depth, "dense points": of_points}
+
+
+def batch_loss(trainee: Trainee, batch: Batch, stage: Stage) -> tuple[Tensor, dict[str, Tensor]]:
+    """Of what learns in the stage."""
+    with torch.set_grad_enabled("trunk" in stage.learns):
+        pairs = trainee.trunk(batch.images)
+    losses = []
+    if "auxiliary" in stage.learns:
+        losses.append(trunk_loss(trainee, batch, pairs, stage.maps, stage.direction))
+    if "dense" in stage.learns:
+        losses.append(heads_loss(trainee, batch, pairs))
+    return sum(loss for loss, _ in losses), {name: value for _, parts in losses for name, value in parts.items()}
 
 
 def optimizers(trainee: Trainee, stage: Stage) -> list[torch.optim.Optimizer]:
-    """Muon for the blocks' matrices of the trunk, AdamW for everything else."""
-    heads = ("vggt.depth_head.", "vggt.point_head.")
-    if stage.dense:
-        rest = [p for name, p in trainee.named_parameters() if name.startswith(heads)]
-        return [torch.optim.AdamW(rest, lr=1.0, betas=(0.9, 0.98), weight_decay=0.01)]
-    matrices, rest = [], []
+    """Muon for the blocks' matrices of the trunk, AdamW for everything else that learns; `scale` of a group multiplies
+    the stage's learning rate."""
+    groups: dict[str, list[nn.Parameter]] = {"matrices": [], "trunk": [], "auxiliary": [], "dense": []}
     for name, parameter in trainee.named_parameters():
-        if name.startswith(heads):
-            continue
-        in_block = "blocks." in name and parameter.dim() == 2
-        (matrices if in_block else rest).append(parameter)
-    return [Muon(matrices, lr=1.0), torch.optim.AdamW(rest, lr=1.0, betas=(0.9, 0.98), weight_decay=0.01)]
+        if name.startswith(("vggt.depth_head.", "vggt.point_head.")):
+            groups["dense"].append(parameter)
+        elif not name.startswith("vggt."):
+            groups["auxiliary"].append(parameter)
+        else:
+            groups["matrices" if "blocks." in name and parameter.dim() == 2 else "trunk"].append(parameter)
+    scales = {"trunk": 0.5, "auxiliary": 0.5, "dense": 2.0}
+    adam = torch.optim.AdamW(
+        [{"params": groups[name], "scale": scales[name]} for name in stage.learns],
+        lr=1.0, betas=(0.9, 0.98), weight_decay=0.01,
+    )  # fmt: skip
+    return [Muon(groups["matrices"], lr=1.0), adam] if "trunk" in stage.learns else [adam]
 
 
 def learning_rate(stage: Stage, step: int) -> float:
@@ -167,11 +200,13 @@ def validate(trainee: Trainee, pool: Pool, dense: bool, device: torch.device, vi
     }
 
 
-def open_pools(folder: Path, size: int) -> tuple[Pool, Pool]:
-    """The training and validation scenes of size x size pixels, rendered where they are not yet in `folder`."""
+def open_pools(folder: Path, name: str) -> tuple[Pool, Pool]:
+    """The training scenes of that name, and validation scenes of their size, rendered where not yet in `folder`."""
     pools = []
-    for kind, config, photos in (("train", POOLS[size], training_photos()), ("validation", VALIDATION[size], held_out_photos())):
-        where = folder / f"{kind}-{size}"
+    size = POOLS[name].height
+    wanted = ((name, POOLS[name], training_photos()), (f"validation-{size}", VALIDATION[size], held_out_photos()))
+    for kind, config, photos in wanted:
+        where = folder / kind
         print(f"train: {config.scenes} scenes of {config.views} views, {size} x {size} pixels: {where}", flush=True)
         build_pool(where, config, photos, os.cpu_count() or 1)
         pools.append(Pool(where))
@@ -179,17 +214,22 @@ def open_pools(folder: Path, size: int) -> tuple[Pool, Pool]:
 
 
 class Training:
-    """One run in `folder`: checkpoint.pt (everything needed to go on), log.jsonl, curve.png."""
+    """One run in `folder`: checkpoint.pt (everything needed to go on), log.jsonl, curve.png.
 
-    def __init__(self, folder: Path, seed: int, device: torch.device) -> None:
+    init: a new run begins at these weights of VGGT (safetensors) instead of random ones."""
+
+    def __init__(self, folder: Path, seed: int, device: torch.device, init: Path | None = None) -> None:
         self.folder, self.seed, self.device = folder, seed, device
         torch.manual_seed(seed)
         self.trainee = build().to(device)
         self.stage, self.step, self.seconds = 0, 0, 0.0
+        self.names: list[str] | None = None  # of the run's stages
         self.loaded_optimizers: list[dict] | None = None
         self.checkpoint = folder / "checkpoint.pt"
         if self.checkpoint.exists():
             self._resume()
+        elif init is not None:
+            load_weights(self.trainee, init)
 
     def _resume(self) -> None:
         state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
@@ -198,13 +238,13 @@ class Training:
                              "name another --out")  # fmt: skip
         self.trainee.load_state_dict(state["model"])
         self.stage, self.step, self.seconds = state["stage"], state["step"], state["seconds"]
-        self.loaded_optimizers = state["optimizers"]
+        self.names, self.loaded_optimizers = state["names"], state["optimizers"]
         print(f"train: going on at stage {self.stage + 1}, step {self.step}", flush=True)
 
     def save(self, chosen: list[torch.optim.Optimizer]) -> None:
         part = self.checkpoint.with_suffix(".part")
         torch.save(
-            {"seed": self.seed, "stage": self.stage, "step": self.step, "seconds": self.seconds,
+            {"seed": self.seed, "names": self.names, "stage": self.stage, "step": self.step, "seconds": self.seconds,
              "model": self.trainee.state_dict(), "optimizers": [o.state_dict() for o in chosen]},
             part,
         )  # fmt: skip
@@ -216,14 +256,20 @@ class Training:
             out.write(json.dumps(entry) + "\n")
 
     def run(self, stages: list[Stage], pools: Path, minutes: float, every: int) -> bool:
-        """Trains for at most `minutes`. Returns whether all stages are done."""
+        """Trains for at most `minutes`. Returns whether all stages are done. Raises ValueError where the checkpoint is of
+        other stages."""
+        names = [stage.name for stage in stages]
+        if self.names not in (None, names):
+            raise ValueError(f"{self.checkpoint}: is of the stages {', '.join(self.names)}, asked for {', '.join(names)}; "
+                             "give --init as then, or name another --out")  # fmt: skip
+        self.names = names
         stop = []
         signal.signal(signal.SIGINT, lambda *_: stop.append("Ctrl-C"))
         signal.signal(signal.SIGTERM, lambda *_: stop.append("SIGTERM"))
         deadline = time.monotonic() + 60 * minutes
         while self.stage < len(stages):
             stage = stages[self.stage]
-            pool, held_out = open_pools(pools, stage.size)
+            pool, held_out = open_pools(pools, stage.pool)
             chosen = optimizers(self.trainee, stage)
             if self.loaded_optimizers is not None:
                 for optimizer, state in zip(chosen, self.loaded_optimizers):
@@ -256,13 +302,12 @@ class Training:
             chosen_views = pick_views(rng, len(scenes), views, pool.images.shape[1])
             crop = stage.crops[int(rng.integers(len(stage.crops)))] if stage.crops else None
             batch = make_batch(pool, scenes, chosen_views, rng, crop).to(self.device)
-            loss, parts = heads_loss(self.trainee, batch) if stage.dense else trunk_loss(self.trainee, batch, stage.maps)
+            loss, parts = batch_loss(self.trainee, batch, stage)
             loss.backward()
             nn.utils.clip_grad_norm_(self.trainee.parameters(), _CLIP)
             for optimizer in chosen:
-                scale = 1.0 if isinstance(optimizer, Muon) or stage.dense else 0.5
                 for group in optimizer.param_groups:
-                    group["lr"] = scale * learning_rate(stage, self.step)
+                    group["lr"] = group.get("scale", 1.0) * learning_rate(stage, self.step)
                 optimizer.step()
             self.trainee.zero_grad(set_to_none=True)
             self.step += 1
@@ -275,11 +320,19 @@ class Training:
                 print(f"train: {stage.name} {self.step}/{stage.steps}, {left / 60:.0f} min left in this stage: "
                       + " ".join(f"{k} {v:.3f}" for k, v in smooth.items()), flush=True)  # fmt: skip
             if self.step % every == 0 or self.step == stage.steps:
-                figures = validate(self.trainee, held_out, stage.dense, self.device)
+                figures = validate(self.trainee, held_out, "dense" in stage.learns, self.device)
                 self.log({"stage": stage.name, "step": self.step, "seconds": round(self.seconds), **smooth,
                           "validation": figures})  # fmt: skip
                 print("train: held out: " + " ".join(f"{k} {v:.3f}" for k, v in figures.items()), flush=True)
         return True
+
+
+def load_weights(trainee: Trainee, path: Path) -> None:
+    """VGGT's own tensors; the auxiliary heads stay as they are. Raises ValueError where they are other ones."""
+    try:
+        trainee.vggt.load_state_dict({k: v.float() for k, v in load_file(path).items()})
+    except (SafetensorError, RuntimeError) as error:
+        raise ValueError(f"--init {path}: expected weights of {CONFIG.name} as safetensors: {error}") from None
 
 
 def write_weights(trainee: Trainee, path: Path) -> None:
@@ -298,11 +351,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--validate-every", type=int, default=250, metavar="STEPS")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--weights", type=Path, help="where the finished weights go (default: OUT/vggt_mini.safetensors)")
+    parser.add_argument("--init", type=Path, metavar="WEIGHTS",
+                        help="begin at these weights, with the stages from \"auxiliary\" on")  # fmt: skip
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
     try:
-        training = Training(args.out, args.seed, torch.device(args.device))
-        finished = training.run(STAGES, args.out, args.minutes, args.validate_every)
+        training = Training(args.out, args.seed, torch.device(args.device), args.init)
+        finished = training.run(SECOND if args.init else FIRST + SECOND, args.out, args.minutes, args.validate_every)
     except (ValueError, OSError) as error:
         print(f"train: {error}", file=sys.stderr)
         return 1

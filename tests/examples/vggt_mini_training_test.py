@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 from examples.vggt.geometry import decode_pose  # noqa: E402
 from examples.vggt_mini import train  # noqa: E402
 from examples.vggt_mini.batches import Batch, jitter_colours, make_batch, patch_matches  # noqa: E402
-from examples.vggt_mini.losses import dense_loss, match_loss, pose_loss  # noqa: E402
+from examples.vggt_mini.losses import dense_loss, direction_loss, match_loss, pose_loss  # noqa: E402
 from examples.vggt_mini.muon import Muon, orthogonalize  # noqa: E402
 from examples.vggt_mini.pool import Pool, PoolConfig, build_pool  # noqa: E402
 from examples.vggt_mini.scenes import focal_lengths  # noqa: E402
@@ -30,8 +30,8 @@ torch.set_num_threads(1)
 
 TINY = PoolConfig(seed=5, scenes=3, views=3, height=28, width=28, textures=6, motion=(0.3, 1.0))
 STAGES = [
-    train.Stage("pairs", 3, 4, 28, (2, 3), (2e-3, 1e-3)),
-    train.Stage("dense", 2, 2, 28, (2, 2), (2e-3, 1e-3), dense=True),
+    train.Stage("pairs", 3, 4, "tiny", (2, 3), (2e-3, 1e-3)),
+    train.Stage("dense", 2, 2, "tiny", (2, 2), (1e-3, 5e-4), learns=("dense",)),
 ]
 
 
@@ -153,6 +153,26 @@ def test_pose_loss_by_hand() -> None:
     assert pose_loss(encodings, truth, rotation=3.0).item() == pytest.approx((0.6 * first + 0.1) / 1.6)
 
 
+def test_direction_loss_by_hand() -> None:
+    """Three cameras that look ahead; the third one's rotation, a quarter turn about z, is the same in both."""
+    truth = torch.zeros(1, 3, 9)
+    truth[..., 6] = 1
+    truth[0, 2, 3:7] = torch.tensor([0, 0, math.sqrt(0.5), math.sqrt(0.5)])
+    truth[0, 1, :3] = torch.tensor([1.0, 0, 0])
+    truth[0, 2, :3] = torch.tensor([0.0, 2, 0])
+    got = truth.clone()[None]
+    # Pair 0-1: (1, 0, 0) against (0, 0, 4). Pair 0-2: as it is. Pair 1-2: t2 minus the quarter turn of t1, which takes x
+    # to y: (0, 2, 0) - (0, 1, 0) against (0, 2, 0) - (0, 0, 4).
+    got[0, 0, 1, :3] = torch.tensor([0.0, 0, 4])
+    wanted = [math.sqrt(2), 0, math.dist((0, 1, 0), (0, 2 / math.sqrt(20), -4 / math.sqrt(20)))]
+    assert direction_loss(got, truth).item() == pytest.approx(sum(wanted) / 3, rel=2e-3)
+    both = direction_loss(torch.cat([got, truth[None]]), truth).item()  # the last iteration, which is right, weighs more
+    assert both == pytest.approx(0.6 * sum(wanted) / 3 / 1.6, rel=2e-3)
+    short = 1e-3 * truth  # hardly any motion: hardly any direction
+    short[..., 3:] = truth[..., 3:]
+    assert direction_loss((-short * torch.tensor([1.0] * 3 + [-1] * 6))[None], short).item() < 0.1
+
+
 def test_dense_loss_by_hand() -> None:
     error = torch.tensor([[1.0, 2], [3, 5]])
     confidence = torch.tensor([[1.5, 2], [3, 4]])
@@ -251,7 +271,7 @@ def ready(monkeypatch: pytest.MonkeyPatch, pool: Pool) -> Iterator[SimpleNamespa
             os.kill(os.getpid(), signal.SIGINT)
         return make_batch(*args, **kwargs)
 
-    monkeypatch.setattr(train, "open_pools", lambda folder, size: (pool, pool))
+    monkeypatch.setattr(train, "open_pools", lambda folder, name: (pool, pool))
     monkeypatch.setattr(train, "make_batch", counted)
     monkeypatch.setattr(train, "draw_curve", lambda log, picture: None)  # matplotlib takes seconds
     handlers = {which: signal.getsignal(which) for which in (signal.SIGINT, signal.SIGTERM)}
@@ -306,8 +326,26 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(ready: SimpleNamespace, 
         train.Training(tmp_path / "parts", 1, torch.device("cpu"))
 
 
+def test_a_run_can_begin_at_given_weights(ready: SimpleNamespace, tmp_path: Path) -> None:
+    """Its stages are others than those of a run from nothing, and a checkpoint keeps to its own."""
+    torch.manual_seed(5)
+    given = train.build()
+    train.write_weights(given, tmp_path / "given.safetensors")
+    stages = [train.Stage("auxiliary", 2, 4, "tiny", (2, 2), (1e-2, 1e-2), learns=("auxiliary",))]
+    training = train.Training(tmp_path, 0, torch.device("cpu"), tmp_path / "given.safetensors")
+    assert training.run(stages, tmp_path, 10, every=100)
+    for name, value in training.trainee.vggt.state_dict().items():
+        torch.testing.assert_close(value, given.vggt.state_dict()[name], atol=1e-6, rtol=1e-3)  # float16; nothing moved
+    assert not training.trainee.vote.weight.equal(initial_weights()["vote.weight"])
+    with pytest.raises(ValueError, match="is of the stages auxiliary, asked for pairs, dense"):
+        sitting(tmp_path)
+    (tmp_path / "other.safetensors").write_bytes(b"no")
+    with pytest.raises(ValueError, match=r"--init .*other.safetensors: expected weights of vggt_mini.json"):
+        train.Training(tmp_path / "fresh", 0, torch.device("cpu"), tmp_path / "other.safetensors")
+
+
 def test_the_learning_rate_warms_up_and_falls() -> None:
-    stage = train.Stage("x", 1000, 1, 28, (2, 2), (1e-2, 1e-4))
+    stage = train.Stage("x", 1000, 1, "tiny", (2, 2), (1e-2, 1e-4))
     rates = [train.learning_rate(stage, step) for step in range(1000)]
     assert rates[0] == pytest.approx(1e-4) and max(rates) == pytest.approx(9.76e-3, rel=2e-3)
     assert rates[500] == pytest.approx(1e-4 + 9.9e-3 / 2) and rates[-1] == pytest.approx(1e-4, rel=1e-2)
@@ -319,18 +357,18 @@ def test_training_learns_one_scene(ready: SimpleNamespace, pool: Pool) -> None:
     torch.manual_seed(0)
     trainee = train.build()
     batch = make_batch(pool, np.array([0, 1]), np.array([[0, 1], [0, 1]]))
-    stage = train.Stage("x", 100, 4, 28, (2, 2), (3e-3, 3e-3))
+    stage = train.Stage("x", 100, 4, "tiny", (2, 2), (3e-3, 3e-3), learns=("trunk", "auxiliary", "dense"))
     chosen, losses = train.optimizers(trainee, stage), []
     for _ in range(6):
-        loss, parts = train.trunk_loss(trainee, batch, stage.maps)
+        loss, parts = train.batch_loss(trainee, batch, stage)
         loss.backward()
         for optimizer in chosen:
             for group in optimizer.param_groups:
                 group["lr"] = 2e-3
             optimizer.step()
-        missing = [n for n, p in trainee.named_parameters() if p.grad is None and "_head." not in n and "mask" not in n]
+        missing = [n for n, p in trainee.named_parameters() if p.grad is None and "mask" not in n]
         assert missing == []
         trainee.zero_grad(set_to_none=True)
         losses.append({name: float(value.detach()) for name, value in parts.items()})
-    for name, factor in (("pose", 1.0), ("vote", 0.8), ("depth", 0.8), ("points", 0.8)):
+    for name, factor in (("pose", 1.0), ("vote", 0.8), ("depth", 0.8), ("points", 0.8), ("dense depth", 1.0)):
         assert losses[-1][name] < factor * losses[0][name], name
