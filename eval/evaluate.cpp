@@ -1,213 +1,24 @@
 #include "evaluate.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
-#include <fstream>
-#include <limits>
 #include <optional>
 
+#include "compare_outputs.h"
+#include "depth_frames.h"
 #include "environment.h"
 #include "exif.h"
-#include "forwards.h"
 #include "images.h"
-#include "job.h"
 #include "process.h"
+#include "run_job.h"
 #include "saved_reference.h"
 #include "score_truth.h"
 
 namespace vqt {
 namespace {
 namespace fs = std::filesystem;
-
-constexpr double kShortMs = 50;  // scenes below it vary by themselves
-
-std::string shape_text(const std::vector<int64_t>& shape) {
-  return fmt::format("[{}]", fmt::join(shape, ", "));
-}
-
-// Runs one job in a process of its own and waits for it.
-JobResult run_job(Job job, const TempFolder& temp, Console& console, const std::string& title) {
-  job.result = temp.file("result.json");
-  fs::remove(job.result);
-  const std::string job_path = temp.file("job.json");
-  std::ofstream(job_path) << nlohmann::json(job).dump(-1, ' ', false,
-                                                      nlohmann::json::error_handler_t::replace);
-  console.start(title);
-  const int code = run_self(
-      {"--vqt_worker", job_path},
-      [&](const std::string& line) {
-        const auto progress = nlohmann::json::parse(line);
-        console.update(progress.at("done"), progress.at("total"));
-      },
-      [&] { console.tick(); });
-  std::ifstream file(job.result);
-  if (!file) {
-    std::string why = fmt::format("its process ended with exit code {}", code);
-    if (code > 128) why = fmt::format("its process was ended by signal {}", code - 128);
-    if (code == 128 + 9)
-      why += ", probably because memory ran out; fewer pictures a forward (--frames) need less";
-    throw EvalError(fmt::format("{}: {}", title, why), 1);
-  }
-  const JobResult result = nlohmann::json::parse(file).get<JobResult>();
-  if (!result.error.empty()) throw EvalError(result.error, result.exit_code);
-  console.finish();
-  return result;
-}
-
-Cost cost_of(const JobResult& result, int64_t pictures) {
-  return {result.file_bytes, result.ms / static_cast<double>(pictures), result.all_ms, result.warmup,
-          result.peak_memory_bytes};
-}
-
-// What a reader of the times has to know: fewer forwards than asked for, or forwards that differ much.
-std::optional<std::string> timing_note(const JobResult& result, const Options& options) {
-  if (static_cast<int64_t>(result.all_ms.size()) != options.runs || result.warmup != options.warmup) {
-    return fmt::format("timed by one forward of the scene without warm-up, as it takes {}",
-                       duration_text(result.ms / 1e3));
-  }
-  const auto [least, most] = std::minmax_element(result.all_ms.begin(), result.all_ms.end());
-  if (*most < 1.5 * *least || *most < kShortMs) return {};
-  return fmt::format(
-      "its timed forwards took from {:.0f} to {:.0f} ms: the machine was busy with something else, measure "
-      "again",
-      *least, *most);
-}
-
-at::Tensor values_of(const at::Tensor& t) { return t.to(at::kDouble).contiguous(); }
-
-// The finite values of an output, a piece at a time.
-struct Range {
-  double low = std::numeric_limits<double>::infinity(), high = -low;
-  void add(const double* v, int64_t n) {
-    for (; n > 0; ++v, --n) {
-      if (!std::isfinite(*v)) continue;
-      low = std::min(low, *v);
-      high = std::max(high, *v);
-    }
-  }
-  OutputInfo of(const JoinedOutput& o) const {
-    return {o.path, o.shape, low > high ? 0 : low, low > high ? 0 : high};
-  }
-};
-
-std::vector<OutputInfo> describe_outputs(const ForwardsFile& file, const std::vector<JoinedOutput>& outputs) {
-  std::vector<OutputInfo> infos;
-  for (const JoinedOutput& output : outputs) {
-    Range range;
-    for (const ForwardOutputs& f : file.forwards()) {
-      const at::Tensor values = values_of(file.read(*f.find(output.path)));
-      range.add(values.data_ptr<double>(), values.numel());
-    }
-    infos.push_back(range.of(output));
-  }
-  return infos;
-}
-
-const JoinedOutput* find(const std::vector<JoinedOutput>& outputs, const std::string& path) {
-  const auto found =
-      std::find_if(outputs.begin(), outputs.end(), [&](const JoinedOutput& o) { return o.path == path; });
-  return found == outputs.end() ? nullptr : &*found;
-}
-
-std::string names_of(const std::vector<JoinedOutput>& outputs) {
-  std::vector<std::string> names;
-  for (const JoinedOutput& output : outputs) names.push_back(output.path);
-  return fmt::format("{}", fmt::join(names, ", "));
-}
-
-// A model's outputs and how they are to be read.
-struct Outputs {
-  ForwardsFile file;
-  std::vector<JoinedOutput> joined;
-  Outputs(const std::string& path, InputLayout layout)
-      : file(path), joined(join_forwards(file.forwards(), layout == InputLayout::kBshw ? 1 : 0)) {}
-};
-
-void check_same_outputs(const Outputs& reference, const Outputs& got, const std::string& model) {
-  const auto& expected_forwards = reference.file.forwards();
-  const bool same =
-      std::equal(expected_forwards.begin(), expected_forwards.end(), got.file.forwards().begin(),
-                 got.file.forwards().end(), [](const auto& a, const auto& b) { return a.count == b.count; });
-  if (!same) throw EvalError(fmt::format("{}: split into other forwards than the reference", model), 1);
-  for (const JoinedOutput& output : got.joined) {
-    if (!find(reference.joined, output.path)) {
-      throw EvalError(
-          fmt::format("{}: returns an output {} that the reference does not have; the reference returns {}",
-                      model, output.path, names_of(reference.joined)),
-          1);
-    }
-  }
-  for (const JoinedOutput& expected : reference.joined) {
-    const JoinedOutput* output = find(got.joined, expected.path);
-    if (!output) {
-      throw EvalError(fmt::format("{}: does not return the output {} that the reference has; it returns {}",
-                                  model, expected.path, names_of(got.joined)),
-                      1);
-    }
-    if (output->shape != expected.shape) {
-      throw EvalError(fmt::format("{}: output {}: expected {} as the reference returns, got {}", model,
-                                  expected.path, shape_text(expected.shape), shape_text(output->shape)),
-                      1);
-    }
-  }
-}
-
-// One output of one forward at a time is in memory.
-void compare_outputs(const Outputs& reference, const Outputs& got, ModelResult& model) {
-  check_same_outputs(reference, got, model.name);
-  for (const JoinedOutput& output : reference.joined) {
-    Comparison comparison;
-    for (size_t k = 0; k < reference.file.forwards().size(); ++k) {
-      throw_if_interrupted();
-      const at::Tensor r = values_of(reference.file.read(*reference.file.forwards()[k].find(output.path)));
-      const at::Tensor c = values_of(got.file.read(*got.file.forwards()[k].find(output.path)));
-      comparison.add(r.data_ptr<double>(), c.data_ptr<double>(), r.numel());
-    }
-    const Metrics m = comparison.result();
-    model.outputs.emplace_back(output.path, m);
-    if (m.nonfinite > 0 || m.nonfinite_in_reference > 0) {
-      model.notes.push_back(
-          fmt::format("output {}: {} values are NaN or Inf ({} in the reference); metrics leave them out",
-                      output.path, m.nonfinite, m.nonfinite_in_reference));
-    }
-  }
-}
-
-// Depth of the first `limit` pictures.
-std::vector<std::vector<float>> depth_planes(const ForwardsFile& file, const std::string& path,
-                                             int64_t limit) {
-  std::vector<std::vector<float>> planes;
-  for (const ForwardOutputs& f : file.forwards()) {
-    if (static_cast<int64_t>(planes.size()) >= limit) break;
-    const at::Tensor depth = file.read(*f.find(path)).to(at::kFloat).contiguous();
-    const int64_t pixels = depth.numel() / f.count;
-    for (int64_t i = 0; i < f.count && static_cast<int64_t>(planes.size()) < limit; ++i) {
-      const float* plane = depth.data_ptr<float>() + i * pixels;
-      planes.emplace_back(plane, plane + pixels);
-    }
-  }
-  return planes;
-}
-
-std::vector<DepthFrame> depth_frames(std::vector<std::vector<float>> planes, const ImageFile& images) {
-  std::vector<DepthFrame> frames;
-  for (size_t i = 0; i < planes.size(); ++i) {
-    const auto index = static_cast<int64_t>(i);
-    const at::Tensor photo = read_images(images, index, 1).contiguous();
-    frames.push_back({images.names[i],
-                      index,
-                      images.frame.height,
-                      images.frame.width,
-                      {photo.data_ptr<float>(), photo.data_ptr<float>() + photo.numel()},
-                      std::move(planes[i]),
-                      {}});
-  }
-  return frames;
-}
 
 void make_folder(const std::string& folder) {
   std::error_code error;
@@ -369,7 +180,7 @@ class Evaluation {
       about["cost"] = cost_to_json(report_.reference.cost);
       save_forwards(reference_->file, about, options_.save_reference);
     }
-    report_.reference.outputs = describe_outputs(reference_->file, reference_->joined);
+    report_.reference.outputs = describe_outputs(*reference_);
     depth_path_ = depth_path(reference_->joined, images_.count(), images_.frame);
     if (!depth_path_.empty())
       frames_ = depth_frames(depth_planes(reference_->file, depth_path_, options_.depth_frames), images_);
