@@ -54,7 +54,7 @@ torch::jit::Module quantize(torch::jit::Module model, const QuantizationConfig& 
   }
   report.sites = planned_rows(table, plan, config.device);
   add_measured(measured, report.sites);
-  quantize_linears(graphs, table, plan, ranges, layout, options.progress, report.sites);
+  quantize_linears(graphs, table, plan, ranges, layout, options, report);
   note_left_weights(graphs, table, report.warnings);
   // Last, on what the linears have become; it makes graphs of its own out of the root's.
   report.fusions_made = fuse(result, chosen_fusions(config));

@@ -9,6 +9,7 @@
 #include <map>
 #include <set>
 
+#include "packed_keys.h"
 #include "vqt/ops.h"
 #include "weight_stats.h"
 
@@ -155,6 +156,33 @@ class Rewriter {
   std::set<int> changed_methods_;
 };
 
+// The packed weights of one config, out of the cache where it has them.
+class PackedWeights {
+ public:
+  struct Weight : QuantizedWeight {
+    bool reused = false;
+  };
+
+  PackedWeights(const PackedCache* cache, const SiteTable& table) : cache_(cache) {
+    if (cache_) later_ = packed_keys(table, cache_->later);
+  }
+
+  Weight of(const Site& site, const Scheme& scheme, const std::string& layout) const {
+    const std::string key = packed_key(site, scheme, layout);
+    const bool again = later_.count(key) > 0;
+    if (cache_) {
+      if (auto known = cache_->load(key, again)) return {*std::move(known), true};
+    }
+    const Weight made = {quantize_weight(site.weight, scheme, layout, site.info.name), false};
+    if (again) cache_->save(key, made);
+    return made;
+  }
+
+ private:
+  const PackedCache* cache_;
+  std::set<std::string> later_;  // keys that later configs want
+};
+
 }  // namespace
 
 QuantizedWeight quantize_weight(const at::Tensor& weight, const Scheme& scheme, const std::string& layout,
@@ -236,24 +264,25 @@ bool cut_planned_fast_paths(const ModelGraphs& model, const SiteTable& table,
 
 void quantize_linears(const ModelGraphs& model, SiteTable& table, const std::vector<PlannedSite>& plan,
                       const std::vector<ActivationRange>& ranges, const std::string& layout,
-                      const Progress& progress, std::vector<SiteReport>& rows) {
+                      const QuantizeOptions& options, Report& report) {
   TORCH_INTERNAL_ASSERT(plan.size() == table.sites.size(), "cutting fast paths changed the sites");
   Rewriter rewriter(model, table, plan);
-  std::map<int64_t, QuantizedWeight> tied;  // one packed tensor for all of them
+  PackedWeights weights(options.packed, table);
+  std::map<int64_t, PackedWeights::Weight> tied;  // one packed tensor for all of them
   int64_t total = 0, done = 0;
   for (const PlannedSite& p : plan) total += p.keep_float ? 0 : 1;
   for (size_t i = 0; i < plan.size(); ++i) {
     if (plan[i].keep_float) continue;
     const Site& site = table.sites[i];
     const auto known = tied.find(site.info.tied);
-    const QuantizedWeight q = known != tied.end()
-                                  ? known->second
-                                  : quantize_weight(site.weight, plan[i].scheme, layout, site.info.name);
+    const PackedWeights::Weight q =
+        known != tied.end() ? known->second : weights.of(site, plan[i].scheme, layout);
     if (site.info.tied >= 0) tied.emplace(site.info.tied, q);
-    rows[i].bytes_after = static_cast<int64_t>(q.packed.nbytes());
-    rows[i].weight_sqnr_db = q.sqnr_db;
+    report.sites_reused += q.reused;
+    report.sites[i].bytes_after = static_cast<int64_t>(q.packed.nbytes());
+    report.sites[i].weight_sqnr_db = q.sqnr_db;
     rewriter.rewrite(i, q.packed, ranges[i]);
-    if (progress) progress("quantizing", ++done, total);
+    if (options.progress) options.progress("quantizing", ++done, total);
   }
   rewriter.finish();
 }

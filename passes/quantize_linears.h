@@ -19,10 +19,6 @@ struct ActivationRange {
   int64_t zero_point = 0;
 };
 
-struct QuantizedWeight {
-  at::Tensor packed;     // uint8, self-describing
-  double sqnr_db = 0.0;  // inf: exact
-};
 // Throws QuantizeError where the weight holds NaN or Inf. layout as in pack_weight.
 QuantizedWeight quantize_weight(const at::Tensor& weight, const Scheme& scheme, const std::string& layout,
                                 const std::string& site);
@@ -43,10 +39,11 @@ bool cut_planned_fast_paths(const ModelGraphs& model, const SiteTable& table,
                             const std::vector<PlannedSite>& plan);
 
 // Quantizes, packs and rewrites every planned site, letting each float weight go as soon as it is replaced,
-// then takes the weights' attributes away. rows: one a site, filled further. After cut_planned_fast_paths.
+// then takes the weights' attributes away. report.sites: one row a site, filled further. After
+// cut_planned_fast_paths.
 void quantize_linears(const ModelGraphs& model, SiteTable& table, const std::vector<PlannedSite>& plan,
                       const std::vector<ActivationRange>& ranges, const std::string& layout,
-                      const Progress& progress, std::vector<SiteReport>& rows);
+                      const QuantizeOptions& options, Report& report);
 
 // Warns of attributes that no method reads and that keep a quantized weight in the archive.
 void note_left_weights(const ModelGraphs& model, const SiteTable& table, std::vector<std::string>& warnings);

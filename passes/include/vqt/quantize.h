@@ -10,6 +10,7 @@
 
 #include "vqt/config.h"
 #include "vqt/fusion_count.h"
+#include "vqt/packed_cache.h"
 #include "vqt/plan.h"
 #include "vqt/site.h"
 
@@ -42,6 +43,7 @@ struct Report {
   std::vector<SiteReport> sites;
   std::vector<FusionCount> fusions_made;  // one for each that config.fusions asks for
   std::vector<std::string> warnings;
+  int64_t sites_reused = 0;  // whose packed weight QuantizeOptions::packed had
 };
 
 // forward's arguments for one run, `self` left out; false when there are no more.
@@ -53,6 +55,7 @@ struct QuantizeOptions {
   InputSource calibration;  // needed for activation static
   InputSource measure;      // where given, each site's output SQNR and times are measured on its first arguments
   bool speed_guard = false;  // sites whose quantized linears measure slower than float stay float; needs measure
+  const PackedCache* packed = nullptr;  // packed weights made for other configs of this model
   Progress progress;
 };
 

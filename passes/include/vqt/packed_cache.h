@@ -1,0 +1,28 @@
+// What the configs tried on one model have in common: packed weights, each made once.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vqt/config.h"
+
+namespace vqt {
+
+struct QuantizedWeight {
+  at::Tensor packed;     // uint8, self-describing
+  double sqnr_db = 0.0;  // inf: exact
+};
+
+// Keys are texts that name a site of the model and all that packing its weight depends on.
+struct PackedCache {
+  // What was saved by that key; nothing where it cannot be used any more. again: a later config wants it too.
+  std::function<std::optional<QuantizedWeight>(const std::string& key, bool again)> load;
+  std::function<void(const std::string& key, const QuantizedWeight& weight)> save;
+  std::vector<QuantizationConfig> later;  // still to come: only what they want is saved
+};
+
+}  // namespace vqt
