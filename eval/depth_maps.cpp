@@ -4,9 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <opencv2/imgcodecs.hpp>
-#include <opencv2/imgproc.hpp>
-#include <stdexcept>
+
+#include "panels.h"
 
 namespace vqt {
 namespace {
@@ -14,35 +13,11 @@ namespace {
 // Layout of a figure, in pixels.
 constexpr int kMargin = 24, kGap = 16, kTitle = 64, kLabel = 34, kLegend = 74, kBar = 14, kLeastWidth = 300;
 const cv::Scalar kPaper(255, 255, 255), kInk(40, 36, 33), kSoftInk(120, 112, 104), kFrame(214, 209, 204);
-const cv::Scalar kMissing(150, 150, 150);  // NaN and Inf
-constexpr int kDepthMap = cv::COLORMAP_TURBO, kDifferenceMap = cv::COLORMAP_INFERNO;
-
-double percentile(std::vector<float> values, double q) {
-  values.erase(std::remove_if(values.begin(), values.end(), [](float v) { return !std::isfinite(v); }),
-               values.end());
-  if (values.empty()) return 0;
-  const size_t rank = static_cast<size_t>(q * static_cast<double>(values.size() - 1) + 0.5);
-  std::nth_element(values.begin(), values.begin() + rank, values.end());
-  return values[rank];
-}
+constexpr int kDepthMap = cv::COLORMAP_TURBO;
 
 std::vector<float> difference(const std::vector<float>& a, const std::vector<float>& b) {
   std::vector<float> result(a.size());
   for (size_t i = 0; i < a.size(); ++i) result[i] = std::abs(a[i] - b[i]);
-  return result;
-}
-
-cv::Mat colours(const std::vector<float>& values, int height, int width, double low, double high, int map) {
-  const double span = high > low ? high - low : 1;
-  cv::Mat grey(height, width, CV_8U), missing(height, width, CV_8U), result;
-  for (size_t i = 0; i < values.size(); ++i) {
-    const bool finite = std::isfinite(values[i]);
-    const double position = finite ? std::clamp((values[i] - low) / span, 0.0, 1.0) : 0;
-    grey.data[i] = static_cast<uint8_t>(std::lround(255 * position));
-    missing.data[i] = finite ? 0 : 255;
-  }
-  cv::applyColorMap(grey, result, map);
-  result.setTo(kMissing, missing);
   return result;
 }
 
@@ -57,15 +32,6 @@ cv::Mat photo_of(const DepthFrame& frame) {
     }
   }
   return photo;
-}
-
-std::string encoded(const cv::Mat& image, const std::string& extension) {
-  std::vector<uint8_t> bytes;
-  const std::vector<int> options = extension == ".jpg" ? std::vector<int>{cv::IMWRITE_JPEG_QUALITY, 88}
-                                                       : std::vector<int>{cv::IMWRITE_PNG_COMPRESSION, 6};
-  if (!cv::imencode(extension, image, bytes, options))
-    throw std::runtime_error("OpenCV cannot encode " + extension);
-  return {bytes.begin(), bytes.end()};
 }
 
 std::string number(double value) { return fmt::format("{:.3g}", value); }
@@ -146,24 +112,13 @@ cv::Mat figure_of(std::vector<std::pair<std::string, cv::Mat>> panels, const std
   return figure;
 }
 
-std::vector<std::string> sampled(int count, int map) {
-  cv::Mat ramp(1, count, CV_8U), bar;
-  for (int i = 0; i < count; ++i) ramp.data[i] = static_cast<uint8_t>(255 * i / (count - 1));
-  cv::applyColorMap(ramp, bar, map);
-  std::vector<std::string> result;
-  for (int i = 0; i < count; ++i) {
-    const cv::Vec3b bgr = bar.at<cv::Vec3b>(0, i);
-    result.push_back(fmt::format("#{:02x}{:02x}{:02x}", bgr[2], bgr[1], bgr[0]));
-  }
-  return result;
-}
-
 }  // namespace
 
 DepthScale depth_scale(const DepthFrame& frame) {
-  DepthScale scale{percentile(frame.reference, 0.02), percentile(frame.reference, 0.98), 0};
+  DepthScale scale{finite_percentile(frame.reference, 0.02), finite_percentile(frame.reference, 0.98), 0};
   for (const auto& [name, depth] : frame.models) {
-    scale.difference = std::max(scale.difference, percentile(difference(frame.reference, depth), 0.99));
+    scale.difference =
+        std::max(scale.difference, finite_percentile(difference(frame.reference, depth), 0.99));
   }
   return scale;
 }
@@ -172,7 +127,7 @@ DepthMap draw_depth(const DepthFrame& frame, const std::string& output, const st
   const int height = static_cast<int>(frame.height), width = static_cast<int>(frame.width);
   const DepthScale scale = depth_scale(frame);
   const cv::Mat photo = photo_of(frame);
-  const cv::Mat reference = colours(frame.reference, height, width, scale.low, scale.high, kDepthMap);
+  const cv::Mat reference = coloured(frame.reference, height, width, scale.low, scale.high, kDepthMap);
   DepthMap map{output, frame.picture, frame.index, scale, encoded(photo, ".jpg"), encoded(reference, ".jpg"),
                {}};
   for (const auto& [name, depth] : frame.models) {
@@ -183,11 +138,11 @@ DepthMap draw_depth(const DepthFrame& frame, const std::string& output, const st
       sum += std::isfinite(e) ? e : 0;
       finite += std::isfinite(e);
     }
-    const cv::Mat got = colours(depth, height, width, scale.low, scale.high, kDepthMap);
-    const cv::Mat shared = colours(error, height, width, 0, scale.difference, kDifferenceMap);
+    const cv::Mat got = coloured(depth, height, width, scale.low, scale.high, kDepthMap);
+    const cv::Mat shared = coloured(error, height, width, 0, scale.difference, kDifferenceMap);
     DepthScale own = scale;
-    own.difference = percentile(error, 0.99);
-    const cv::Mat off = colours(error, height, width, 0, own.difference, kDifferenceMap);
+    own.difference = finite_percentile(error, 0.99);
+    const cv::Mat off = coloured(error, height, width, 0, own.difference, kDifferenceMap);
     const double mean = finite > 0 ? sum / static_cast<double>(finite) : 0;
     std::string subtitle = fmt::format("{}, picture {}: {}   mean |difference| {}", ascii(output),
                                        frame.index + 1, ascii(frame.picture), number(mean));
@@ -205,7 +160,7 @@ DepthMap draw_depth(const DepthFrame& frame, const std::string& output, const st
   return map;
 }
 
-std::vector<std::string> depth_colours(int count) { return sampled(count, kDepthMap); }
-std::vector<std::string> difference_colours(int count) { return sampled(count, kDifferenceMap); }
+std::vector<std::string> depth_colours(int count) { return legend_colours(count, kDepthMap); }
+std::vector<std::string> difference_colours(int count) { return legend_colours(count, kDifferenceMap); }
 
 }  // namespace vqt

@@ -17,10 +17,24 @@ struct TruthOutputs {
   std::string poses, depth, points;
   bool any() const { return !poses.empty() || !depth.empty() || !points.empty(); }
 };
+// The output with that last part of its path that holds `each` values for every picture, one picture after
+// the other; empty: there is none.
+std::string output_path(const std::vector<JoinedOutput>& outputs, const std::string& name, int64_t pictures,
+                        int64_t each);
 TruthOutputs truth_outputs(const std::vector<JoinedOutput>& outputs, int64_t pictures, Size frame);
 
 // The path of the output that holds the depth of every pixel, or empty.
 std::string depth_path(const std::vector<JoinedOutput>& outputs, int64_t pictures, Size frame);
+
+// One forward's outputs, in memory as long as this is.
+class ReadPrediction {
+ public:
+  ReadPrediction(const ForwardsFile& file, const ForwardOutputs& forward, const TruthOutputs& outputs);
+  Prediction prediction;
+
+ private:
+  at::Tensor depth_, points_;
+};
 
 // One a picture.
 std::vector<CameraPose> predicted_cameras(const ForwardsFile& forwards, const TruthOutputs& outputs);

@@ -23,6 +23,8 @@ std::string head(const std::string& text, size_t n) {
 
 }  // namespace
 
+size_t text_length(const std::string& text) { return length(text); }
+
 std::string shortened(const std::string& text, size_t width) {
   const size_t n = length(text);
   if (n <= width) return text;

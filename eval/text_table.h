@@ -10,6 +10,9 @@ namespace vqt {
 // longer than width, the first column's texts lose their middle. Counts UTF-8 characters, not bytes.
 std::string text_table(const std::vector<std::vector<std::string>>& rows, size_t width = 100);
 
+// In UTF-8 characters.
+size_t text_length(const std::string& text);
+
 // n characters at most; what is too long loses its middle.
 std::string shortened(const std::string& text, size_t n);
 

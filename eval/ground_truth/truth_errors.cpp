@@ -17,25 +17,6 @@ constexpr double kWorstRotation = 180, kWorstDirection = 90;
 
 int64_t pixels(Size size) { return size.height * size.width; }
 
-// VGGT's own rule: pixel centres at whole numbers, the principal point in the middle of the frame.
-std::vector<float> unprojected(const float* depth, const double* encoding, Size size) {
-  const Pose pose = decode_pose(encoding);
-  const double half_width = static_cast<double>(size.width) / 2,
-               half_height = static_cast<double>(size.height) / 2;
-  const double x_slope = std::tan(encoding[8] / 2) / half_width,
-               y_slope = std::tan(encoding[7] / 2) / half_height;
-  std::vector<float> points(3 * pixels(size));
-  for (int64_t y = 0, i = 0; y < size.height; ++y) {
-    for (int64_t x = 0; x < size.width; ++x, ++i) {
-      const double z = depth[i];
-      const Vec3 world = to_world(pose, {(static_cast<double>(x) - half_width) * x_slope * z,
-                                         (static_cast<double>(y) - half_height) * y_slope * z, z});
-      for (int k = 0; k < 3; ++k) points[3 * i + k] = static_cast<float>(world[k]);
-    }
-  }
-  return points;
-}
-
 double or_worst(double angle, double worst) { return std::isnan(angle) ? worst : angle; }
 
 PairError pair_error(int64_t a, int64_t b, const Pose& truth, const Pose& predicted) {
@@ -57,6 +38,24 @@ void append(std::vector<float>& to, const float* point) { to.insert(to.end(), po
 }  // namespace
 
 Pose decode_pose(const double* e) { return {normalized({e[6], e[3], e[4], e[5]}), {e[0], e[1], e[2]}}; }
+
+std::vector<float> unprojected(const float* depth, const double* encoding, Size size) {
+  const Pose pose = decode_pose(encoding);
+  const double half_width = static_cast<double>(size.width) / 2,
+               half_height = static_cast<double>(size.height) / 2;
+  const double x_slope = std::tan(encoding[8] / 2) / half_width,
+               y_slope = std::tan(encoding[7] / 2) / half_height;
+  std::vector<float> points(3 * pixels(size));
+  for (int64_t y = 0, i = 0; y < size.height; ++y) {
+    for (int64_t x = 0; x < size.width; ++x, ++i) {
+      const double z = depth[i];
+      const Vec3 world = to_world(pose, {(static_cast<double>(x) - half_width) * x_slope * z,
+                                         (static_cast<double>(y) - half_height) * y_slope * z, z});
+      for (int k = 0; k < 3; ++k) points[3 * i + k] = static_cast<float>(world[k]);
+    }
+  }
+  return points;
+}
 
 TruthStore::TruthStore(SceneTruth scene, const std::vector<std::string>& names,
                        const std::vector<Placement>& placements, Size frame, std::string path,

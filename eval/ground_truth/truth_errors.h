@@ -35,6 +35,10 @@ class TruthStore {
 // radians; world to camera.
 Pose decode_pose(const double* encoding);
 
+// World points of depth, [height][width][3]. VGGT's own rule: pixel centres at whole numbers, the principal
+// point in the middle of the frame.
+std::vector<float> unprojected(const float* depth, const double* encoding, Size size);
+
 // One forward: pictures [first, first + count).
 struct Prediction {
   int64_t first = 0, count = 0;

@@ -7,11 +7,10 @@ function legend(stops, low, high, words) {
 }
 const caption = (left, right = "") => el("figcaption", {}, el("span", {}, left), right ? el("span", {}, right) : null);
 
-function compared(d, m, cut) {
-  const stage = el("div", {class: "stage", style: `--cut:${cut.value}%`},
-    el("img", {src: d.reference, alt: `${d.output} of ${d.picture} by ${reference.name}, the float model`, draggable: "false"}),
-    el("img", {class: "over", src: m.depth, alt: `${d.output} of ${d.picture} by ${m.name}`, draggable: "false"}));
-  const range = el("input", {type: "range", min: 0, max: 100, step: 1, value: cut.value, "aria-label": `How much of the picture is the float model's; the rest is ${m.name}'s`});
+// Two pictures one over the other with a movable cut: left of it `under`, right of it `over`, each {src, alt}.
+function compared(under, over, cut, label) {
+  const stage = el("div", {class: "stage", style: `--cut:${cut.value}%`}, el("img", {...under, draggable: "false"}), el("img", {class: "over", ...over, draggable: "false"}));
+  const range = el("input", {type: "range", min: 0, max: 100, step: 1, value: cut.value, "aria-label": label});
   const move = (value) => {
     cut.value = range.value = value;
     stage.style.setProperty("--cut", `${range.value}%`);
@@ -23,8 +22,19 @@ function compared(d, m, cut) {
   };
   stage.addEventListener("pointerdown", (event) => { stage.setPointerCapture(event.pointerId); follow(event); });
   stage.addEventListener("pointermove", (event) => { if (stage.hasPointerCapture(event.pointerId)) follow(event); });
-  return el("figure", {}, caption("◀ float", `${m.name} ▶`), stage, range,
-    legend(colours.depth, d.low, d.high, `${d.output}, in the model's unit. Float and quantized share the scale; drag or use the slider to compare.`));
+  return [stage, range];
+}
+const cutLabel = (m) => `How much of the picture is the float model's; the rest is ${m.name}'s`;
+
+// A button with a picture for each model; nothing where there is one model only. looks: m => [picture, words].
+function modelButtons(list, chosen, hint, looks, choose) {
+  if (list.length < 2) return "";
+  return el("div", {}, el("p", {class: "hint"}, hint), el("div", {class: "thumbs", role: "group", "aria-label": "Model to compare"}, ...list.map((m, i) => {
+    const [src, words] = looks(m);
+    const button = el("button", {type: "button", "aria-pressed": String(i === chosen)}, el("img", {src, alt: ""}), m.name, el("br"), el("span", {class: "soft"}, words));
+    button.addEventListener("click", () => choose(i));
+    return button;
+  })));
 }
 
 function depthSection() {
@@ -33,14 +43,11 @@ function depthSection() {
   let model = 0;
   const make = (focus = false) => {
     const d = depthMaps[choice.value], m = d.models[model];
-    const thumbs = el("div", {class: "thumbs", role: "group", "aria-label": "Model to compare"}, ...d.models.map((other, i) => {
-      const button = el("button", {type: "button", "aria-pressed": String(i === model)}, el("img", {src: other.difference_map, alt: ""}),
-        other.name, el("br"), el("span", {class: "soft"}, `mean ${small(other.mean_difference)}`));
-      button.addEventListener("click", () => { model = i; make(true); });
-      return button;
-    }));
-    place.replaceChildren(d.models.length > 1 ? el("div", {}, el("p", {class: "hint"}, "Difference of every model from the float one, all on one scale: darker is better. Click one to compare it."), thumbs) : "",
-      el("div", {class: "maps"}, compared(d, m, cut),
+    place.replaceChildren(modelButtons(d.models, model, "Difference of every model from the float one, all on one scale: darker is better. Click one to compare it.",
+      (other) => [other.difference_map, `mean ${small(other.mean_difference)}`], (i) => { model = i; make(true); }),
+      el("div", {class: "maps"}, el("figure", {}, caption("◀ float", `${m.name} ▶`),
+        ...compared({src: d.reference, alt: `${d.output} of ${d.picture} by ${reference.name}, the float model`}, {src: m.depth, alt: `${d.output} of ${d.picture} by ${m.name}`}, cut, cutLabel(m)),
+        legend(colours.depth, d.low, d.high, `${d.output}, in the model's unit. Float and quantized share the scale; drag or use the slider to compare.`)),
         el("figure", {}, caption(`|float - ${m.name}|`, `mean ${small(m.mean_difference)}`), el("img", {src: m.difference_map, alt: `Difference of ${m.name} from the float model, mean ${small(m.mean_difference)}`}),
           legend(colours.difference, 0, d.difference, "absolute difference, the same for all models; darker is better. The last colour also stands for more.")),
         el("figure", {}, caption("Input"), el("img", {src: d.photo, alt: `The picture ${d.picture}`}))));

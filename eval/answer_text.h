@@ -1,0 +1,14 @@
+// The answer in words, for a terminal. Torch-free.
+#pragma once
+
+#include <string>
+
+#include "report.h"
+
+namespace vqt {
+
+// A line for each goal: its winner and why, aligned, within 100 columns. Of one model: what it gains and
+// keeps.
+std::string answer_text(const EvalReport& report);
+
+}  // namespace vqt
