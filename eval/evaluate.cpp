@@ -33,6 +33,7 @@ class Evaluation {
 
   EvalReport run() {
     check_archives_exist();
+    for (const std::string& text : options_.notes) note(text);
     load_pictures();
     load_ground_truth();
     open_reference();
@@ -201,6 +202,18 @@ class Evaluation {
     report_.reference.truth = truth_scores(reference_errors_, nullptr);
   }
 
+  // What packed weights may be wanted for once more.
+  std::vector<std::string> configs_after(const Candidate& c) const {
+    const std::vector<Candidate>& all = options_.candidates;
+    std::vector<std::string> configs;
+    auto next =
+        std::find_if(all.begin(), all.end(), [&](const Candidate& other) { return other.name == c.name; });
+    for (; next != all.end(); ++next) {
+      if (next->name != c.name && next->source != "model") configs.push_back(next->config.to_json());
+    }
+    return configs;
+  }
+
   void run_candidate(const Candidate& c) {
     ModelResult model;
     model.name = c.name;
@@ -211,7 +224,12 @@ class Evaluation {
       Job work = job("quantize", options_.reference, "quantized.pt");
       work.config = c.config.to_json();
       work.config_source = c.config.source;
-      model.notes = run_job(work, temp_, console_, c.name + ": quantize").warnings;
+      work.packed = temp_.file("packed");
+      work.later = configs_after(c);
+      const JobResult made = run_job(work, temp_, console_, c.name + ": quantize");
+      model.notes = made.warnings;
+      model.sites_quantized = made.sites_quantized;
+      model.sites_reused = made.sites_reused;
       archive = work.output;
     }
     Job work = job("run", archive, "outputs");

@@ -31,6 +31,8 @@ struct Job {
   std::vector<std::pair<std::string, std::string>> check_configs;
   // quantize
   std::string config, config_source;  // JSON, where it came from
+  std::string packed;                 // folder of weights packed for candidates before this one; empty: none
+  std::vector<std::string> later;     // configs of those after it
 };
 
 struct JobResult {
@@ -43,6 +45,7 @@ struct JobResult {
   int64_t warmup = 0;
   std::string vqt_json;  // of the archive; empty for a float one
   std::vector<std::string> warnings;
+  int64_t sites_quantized = 0, sites_reused = 0;  // those of `packed`
 };
 
 NLOHMANN_JSON_SERIALIZE_ENUM(Preprocess, {{Preprocess::kCrop, "crop"}, {Preprocess::kPad, "pad"}})
@@ -50,8 +53,9 @@ NLOHMANN_JSON_SERIALIZE_ENUM(InputLayout, {{InputLayout::kBshw, "bshw"}, {InputL
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Size, height, width)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ImageOptions, preprocess, image_size, layout, mean, std)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Job, task, model, name, given, output, result, pictures, sizes, frame,
-                                   images, frames, warmup, runs, check_configs, config, config_source)
+                                   images, frames, warmup, runs, check_configs, config, config_source, packed,
+                                   later)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(JobResult, error, exit_code, file_bytes, ms, all_ms, peak_memory_bytes,
-                                   warmup, vqt_json, warnings)
+                                   warmup, vqt_json, warnings, sites_quantized, sites_reused)
 
 }  // namespace vqt

@@ -11,6 +11,8 @@
 #include <map>
 #include <set>
 
+#include "search.h"
+
 namespace vqt {
 namespace {
 
@@ -86,7 +88,7 @@ void make_names_distinct(std::vector<Candidate>& candidates) {
 
 Options parse_options(const std::vector<std::string>& arguments) {
   Options o;
-  std::vector<std::string> models, configs, presets;
+  std::vector<std::string> models, configs, presets, searches;
   std::vector<double> mean(o.images.mean.begin(), o.images.mean.end());
   std::vector<double> std(o.images.std.begin(), o.images.std.end());
 
@@ -104,6 +106,12 @@ Options parse_options(const std::vector<std::string>& arguments) {
       app.add_option("--preset", presets,
                      fmt::format("the reference is quantized by each: {}", fmt::join(preset_names(), ", ")))
           ->type_name("NAME");
+  app.add_option(
+         "--search", searches,
+         "try values of a field of the config, such as group_size=32,64,128 or ignore=,head (for a list: "
+         "one value at a time, or none); several fields: every combination, over every --config and "
+         "--preset (default: production), at most 200")
+      ->type_name("FIELD=V,V");
   app.add_option("--image_folder", o.image_folder,
                  "folder of pictures of one scene (default with --ground_truth: the pictures in there)")
       ->type_name("DIR");
@@ -210,9 +218,10 @@ Options parse_options(const std::vector<std::string>& arguments) {
     const std::string source = option == model ? "model" : option == config ? "config" : "preset";
     o.candidates.push_back(open_candidate(source, option->results()[used[option]++]));
   }
-  if (o.candidates.empty()) {
+  if (o.candidates.empty() && searches.empty()) {
     for (const std::string& name : preset_names()) o.candidates.push_back(open_candidate("preset", name));
   }
+  if (!searches.empty()) add_combinations(o.candidates, parse_search(searches), o.notes);
   make_names_distinct(o.candidates);
   return o;
 }

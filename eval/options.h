@@ -19,8 +19,8 @@ struct UsageError : std::runtime_error {
 // What is scored against the reference: an archive as it is, or the reference quantized by a config.
 struct Candidate {
   std::string name;           // distinct within a run
-  std::string source;         // "model", "config" or "preset"
-  std::string path;           // of the archive or the config file; the preset's name
+  std::string source;         // "model", "config", "preset" or "search"
+  std::string path;           // of the archive or the config file; the preset's name; search: its base's
   QuantizationConfig config;  // unused for "model"
 };
 
@@ -38,6 +38,7 @@ struct Options {
   int64_t warmup = 2, runs = 3;
   int64_t depth_frames = 4;  // frames a model that depth maps are drawn for
   bool quiet = false;
+  std::vector<std::string> notes;  // what a reader of the report has to know about the candidates
   std::string command_line;  // as typed, quoted for a shell
   std::string help;          // not empty: print it and leave with 0
 };

@@ -43,7 +43,7 @@ struct ReferenceResult {
 };
 
 struct ModelResult {
-  std::string name, source, path;  // source: model, config, preset
+  std::string name, source, path;  // source: model, config, preset, search
   Json config;                     // null for a float archive
   Json sites;                      // vqt.json's table; null for a float archive
   Cost cost;
@@ -51,6 +51,7 @@ struct ModelResult {
   std::vector<std::string> notes;
   std::vector<CameraPose> cameras;
   std::optional<TruthScores> truth;
+  std::optional<int64_t> sites_quantized, sites_reused;  // in this run: for this model, for one before it
 };
 
 // What poses, depth and points were scored against. Scores are in the reference and in every model.

@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
+#include "best_configs.h"
+#include "pareto.h"
 #include "report.h"
 #include "text_table.h"
 #include "truth_table.h"
@@ -41,9 +44,11 @@ std::string cosine(const Metrics& m) {
 std::string small(double value, const Metrics& m) { return m.count > 0 ? fmt::format("{:.2e}", value) : "-"; }
 
 Rows comparison(const EvalReport& r) {
-  Rows rows = {{"model", "scheme", "MB", "smaller", "ms/image", "faster", "peak MB", "worst PSNR", "cosine"}};
+  const std::vector<bool> front = pareto_front(r);
+  Rows rows = {
+      {"model", "", "scheme", "MB", "smaller", "ms/image", "faster", "peak MB", "worst PSNR", "cosine"}};
   const Cost& ref = r.reference.cost;
-  rows.push_back({r.reference.name, "reference", megabytes(ref.size_bytes), "",
+  rows.push_back({r.reference.name, "", "reference", megabytes(ref.size_bytes), "",
                   milliseconds(ref.ms_per_image), "", megabytes(ref.peak_memory_bytes), "", ""});
   for (const ModelResult& m : r.models) {
     const auto* bad = worst_output(m);
@@ -51,7 +56,8 @@ Rows comparison(const EvalReport& r) {
     for (const auto& [path, metrics] : m.outputs) low = std::min(low, metrics.cosine);
     const bool all_equal =
         std::all_of(m.outputs.begin(), m.outputs.end(), [](const auto& o) { return o.second.equal; });
-    rows.push_back({m.name, shortened(main_scheme(m), 16), megabytes(m.cost.size_bytes),
+    rows.push_back({m.name, front[rows.size() - 2] && r.models.size() > 1 ? "*" : "", shortened(main_scheme(m), 16),
+                    megabytes(m.cost.size_bytes),
                     ratio(static_cast<double>(ref.size_bytes), static_cast<double>(m.cost.size_bytes)),
                     milliseconds(m.cost.ms_per_image), ratio(ref.ms_per_image, m.cost.ms_per_image),
                     megabytes(m.cost.peak_memory_bytes),
@@ -67,17 +73,43 @@ std::string shape_text(const std::vector<int64_t>& shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
 }
 
-// PSNR in dB: one row an output, one column a model; in blocks that fit the width.
+// What the stars mean, and where the winners' configs are.
+std::string front_text(const EvalReport& r) {
+  if (r.models.size() < 2) return "";
+  std::string text =
+      "*: on the Pareto front: no other model is at least as small, fast and accurate (worst PSNR) and\n"
+      "   better in one; sizes within 1 % and times within 3 % count as equal\n";
+  std::vector<std::string> paths;
+  for (const Winner& winner : winners(r)) {
+    if (!best_config(r, winner).is_null()) paths.push_back(best_config_path(winner.goal));
+  }
+  if (!paths.empty())
+    text +=
+        fmt::format("configs of the winners, for --config, beside the report: {}\n", fmt::join(paths, ", "));
+  return text;
+}
+
+// PSNR in dB: one row an output, one column a model, or the other way round where models are many or alike in
+// name; in blocks that fit the width.
 std::string psnr_matrix(const EvalReport& r) {
-  constexpr size_t kModelsABlock = 5;
+  constexpr size_t kColumns = 5, kHeading = 14;
+  std::vector<std::string> outputs, models;
+  for (const OutputInfo& o : r.reference.outputs) outputs.push_back(o.path);
+  for (const ModelResult& m : r.models) models.push_back(m.name);
+  std::set<std::string> headings;
+  for (const std::string& name : models) headings.insert(shortened(name, kHeading));
+  const bool model_rows = models.size() > kColumns || headings.size() < models.size();
+  const std::vector<std::string>& across = model_rows ? outputs : models;
+  const std::vector<std::string>& down = model_rows ? models : outputs;
   std::string text;
-  for (size_t first = 0; first < r.models.size(); first += kModelsABlock) {
-    const size_t last = std::min(first + kModelsABlock, r.models.size());
+  for (size_t first = 0; first < across.size(); first += kColumns) {
+    const size_t last = std::min(first + kColumns, across.size());
     Rows rows = {{"PSNR in dB"}};
-    for (size_t i = first; i < last; ++i) rows[0].push_back(shortened(r.models[i].name, 14));
-    for (size_t o = 0; o < r.reference.outputs.size(); ++o) {
-      rows.push_back({r.reference.outputs[o].path});
-      for (size_t i = first; i < last; ++i) rows.back().push_back(psnr(r.models[i].outputs[o].second));
+    for (size_t c = first; c < last; ++c) rows[0].push_back(shortened(across[c], kHeading));
+    for (size_t i = 0; i < down.size(); ++i) {
+      rows.push_back({down[i]});
+      for (size_t c = first; c < last; ++c)
+        rows.back().push_back(psnr(r.models[model_rows ? i : c].outputs[model_rows ? c : i].second));
     }
     text += (first > 0 ? "\n" : "") + text_table(rows);
   }
@@ -131,7 +163,7 @@ std::string summary_text(const EvalReport& r) {
   std::string text = fmt::format("{} picture{} of {}, {} x {} ({}), against {}\n\n", s.names.size(),
                                  s.names.size() == 1 ? "" : "s", s.folder, s.width, s.height, s.preprocess,
                                  r.reference.path);
-  text += text_table(comparison(r)) + "\n" + psnr_matrix(r);
+  text += text_table(comparison(r)) + front_text(r) + "\n" + psnr_matrix(r);
   if (const std::string truth = truth_summary(r); !truth.empty()) text += "\n" + truth;
   for (const std::string& note : all_notes(r)) text += "note: " + note + "\n";
   return wrapped(text);

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <map>
 
+#include "best_configs.h"
+#include "pareto.h"
 #include "report.h"
 #include "truth_table.h"
 #include "winners.h"
@@ -105,6 +107,7 @@ Json results_json(const EvalReport& report) {
   if (!report.reference.cameras.empty()) j["reference"]["cameras"] = cameras_json(report.reference.cameras);
   if (report.reference.truth) j["reference"]["ground_truth"] = truth_json(*report.reference.truth);
   j["models"] = Json::array();
+  const std::vector<bool> front = pareto_front(report);
   for (const ModelResult& m : report.models) {
     Json model = {{"name", m.name},
                   {"source", m.source},
@@ -112,19 +115,24 @@ Json results_json(const EvalReport& report) {
                   {"scheme", main_scheme(m)},
                   {"config", m.config}};
     model.update(cost_json(m.cost, reference_bytes));
+    model["pareto_front"] = static_cast<bool>(front[j["models"].size()]);
     Json metrics = Json::object();
     for (const auto& [path, values] : m.outputs) metrics[path] = metrics_json(values);
     model["outputs"] = metrics;
     if (!m.cameras.empty()) model["cameras"] = cameras_json(m.cameras);
     if (m.truth) model["ground_truth"] = truth_json(*m.truth);
+    if (m.sites_quantized) model["sites_quantized"] = *m.sites_quantized;
+    if (m.sites_reused) model["sites_reused"] = *m.sites_reused;
     model["notes"] = m.notes;
     model["sites"] = m.sites;
     j["models"].push_back(model);
   }
   if (!report.depth_maps.empty()) j["depth_maps"] = depth_json(report.depth_maps);
   j["winners"] = Json::array();
-  for (const Winner& w : winners(report))
+  for (const Winner& w : winners(report)) {
     j["winners"].push_back({{"goal", w.goal}, {"model", w.model}, {"why", w.why}});
+    if (!best_config(report, w).is_null()) j["winners"].back()["config"] = best_config_path(w.goal);
+  }
   j["notes"] = report.notes;
   return j;
 }

@@ -25,20 +25,11 @@ using Models = std::vector<const ModelResult*>;
 using Value = std::function<double(const ModelResult&)>;  // more is better
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr size_t kNamed = 4;     // models named beside a winner
 constexpr double kMostDb = 150;  // of equal outputs, where models are scaled against each other
 
 bool all_equal(const ModelResult& m) {
   return std::all_of(m.outputs.begin(), m.outputs.end(), [](const auto& o) { return o.second.equal; });
-}
-
-bool sound(const ModelResult& m) {
-  return std::all_of(m.outputs.begin(), m.outputs.end(),
-                     [](const auto& o) { return o.second.nonfinite <= o.second.nonfinite_in_reference; });
-}
-
-double lowest_psnr(const ModelResult& m) {
-  if (const auto* worst = worst_output(m)) return *worst->second.psnr_db;
-  return all_equal(m) ? kInfinity : -kInfinity;
 }
 
 std::optional<double> truth_score(const std::optional<TruthScores>& scores, const std::string& group,
@@ -74,7 +65,10 @@ std::string others(const Models& models, const ModelResult& winner, const Value&
     if (value(*m) == value(winner) || value(winner) - value(*m) <= margin) names.push_back(m->name);
   }
   if (names.empty()) return {};
-  return fmt::format("; {} {} {}", fmt::join(names, ", "), names.size() == 1 ? "is" : "are", words);
+  std::string list =
+      fmt::format("{}", fmt::join(names.begin(), names.begin() + std::min(kNamed, names.size()), ", "));
+  if (names.size() > kNamed) list += fmt::format(" and {} more", names.size() - kNamed);
+  return fmt::format("; {} {} {}", list, names.size() == 1 ? "is" : "are", words);
 }
 
 struct Goal {
@@ -114,15 +108,32 @@ std::optional<Winner> balance(const Models& models, const std::vector<Goal>& goa
 
 }  // namespace
 
+bool sound(const ModelResult& m) {
+  return std::all_of(m.outputs.begin(), m.outputs.end(),
+                     [](const auto& o) { return o.second.nonfinite <= o.second.nonfinite_in_reference; });
+}
+
+double lowest_psnr(const ModelResult& m) {
+  if (const auto* worst = worst_output(m)) return *worst->second.psnr_db;
+  return all_equal(m) ? kInfinity : -kInfinity;
+}
+
+double size_value(const ModelResult& m) { return -std::log(std::max<double>(1, m.cost.size_bytes)); }
+
+double speed_value(const ModelResult& m) { return -std::log(std::max(1e-6, m.cost.ms_per_image)); }
+
+Models contenders(const EvalReport& r) {
+  Models sound_ones, all;
+  for (const ModelResult& m : r.models) {
+    all.push_back(&m);
+    if (sound(m)) sound_ones.push_back(&m);
+  }
+  return sound_ones.empty() ? all : sound_ones;
+}
+
 std::vector<Winner> winners(const EvalReport& r) {
   if (r.models.size() < 2) return {};
-  Models models;
-  for (const ModelResult& m : r.models) {
-    if (sound(m)) models.push_back(&m);
-  }
-  if (models.empty()) {
-    for (const ModelResult& m : r.models) models.push_back(&m);
-  }
+  const Models models = contenders(r);
   std::vector<Winner> list;
   const Value accuracy = lowest_psnr;
   if (const ModelResult& m = best_of(models, accuracy); lowest_psnr(m) > -kInfinity) {
@@ -133,24 +144,24 @@ std::vector<Winner> winners(const EvalReport& r) {
                            : std::string("all outputs equal the float model's")) +
                         others(models, m, accuracy, 0.5, worst ? "within 0.5 dB" : "too")});
   }
-  const Value size = [](const ModelResult& m) { return -std::log(std::max<double>(1, m.cost.size_bytes)); };
+  const Value size = size_value;
   const ModelResult& smallest = best_of(models, size);
   list.push_back(
       {"size", smallest.name,
        fmt::format("{:.{}f} MB, {}", smallest.cost.size_bytes / 1e6,
                    smallest.cost.size_bytes < 9995000 ? 2 : 1,
                    gain(r.reference.cost.size_bytes, smallest.cost.size_bytes, "smaller", "larger")) +
-           others(models, smallest, size, 0.01, "within 1 %")});
-  const Value speed = [](const ModelResult& m) { return -std::log(std::max(1e-6, m.cost.ms_per_image)); };
+           others(models, smallest, size, kSizeMargin, "within 1 %")});
+  const Value speed = speed_value;
   const ModelResult& fastest = best_of(models, speed);
   list.push_back(
       {"speed", fastest.name,
        fmt::format("{}, {}", milliseconds(fastest.cost.ms_per_image),
                    gain(r.reference.cost.ms_per_image, fastest.cost.ms_per_image, "faster", "slower")) +
-           others(models, fastest, speed, 0.03, "within 3 %")});
+           others(models, fastest, speed, kTimeMargin, "within 3 %")});
   const Value decibels = [](const ModelResult& m) { return std::clamp(lowest_psnr(m), 0.0, kMostDb); };
-  if (const auto winner =
-          balance(models, {{"accuracy", decibels, 0.5}, {"size", size, 0.01}, {"speed", speed, 0.03}}))
+  if (const auto winner = balance(
+          models, {{"accuracy", decibels, 0.5}, {"size", size, kSizeMargin}, {"speed", speed, kTimeMargin}}))
     list.push_back(*winner);
   const auto by_truth = [&](const char* goal, const char* group, const char* key, double sign,
                             const char* text) {

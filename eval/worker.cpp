@@ -12,6 +12,7 @@
 #include "forwards_file.h"
 #include "images.h"
 #include "job.h"
+#include "packed_folder.h"
 #include "vqt/archive.h"
 #include "vqt/memory_return.h"
 #include "vqt/outputs.h"
@@ -149,10 +150,20 @@ void quantize_archive(const Job& job, const Progress& progress, JobResult& resul
       return true;
     };
   }
+  PackedCache packed;
+  if (!job.packed.empty()) {
+    std::vector<QuantizationConfig> later;
+    for (const std::string& text : job.later) later.push_back(QuantizationConfig::from_json(text));
+    packed = packed_folder(job.packed, std::move(later));
+    options.packed = &packed;
+  }
   const MemoryReturn memory_return;
   const torch::jit::Module quantized = quantize(std::move(archive.module), config, report, options);
   save_archive(quantized, archive.extra, report, job.output);
   result.warnings.insert(result.warnings.end(), report.warnings.begin(), report.warnings.end());
+  for (const SiteReport& site : report.sites) result.sites_quantized += site.action == "quantized";
+  result.sites_reused = report.sites_reused;
+  result.sites_quantized -= result.sites_reused;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "best_configs.h"
 #include "report.h"
 #include "vqt/atomic_file.h"
 
@@ -24,6 +25,18 @@ std::string file_part(std::string name) {
   return name;
 }
 
+// Those an earlier run left there for other goals go.
+void write_best_configs(const EvalReport& report, const std::filesystem::path& folder) {
+  for (const char* goal : kGoals) std::filesystem::remove(folder / best_config_path(goal));
+  for (const Winner& winner : winners(report)) {
+    const Json config = best_config(report, winner);
+    if (config.is_null()) continue;
+    const std::filesystem::path path = folder / best_config_path(winner.goal);
+    std::filesystem::create_directories(path.parent_path());
+    write(path, config.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  }
+}
+
 }  // namespace
 
 std::string write_report(const EvalReport& report, const std::string& output_dir) {
@@ -36,6 +49,7 @@ std::string write_report(const EvalReport& report, const std::string& output_dir
       write(folder / "depth" / fmt::format("{}_{:03}_{}.png", file_part(m.name), map.index + 1, stem), m.png);
     }
   }
+  write_best_configs(report, folder);
   write(folder / "results.json",
         results_json(report).dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
   write(folder / "report.txt", report_text(report));

@@ -7,9 +7,23 @@ const everyone = [reference, ...models];
 const outputs = Object.keys(reference.outputs);
 const PALETTE = ["#4477aa", "#ee7733", "#228833", "#cc3377", "#33a5b8", "#b59b1e", "#7a5ba6", "#8c6d5a"];
 const SHAPES = ["circle", "rect", "triangle", "rectRot", "star", "crossRot"];  // told apart without colours too
-const REFERENCE_COLOUR = "#8d939c";
-const colourOf = (model) => model === reference ? REFERENCE_COLOUR : PALETTE[models.indexOf(model) % PALETTE.length];
-const shapeOf = (model) => SHAPES[Math.max(0, models.indexOf(model)) % SHAPES.length];
+const REFERENCE_COLOUR = "#8d939c", OTHER_COLOUR = "#a8a192";
+// Charts with a line a model have room for as many as there are colours: the winners, then those on the front.
+const winning = new Set(results.winners.map((w) => w.model));
+const rank = (m) => winning.has(m.name) ? 0 : m.pareto_front ? 1 : 2;
+const foremost = [...models].sort((a, b) => rank(a) - rank(b)).slice(0, PALETTE.length);
+const featured = models.filter((m) => foremost.includes(m));
+const featuredHint = featured.length < models.length ? ` Drawn are ${featured.length} of ${models.length} models, winners and the Pareto front first; all are in the numbers.` : "";
+const colourOf = (model) => model === reference ? REFERENCE_COLOUR : PALETTE[featured.indexOf(model)] ?? OTHER_COLOUR;
+const shapeOf = (model) => SHAPES[Math.max(0, featured.indexOf(model)) % SHAPES.length];
+// What models' names have in common says nothing inside a chart.
+function commonStart(names) {
+  let n = 0;
+  while (names.every((name) => n < name.length && name[n] === names[0][n])) n++;
+  return names[0].slice(0, n).lastIndexOf(" ") + 1;
+}
+const nameStart = models.length > 1 ? commonStart(models.map((m) => m.name)) : 0;
+const briefName = (model) => model === reference ? model.name : model.name.slice(nameStart);
 
 function el(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -43,7 +57,7 @@ function worst(model) {
 }
 const allEqual = (model) => Object.values(model.outputs).every((m) => m.equal);
 
-const named = (model) => el("span", {}, el("span", {class: "swatch", style: `background:${colourOf(model)}`}), model.name);
+const named = (model) => el("span", {}, el("span", {class: "swatch", style: `background:${colourOf(model)}`}), briefName(model));
 const select = (options) => el("select", {}, ...options.map((text, i) => el("option", {value: i}, text)));
 const labelled = (text, control) => el("label", {}, text, control);
 

@@ -37,9 +37,19 @@ function axis(title, {type = "linear", grid = true, callback, ...more} = {}) {
     ticks: {color: css("--soft"), maxRotation: 0, maxTicksLimit: 7, includeBounds: false, ...(callback ? {callback} : {})}, ...more,
   };
 }
-const categories = (title, length = 26) => ({
+// Broken at spaces, as Chart.js takes it.
+function labelLines(text) {
+  const width = innerWidth < 600 ? 16 : 18, lines = [];
+  for (const word of text.split(" ")) {
+    const last = lines[lines.length - 1];
+    if (lines.length && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines.length > 1 ? lines.map((line) => shortened(line, width)) : shortened(text, innerWidth < 600 ? 16 : 26);
+}
+const categories = (title) => ({
   ...axis(title, {type: "category", grid: false}),
-  ticks: {color: css("--ink"), autoSkip: false, callback(value) { return shortened(String(this.getLabelForValue(value)), innerWidth < 600 ? 16 : length); }},
+  ticks: {color: css("--ink"), autoSkip: false, callback(value) { return labelLines(String(this.getLabelForValue(value))); }},
 });
 // Marked at powers of ten, and at 2 and 5 times them where there are few.
 function logarithm(title) {
@@ -86,8 +96,9 @@ barLabels.afterDatasetsDraw = (chart) => {
 function bars({labels, sets, title, rows, unit}) {
   const many = sets.length > 1;
   const room = Math.max(...sets.flatMap((s) => s.texts.map((t) => t.length))) * 7 + 8;
+  const lines = Math.max(...labels.map((label) => [labelLines(label)].flat().length));
   return {
-    height: labels.length * (many ? sets.length * 18 + 12 : 32) + (many ? 90 : 56),
+    height: labels.length * Math.max(many ? sets.length * 18 + 12 : 32, lines * 15 + 6) + (many ? 90 : 56),
     config: {
       type: "bar", plugins: [barLabels],
       data: {labels, datasets: sets.map((s) => ({label: s.label, data: s.values, texts: s.texts, spans: s.spans, backgroundColor: s.colours,
@@ -113,7 +124,7 @@ const pointNames = {
     ctx.fillStyle = css("--ink");
     ctx.textBaseline = "middle";
     for (const p of points) {
-      const text = shortened(p.name, 22), w = ctx.measureText(text).width, h = 14;
+      const text = shortened(p.name, innerWidth < 600 ? 22 : 36), w = ctx.measureText(text).width, h = 14;
       const places = [[p.x - w / 2, p.y - 16], [p.x + 11, p.y], [p.x - 11 - w, p.y], [p.x + 6, p.y - 16], [p.x - 6 - w, p.y - 16], [p.x - w / 2, p.y + 16],
         [p.x + 6, p.y + 16], [p.x - 6 - w, p.y + 16]].map(([x, y]) => [x, y - h / 2, x + w, y + h / 2]);
       if (p.beside) places.push(places.shift());

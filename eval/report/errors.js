@@ -16,18 +16,18 @@ function outputsChart() {
     const key = keys[choice.value], [title, unit, better, value, text] = METRICS[key];
     const axisTitle = unit ? `${title}, ${unit}` : title;
     const one = {
-      better: `${better}.` + (key === "psnr_db" ? " 20 dB more is a tenth of the error; the peak is the range of the float output." : " Logarithmic."),
+      better: `${better}.` + (key === "psnr_db" ? " 20 dB more is a tenth of the error; the peak is the range of the float output." : " Logarithmic.") + featuredHint,
       says: models.map((m) => `${m.name}: ${outputs.map((o) => `${o} ${text(m.outputs[o])}`).join(", ")}`).join("; ") + ".",
       columns: [{title: "Output", words: true}, ...models.map((m) => ({title: m.name, unit: unit || undefined}))],
       rows: outputs.map((o) => [o, ...models.map((m) => text(m.outputs[o]))]),
     };
     if (key === "psnr_db") {
-      return {...one, ...bars({labels: outputs, title: axisTitle, rows: "Output", unit, sets: models.map((m) => ({label: shortened(m.name, 28), colours: colourOf(m),
+      return {...one, ...bars({labels: outputs, title: axisTitle, rows: "Output", unit, sets: featured.map((m) => ({label: shortened(briefName(m), 28), colours: colourOf(m),
         values: outputs.map((o) => value(m.outputs[o])), texts: outputs.map((o) => text(m.outputs[o]))}))})};
     }
     return {...one, height: outputs.length * 34 + 100, config: {
       type: "line",
-      data: {labels: outputs, datasets: models.map((m) => ({...dots(m), label: shortened(m.name, 28), showLine: false,
+      data: {labels: outputs, datasets: featured.map((m) => ({...dots(m), label: shortened(briefName(m), 28), showLine: false,
         data: outputs.map((o) => { const v = value(m.outputs[o]); return isNumber(v) && v > 0 ? v : null; })}))},
       options: {indexAxis: "y", plugins: {legend: legendOf(true), tooltip: {callbacks: {label: (c) => `${c.dataset.label}: ${small(c.parsed.x)}`}}},
         scales: {x: logarithm(axisTitle), y: {...categories("Output"), offset: true, grid: {color: css("--line"), borderColor: css("--line")}}}},
@@ -48,7 +48,7 @@ function quantilesChart() {
     const text = (m) => QUANTILES.map(([k, title]) => `${title} below ${small(m.outputs[output][k])}`).join(", ");
     return {
       better: `Less is better. So many of the values of ${output} are no further than this from the float model's. ` +
-        `Shape [${info.shape.join(", ")}], float from ${small(info.min)} to ${small(info.max)}.`,
+        `Shape [${info.shape.join(", ")}], float from ${small(info.min)} to ${small(info.max)}.` + featuredHint,
       says: models.map((m) => `${m.name}: ${text(m)}`).join("; ") + ".", height: 320,
       columns: [{title: "Model", words: true}, {title: "PSNR", unit: "dB"}, {title: "Cosine"}, {title: "MAE"}, {title: "RMSE"},
         ...QUANTILES.map(([k, title]) => ({title: k === "max_error" ? "Largest" : title})), {title: "NaN or Inf"}],
@@ -56,7 +56,7 @@ function quantilesChart() {
         return [named(m), psnr(v), cosine(v), small(v.mae), small(v.rmse), ...QUANTILES.map(([k]) => small(v[k])), String(v.nonfinite)]; }),
       config: {
         type: "line",
-        data: {labels: QUANTILES.map(([, title]) => title), datasets: models.map((m) => ({...dots(m), label: shortened(m.name, 28), borderWidth: 2,
+        data: {labels: QUANTILES.map(([, title]) => title), datasets: featured.map((m) => ({...dots(m), label: shortened(briefName(m), 28), borderWidth: 2,
           data: QUANTILES.map(([k]) => m.outputs[output][k] > 0 ? m.outputs[output][k] : null)}))},
         options: {plugins: {legend: legendOf(true), tooltip: {callbacks: {label: (c) => `${c.dataset.label}: ${small(c.parsed.y)}`}}},
           scales: {x: {...axis("Share of the values", {type: "category", grid: false}), offset: true}, y: {...logarithm("Absolute error"), suggestedMax: 1.3 * Math.max(...models.map((m) => m.outputs[output].max_error ?? 0))}}},
@@ -94,7 +94,7 @@ const partLines = {
   },
 };
 function sitesChart() {
-  const shown = models.filter((m) => Array.isArray(m.sites));
+  const shown = featured.filter((m) => Array.isArray(m.sites));
   const known = SITE_METRICS.filter(([k]) => shown.some((m) => m.sites.some((s) => isNumber(s[k]))));
   if (!known.length) return null;
   const names = shown.reduce((a, b) => b.sites.length > a.sites.length ? b : a).sites.map((s) => s.name);
@@ -109,14 +109,15 @@ function sitesChart() {
     const list = groups.map((g) => `${g.part} from ${g.first + 1}`);
     return {
       better: `More is better: signal to quantization noise ${meaning}, from the first site to the last. 6 dB are one bit.` +
-        (groups.length > 1 ? ` Parts: ${list.join(", ")}.` : ""),
+        (groups.length > 1 ? ` Parts: ${list.join(", ")}.` : "") +
+        (featuredHint ? ` Drawn are ${shown.length} of ${models.length} models, winners and the Pareto front first.` : ""),
       says: shown.map((m, i) => lowest[i] ? `${m.name}: lowest ${decibels(lowest[i][1])} at ${lowest[i][0]}` : `${m.name}: none`).join("; ") + ".",
       height: 340,
       columns: [{title: "Site", words: true}, ...shown.map((m) => ({title: m.name, unit: "dB"}))],
       rows: names.map((n, i) => [`${i + 1} ${n}`, ...values.map((v) => isNumber(v.get(n)) ? v.get(n).toFixed(1) : "–")]),
       config: {
         type: "scatter", plugins: [partLines],
-        data: {datasets: shown.map((m, k) => ({...dots(m), label: shortened(m.name, 28), showLine: true, borderWidth: 1.2, pointRadius: names.length > 120 ? 1.5 : 3, pointBorderWidth: 1,
+        data: {datasets: shown.map((m, k) => ({...dots(m), label: shortened(briefName(m), 28), showLine: true, borderWidth: 1.2, pointRadius: names.length > 120 ? 1.5 : 3, pointBorderWidth: 1,
           data: [...values[k]].filter(([n, v]) => isNumber(v) && place.has(n)).map(([n, v]) => ({x: place.get(n) + 1, y: v, name: n}))}))},
         options: {
           parts: groups,

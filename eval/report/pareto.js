@@ -19,6 +19,23 @@ function paretoFront(points, more) {
   return points.filter((p) => !points.some((q) => beats(q, p))).sort((a, b) => a.cost - b.cost);
 }
 
+// A ring around what data sets with `ringed` draw.
+const rings = {
+  id: "rings",
+  afterDatasetsDraw(chart) {
+    const {ctx} = chart;
+    ctx.save();
+    ctx.strokeStyle = css("--ink");
+    ctx.lineWidth = 1.2;
+    chart.data.datasets.forEach((set, d) => set.ringed && chart.getDatasetMeta(d).data.forEach((p) => {
+      ctx.beginPath();
+      ctx.arc(p.x, p.y, 11, 0, 2 * Math.PI);
+      ctx.stroke();
+    }));
+    ctx.restore();
+  },
+};
+
 function paretoChart() {
   const known = QUALITIES.filter(([, , value]) => models.some((m) => isNumber(value(m))));
   if (!known.length) return null;
@@ -33,17 +50,19 @@ function paretoChart() {
     const left = everyone.filter((m) => m !== reference && !points.some((p) => p.model === m)).map((m) => m.name);
     const corner = `the best corner is the ${more ? "upper" : "lower"} left one`;
     const better = `${more ? "Higher" : "Lower"} is more accurate, further left is ${["smaller", "faster", "smaller"][cost.value]}: ${corner}. ` +
-      "Filled and joined: no other model is better in both." + (reference && !points.some((p) => p.model === reference) ? ` The float model: ${costText(costOf(reference))}.` : "") +
+      "Filled and joined: no other model is better in both." + (models.length > 1 ? " Ringed (* in the table): on the front of size, lowest PSNR and time." : "") +
+      (featuredHint ? ` Named and coloured are ${featured.length} of ${models.length} models, winners and that front first.` : "") + (reference && !points.some((p) => p.model === reference) ? ` The float model: ${costText(costOf(reference))}.` : "") +
       (left.length ? ` Not drawn, as it has no such value: ${left.join(", ")}.` : "");
     return {
       better, says: `${qualityTitle} against ${costTitle}. Not beaten: ${front.map((p) => `${p.model.name} (${costText(p.cost)}, ${qualityText(p.quality)})`).join("; ")}.`,
       height: innerWidth < 600 ? 320 : 380,
-      columns: [{title: "Model", words: true}, {title: costAxis}, {title: qualityAxis}, {title: "Not beaten", words: true}],
-      rows: points.map((p) => [named(p.model), costText(p.cost), qualityText(p.quality), onFront.has(p.model) ? "yes" : "no"]),
+      columns: [{title: "Model", words: true}, {title: costAxis}, {title: qualityAxis}, {title: "Not beaten", words: true}, {title: "Front of size, PSNR and time", words: true}],
+      rows: points.map((p) => [named(p.model), costText(p.cost), qualityText(p.quality), onFront.has(p.model) ? "yes" : "no", p.model === reference ? "–" : p.model.pareto_front ? "yes" : "no"]),
       config: {
-        type: "scatter", plugins: [pointNames],
+        type: "scatter", plugins: [rings, pointNames],
         data: {datasets: [
-          ...points.map((p) => ({...dots(p.model), label: p.model.name, names: [p.model.name], data: [{x: p.cost, y: p.quality}], pointRadius: 7, pointHoverRadius: 9,
+          ...points.map((p) => ({...dots(p.model), label: p.model.name, ringed: models.length > 1 && p.model.pareto_front,
+            names: [p.model === reference || featured.includes(p.model) ? briefName(p.model) : ""], data: [{x: p.cost, y: p.quality}], pointRadius: 7, pointHoverRadius: 9,
             backgroundColor: onFront.has(p.model) ? colourOf(p.model) : css("--panel")})),
           {label: "front", data: front.map((p) => ({x: p.cost, y: p.quality})), showLine: true, stepped: "before", borderDash: [5, 4], borderWidth: 1.5,
             borderColor: css("--soft"), pointRadius: 0, pointHoverRadius: 0, pointHitRadius: 0},

@@ -12,20 +12,23 @@ function lead() {
 
 function winners() {
   if (!results.winners || !results.winners.length) return models.length === 1 ? lead() : null;
-  return el("ul", {class: "goals"}, ...results.winners.map((w) => el("li", {},
-    el("span", {class: "goal"}, GOALS[w.goal] ?? w.goal), el("b", {}, w.model), el("span", {class: "why"}, w.why))));
+  const configs = results.winners.map((w) => w.config).filter((path) => path);
+  return el("div", {}, el("ul", {class: "goals"}, ...results.winners.map((w) => el("li", {},
+    el("span", {class: "goal"}, GOALS[w.goal] ?? w.goal), el("b", {}, w.model), el("span", {class: "why"}, w.why)))),
+    configs.length ? el("p", {class: "hint"}, `Their configs, for --config of vqt-quantize and vqt-eval, beside this page: ${configs.join(", ")}.`) : null);
 }
 
 function summaryTable() {
   const row = (m) => {
     if (m === reference) return [named(m), "float model", megabytes(m.size_bytes), "", milliseconds(m.ms_per_image), "", megabytes(m.peak_memory_bytes), "", ""];
     const bad = worst(m), low = Math.min(...Object.values(m.outputs).map((o) => o.cosine ?? 1));
-    return [named(m), m.scheme, megabytes(m.size_bytes), times(m.compression), milliseconds(m.ms_per_image), times(reference.ms_per_image / m.ms_per_image),
+    return [m.pareto_front && models.length > 1 ? el("span", {}, named(m), " *") : named(m), m.scheme, megabytes(m.size_bytes), times(m.compression), milliseconds(m.ms_per_image), times(reference.ms_per_image / m.ms_per_image),
       megabytes(m.peak_memory_bytes), bad ? el("span", {}, decibels(bad[1].psnr_db), el("br"), el("span", {class: "soft"}, bad[0])) : allEqual(m) ? "inf, all equal" : "–", low === 1 ? "1" : low.toFixed(6)];
   };
   const number = (value) => (m) => m === reference ? null : value(m);
-  return table({caption: "Summary of all models", rows: everyone, cells: row, columns: [
-    {title: "Model", words: true, sort: (m) => m.name},
+  const starred = "* On the Pareto front: no other model is at least as small, fast and accurate (lowest PSNR) and better in one. Sizes within 1 % and times within 3 % count as equal.";
+  return el("div", {}, table({caption: "Summary of all models", rows: everyone, cells: row, columns: [
+    {title: "Model", unit: nameStart ? `${models[0].name.slice(0, nameStart)}with` : undefined, words: true, sort: (m) => m.name},
     {title: "Scheme", words: true, sort: (m) => m.scheme ?? ""},
     {title: "Archive", unit: "less is better", sort: (m) => m.size_bytes},
     {title: "Smaller", sort: number((m) => m.compression)},
@@ -34,14 +37,14 @@ function summaryTable() {
     {title: "Peak memory", unit: "less is better", sort: (m) => m.peak_memory_bytes},
     {title: "Lowest PSNR", unit: "more is better", sort: number((m) => worst(m) ? worst(m)[1].psnr_db : allEqual(m) ? Infinity : null)},
     {title: "Lowest cosine", unit: "more is better", sort: number((m) => Math.min(...Object.values(m.outputs).map((o) => o.cosine ?? 1)))},
-  ]});
+  ]}), models.length > 1 ? el("p", {class: "hint"}, starred) : null);
 }
 
 function costChart(title, axisTitle, value, text, spans) {
   const spread = spans && everyone.some((m) => spans(m));
   return chartCard(title, () => ({
     better: "Less is better.", says: everyone.map((m) => `${m.name}: ${text(value(m))}`).join("; ") + ".",
-    ...bars({labels: everyone.map((m) => m.name), title: axisTitle, rows: "Model",
+    ...bars({labels: everyone.map(briefName), title: axisTitle, rows: "Model",
       sets: [{values: everyone.map(value), texts: everyone.map((m) => text(value(m))), colours: everyone.map(colourOf), spans: spans && everyone.map(spans)}]}),
     columns: [{title: "Model", words: true}, {title: axisTitle}, ...(spread ? [{title: "Fastest run"}, {title: "Slowest run"}] : [])],
     rows: everyone.map((m) => [m.name, text(value(m)), ...(spread ? spans(m) ?? [NaN, NaN] : []).map((v) => isNumber(v) ? text(v) : "–")]),

@@ -193,6 +193,44 @@ def test_the_front_is_what_no_other_model_beats(page: browser.Page, results: dic
 
 
 @needs_chromium
+def test_many_models_stay_readable(out: Path, tmp_path: Path) -> None:
+    def search(data: dict) -> None:
+        found, maps = data["results"], data["depth_maps"]
+        copies = [copy.deepcopy(found["models"][i % 3]) for i in range(20)]
+        for i, model in enumerate(copies):
+            model["name"] = f"production group_size={8 << i % 5} activation={'none' if i % 2 else 'dynamic'} skip_first_last={i % 4 > 1}-{i}"
+            model["size_bytes"] = round(model["size_bytes"] * (0.7 + 0.03 * (7 * i % 20)))
+            model["ms_per_image"] *= 0.8 + 0.02 * (3 * i % 20)
+            for output in model["outputs"].values():
+                output["psnr_db"] += 11 * i % 20
+            model["pareto_front"] = i % 4 == 0
+        for part in maps:
+            part["models"] = [{**part["models"][i % 3], "name": m["name"]} for i, m in enumerate(copies)]
+        found["models"] = copies
+        for winner, place in zip(found["winners"], (19, 4)):
+            winner["model"] = copies[place]["name"]
+
+    with browser.Page(changed(out, tmp_path / "many.html", search)) as page:
+        drawn = page.evaluate('[...document.querySelectorAll("#errors canvas")].map((c) => Chart.getChart(c).data.datasets.length)')
+        assert drawn == [8, 8, 8]
+        # The winners 4 and 19, the rest of the front, then the first of the others.
+        assert page.evaluate("featured.map((m) => models.indexOf(m))") == [0, 1, 2, 4, 8, 12, 16, 19]
+        assert page.evaluate("new Set(featured.map(colourOf)).size") == 8
+        assert page.evaluate("models.filter((m) => !featured.includes(m)).every((m) => colourOf(m) === OTHER_COLOUR)")
+        stars = page.evaluate('[...document.querySelector("table").querySelectorAll("tbody tr")].map((r) => r.cells[0].textContent.endsWith("*"))')
+        assert stars == [False] + [i % 4 == 0 for i in range(20)]
+        rings = page.evaluate('Chart.getChart(document.querySelector("canvas")).data.datasets.map((d) => d.ringed === true)')
+        assert rings[-21:-1] == stars[1:]
+        assert page.evaluate("briefName(models[3])") == "group_size=64 activation=none skip_first_last=True-3"
+        page.screenshot(out / "many-1280.png")
+        page.resize(390, 844)
+        page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        assert page.evaluate(f"{FAULTS}(390)") == []
+        page.screenshot(out / "many-390.png")
+        assert page.errors == []
+
+
+@needs_chromium
 def test_sites_are_sorted_and_searched(page: browser.Page, results: dict) -> None:
     column = '[...document.querySelectorAll("#sites tbody tr")].map((r) => r.cells[{}].textContent)'
     names = [s["name"] for s in results["models"][0]["sites"]]

@@ -184,7 +184,9 @@ TEST(WriteReport, WritesEveryFileAndNoOther) {
   }
   EXPECT_THAT(files,
               testing::UnorderedElementsAre("results.json", "report.txt", "report.html",
-                                            "depth/good_001_a_b_.png", "depth/__script__b_bad_001_a_b_.png"));
+                                            "depth/good_001_a_b_.png", "depth/__script__b_bad_001_a_b_.png",
+                                            "best/accuracy.json", "best/size.json", "best/speed.json",
+                                            "best/balance.json"));
   std::ifstream json(folder + "/results.json");
   EXPECT_EQ(Json::parse(json), results_json(made_up()));
   fs::remove_all(folder);

@@ -7,23 +7,12 @@
 #include <limits>
 #include <map>
 
+#include "made_up_models.h"
+
 namespace vqt {
 namespace {
 using testing::HasSubstr;
 using testing::Not;
-
-ModelResult model(const std::string& name, double psnr, int64_t bytes, double ms) {
-  ModelResult m;
-  m.name = name;
-  m.cost.size_bytes = bytes;
-  m.cost.ms_per_image = ms;
-  Metrics good, bad;
-  good.count = bad.count = 10;
-  good.psnr_db = psnr + 20;
-  bad.psnr_db = psnr;
-  m.outputs = {{"pose", good}, {"depth", bad}};
-  return m;
-}
 
 EvalReport report(std::vector<ModelResult> models) {
   EvalReport r;
