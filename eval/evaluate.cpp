@@ -14,6 +14,7 @@
 #include "process.h"
 #include "run_job.h"
 #include "saved_reference.h"
+#include "scene_cloud.h"
 #include "score_truth.h"
 
 namespace vqt {
@@ -39,6 +40,7 @@ class Evaluation {
     open_reference();
     for (const Candidate& c : options_.candidates) run_candidate(c);
     draw_depth_maps();
+    draw_scene();
     report_.environment = describe_environment(options_.command_line);
     return std::move(report_);
   }
@@ -185,6 +187,10 @@ class Evaluation {
     depth_path_ = depth_path(reference_->joined, images_.count(), images_.frame);
     if (!depth_path_.empty())
       frames_ = depth_frames(depth_planes(reference_->file, depth_path_, options_.depth_frames), images_);
+    if (options_.cloud_points > 0) {
+      cloud_ = SceneCloud::of(reference_->file, reference_->joined, images_, options_.cloud_confidence,
+                              options_.cloud_points);
+    }
     truth_outputs_ = truth_outputs(reference_->joined, images_.count(), images_.frame);
     report_.reference.cameras = predicted_cameras(reference_->file, truth_outputs_);
     if (truth_) score_reference();
@@ -251,6 +257,7 @@ class Evaluation {
       for (size_t i = 0; i < frames_.size(); ++i)
         frames_[i].models.emplace_back(c.name, std::move(planes[i]));
     }
+    if (cloud_) cloud_->shown().models.emplace_back(c.name, cloud_->points(outputs.file));
     model.cameras = predicted_cameras(outputs.file, truth_outputs_);
     if (truth_) model.truth = truth_scores(score(outputs, c.name), &reference_errors_);
     for (const std::string& note : model.notes) console_.warn(c.name + ": " + note);
@@ -269,6 +276,13 @@ class Evaluation {
     console_.finish();
   }
 
+  void draw_scene() {
+    if (!cloud_) return;
+    console_.start("point cloud");
+    report_.cloud = draw_cloud(std::move(cloud_->shown()), report_.reference.name);
+    console_.finish();
+  }
+
   const Options& options_;
   Console& console_;
   TempFolder temp_;
@@ -280,6 +294,7 @@ class Evaluation {
   std::optional<Outputs> reference_;
   std::string depth_path_;  // of the output that depth maps are drawn of; empty: none
   std::vector<DepthFrame> frames_;
+  std::optional<SceneCloud> cloud_;
 };
 
 }  // namespace

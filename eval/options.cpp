@@ -159,6 +159,17 @@ Options parse_options(const std::vector<std::string>& arguments) {
       ->check(in_range(0, kMany))
       ->capture_default_str()
       ->type_name("N");
+  app.add_option("--cloud_points", o.cloud_points,
+                 "points a model, at most, in scene/*.ply and the report's point cloud, evenly over the pixels "
+                 "of the first forward; 0: no cloud")
+      ->check(in_range(0, kMany))
+      ->capture_default_str()
+      ->type_name("N");
+  app.add_option("--cloud_confidence", o.cloud_confidence,
+                 "leave this share of pixels out of it, those the float model is least sure of; 0: none")
+      ->check(CLI::Range(0.0, 99.9).description(""))
+      ->capture_default_str()
+      ->type_name("PERCENT");
   app.add_option(
          "--ground_truth", o.ground_truth,
          "scene in ETH3D's layout: poses, depth and points are scored against it; pictures are matched "

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "depth_maps.h"
+#include "draw_cloud.h"
 #include "ground_truth/scores.h"
 #include "metrics.h"
 
@@ -77,6 +78,7 @@ struct EvalReport {
   ReferenceResult reference;
   std::vector<ModelResult> models;
   std::vector<DepthMap> depth_maps;
+  std::optional<CloudFigure> cloud;  // unset: the models return no points, or none were asked for
   std::vector<std::string> notes;
 };
 
@@ -87,13 +89,13 @@ std::string main_scheme(const ModelResult& model);
 // fields do not.
 constexpr int kResultsVersion = 1;
 Json results_json(const EvalReport& report);
-// The comparison: one row a model, then the PSNR of every output.
+// The winners in words; then the comparison: one row a model, then the PSNR of every output.
 std::string summary_text(const EvalReport& report);
 std::string report_text(const EvalReport& report);
 std::string report_html(const EvalReport& report);
 
-// results.json, report.txt, report.html, depth/*.png; each beside its place and renamed. Returns the path of
-// report.html.
+// results.json, report.txt, report.html, depth/*.png, scene/*.ply; each beside its place and renamed. Returns
+// the path of report.html.
 std::string write_report(const EvalReport& report, const std::string& output_dir);
 
 }  // namespace vqt

@@ -19,8 +19,8 @@ VQT_EMBED(vqt_report_style, VQT_PAGE("style.css"))
 // One script: each file uses what those before it define.
 VQT_EMBED(vqt_report_script,
           VQT_PAGE("base.js") VQT_PAGE("charts.js") VQT_PAGE("truth.js") VQT_PAGE("pareto.js")
-              VQT_PAGE("summary.js") VQT_PAGE("errors.js") VQT_PAGE("depth.js") VQT_PAGE("cameras.js")
-                  VQT_PAGE("sites.js") VQT_PAGE("run.js") VQT_PAGE("report.js"))
+              VQT_PAGE("summary.js") VQT_PAGE("errors.js") VQT_PAGE("depth.js") VQT_PAGE("cloud.js")
+                  VQT_PAGE("cameras.js") VQT_PAGE("sites.js") VQT_PAGE("run.js") VQT_PAGE("report.js"))
 VQT_EMBED(vqt_chart_library, VQT_FILE(VQT_CHART_JS))
 
 namespace vqt {
@@ -64,6 +64,15 @@ Json depth_json(const std::vector<DepthMap>& maps) {
   return all;
 }
 
+Json cloud_json(const std::optional<CloudFigure>& cloud) {
+  if (!cloud) return nullptr;
+  Json models = Json::array();
+  for (const CloudFigure::Cloud& c : cloud->models)
+    models.push_back(
+        {{"name", c.name}, {"picture", jpeg(c.picture)}, {"distance", jpeg(c.distance_picture)}});
+  return {{"reference", jpeg(cloud->reference.picture)}, {"models", models}};
+}
+
 // Inside a script element nothing may look like the end of one.
 std::string for_script(const Json& json) {
   std::string text;
@@ -83,6 +92,7 @@ void put(std::string& page, const std::string& mark, const std::string& content)
 std::string report_html(const EvalReport& report) {
   const Json data = {{"results", results_json(report)},
                      {"depth_maps", depth_json(report.depth_maps)},
+                     {"cloud", cloud_json(report.cloud)},
                      {"colours", {{"depth", depth_colours(17)}, {"difference", difference_colours(17)}}}};
   std::string page(vqt_report_page, vqt_report_page_end);
   put(page, "@SCRIPT@", {vqt_report_script, vqt_report_script_end});

@@ -9,6 +9,7 @@
 
 #include "best_configs.h"
 #include "pareto.h"
+#include "answer_text.h"
 #include "report.h"
 #include "text_table.h"
 #include "truth_table.h"
@@ -160,9 +161,11 @@ std::string sites_text(const ModelResult& m) {
 
 std::string summary_text(const EvalReport& r) {
   const Scene& s = r.scene;
-  std::string text = fmt::format("{} picture{} of {}, {} x {} ({}), against {}\n\n", s.names.size(),
-                                 s.names.size() == 1 ? "" : "s", s.folder, s.width, s.height, s.preprocess,
-                                 r.reference.path);
+  std::string text = answer_text(r);
+  if (!text.empty()) text += "\n";
+  text += fmt::format("{} picture{} of {}, {} x {} ({}), against {}\n\n", s.names.size(),
+                      s.names.size() == 1 ? "" : "s", s.folder, s.width, s.height, s.preprocess,
+                      r.reference.path);
   text += text_table(comparison(r)) + front_text(r) + "\n" + psnr_matrix(r);
   if (const std::string truth = truth_summary(r); !truth.empty()) text += "\n" + truth;
   for (const std::string& note : all_notes(r)) text += "note: " + note + "\n";

@@ -61,6 +61,27 @@ Json depth_json(const std::vector<DepthMap>& maps) {
   return all;
 }
 
+Json cloud_json(const CloudFigure& cloud) {
+  const auto file = [](const CloudFigure::Cloud& c) { return Json{{"file", c.file}, {"points", c.count}}; };
+  Json j = {{"output", cloud.output}, {"confidence", nullptr}};
+  if (!cloud.confidence.empty()) {
+    j["confidence"] = {
+        {"output", cloud.confidence}, {"percent", cloud.percent}, {"threshold", cloud.threshold}};
+  }
+  j["pictures"] = cloud.pictures;
+  j["scene_size"] = cloud.size;
+  j["distance_scale"] = cloud.scale;
+  j["reference"] = file(cloud.reference);
+  j["models"] = Json::object();
+  for (const CloudFigure::Cloud& c : cloud.models) {
+    Json model = file(c);
+    model["mean_distance"] = c.mean_distance;
+    model["median_distance"] = c.median_distance;
+    j["models"][c.name] = model;
+  }
+  return j;
+}
+
 }  // namespace
 
 std::string main_scheme(const ModelResult& model) {
@@ -128,6 +149,7 @@ Json results_json(const EvalReport& report) {
     j["models"].push_back(model);
   }
   if (!report.depth_maps.empty()) j["depth_maps"] = depth_json(report.depth_maps);
+  if (report.cloud) j["cloud"] = cloud_json(*report.cloud);
   j["winners"] = Json::array();
   for (const Winner& w : winners(report)) {
     j["winners"].push_back({{"goal", w.goal}, {"model", w.model}, {"why", w.why}});

@@ -3,6 +3,8 @@
 #include <filesystem>
 
 #include "best_configs.h"
+#include "file_part.h"
+#include "point_cloud.h"
 #include "report.h"
 #include "vqt/atomic_file.h"
 
@@ -13,16 +15,6 @@ void write(const std::string& path, const std::string& content) {
   AtomicFile file(path);
   file.append(content);
   file.commit();
-}
-
-// A name that is safe as part of a file name on any system.
-std::string file_part(std::string name) {
-  for (char& c : name) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '.' || c == '-' || c == '_';
-    if (!plain) c = '_';
-  }
-  return name;
 }
 
 // Those an earlier run left there for other goals go.
@@ -50,6 +42,13 @@ std::string write_report(const EvalReport& report, const std::string& output_dir
     }
   }
   write_best_configs(report, folder);
+  if (report.cloud) {
+    const CloudFigure& cloud = *report.cloud;
+    fs::create_directories(folder / "scene");
+    write(folder / cloud.reference.file, ply_file(cloud.reference.points, cloud.colours));
+    for (const CloudFigure::Cloud& c : cloud.models)
+      write(folder / c.file, ply_file(c.points, cloud.colours));
+  }
   write(folder / "results.json",
         results_json(report).dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
   write(folder / "report.txt", report_text(report));

@@ -1,7 +1,7 @@
 "use strict";
 // The data in #data, elements, numbers as people read them, tables. Texts only ever enter the page as text nodes, so
 // nothing needs escaping.
-const {results, depth_maps: depthMaps, colours} = JSON.parse(document.getElementById("data").textContent);
+const {results, depth_maps: depthMaps, cloud: cloudPictures, colours} = JSON.parse(document.getElementById("data").textContent);
 const {reference, models, scene, environment} = results;
 const everyone = [reference, ...models];
 const outputs = Object.keys(reference.outputs);

@@ -11,6 +11,7 @@ add("cost", "Accuracy and cost", models.length > 1 || results.ground_truth ? par
 if (results.ground_truth) add("truth", "Ground truth", ...truthSection());
 add("errors", "Errors", outputsChart(), quantilesChart(), sitesChart());
 if (depthMaps.length) add("depth", "Depth maps", ...depthSection());
+if (cloudPictures) add("cloud", "Point cloud", ...cloudSection());
 add("cameras", "Camera poses", camerasChart());
 if (models.some((m) => Array.isArray(m.sites))) add("sites", "Sites", ...sitesSection());
 add("configs", "Configs", ...configSection());

@@ -117,17 +117,21 @@ class Scene:
 # --- the definitions again ---
 
 
+def matrix(quaternion: np.ndarray) -> np.ndarray:
+    """Of x y z w, of any length."""
+    x, y, z, w = quaternion / np.linalg.norm(quaternion)
+    return np.array([
+        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+    ])  # fmt: skip
+
+
 def pair_errors(truth: list, encodings: np.ndarray, pairs: list) -> np.ndarray:
     """[pairs, 2] rotation and translation errors in degrees."""
 
     def decoded(e: np.ndarray) -> np.ndarray:
-        x, y, z, w = e[3:7] / np.linalg.norm(e[3:7])
-        r = np.array([
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-        ])  # fmt: skip
-        return four(r, e[:3])
+        return four(matrix(e[3:7]), e[:3])
 
     def four(r: np.ndarray, t: np.ndarray) -> np.ndarray:
         m = np.eye(4)
@@ -296,7 +300,8 @@ def test_the_texts_say_it_too(scene: Scene, scored: Path) -> None:
 def test_frames_split_pairs_and_alignment_but_not_the_scale(scene: Scene, tmp_path: Path) -> None:
     root = scene.root.parent
     run("--reference", root / "float.pt", "--model", root / "q.pt", "--ground_truth", scene.root, "--frames", 2,
-        "--output_dir", tmp_path, *FAST)  # fmt: skip
+        "--output_dir", tmp_path, "--cloud_points", 0, *FAST)  # fmt: skip
+    assert not (tmp_path / "scene").exists() and "cloud" not in results(tmp_path)
     for name, scores in (("float.pt", results(tmp_path)["reference"]), ("q.pt", results(tmp_path)["models"][0])):
         starts = [0, 2, 4]
         wanted = expected(scene, [forward(scene, name, s, min(s + 2, 5)) for s in starts], starts)

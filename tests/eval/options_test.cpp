@@ -55,6 +55,8 @@ TEST(ParseOptions, Defaults) {
   EXPECT_THAT(o.images.std, ElementsAre(1, 1, 1));
   EXPECT_EQ(o.warmup, 2);
   EXPECT_EQ(o.runs, 3);
+  EXPECT_EQ(o.cloud_points, 500000);
+  EXPECT_EQ(o.cloud_confidence, 50);
   EXPECT_FALSE(o.quiet);
   EXPECT_THAT(names(o), ElementsAre("production", "mobile", "prototype", "max-accuracy", "smallest"));
   EXPECT_EQ(o.candidates[1].config.group_size, 64);
@@ -135,6 +137,9 @@ TEST(ParseOptions, BadUsageNamesTheFlag) {
       {{"--mean", "nan,0,0"}, {"mean", "finite"}},
       {{"--std", "1,0,1"}, {"std", "0"}},
       {{"--runs", "0"}, {"runs"}},
+      {{"--cloud-points", "-1"}, {"cloud_points", "-1"}},
+      {{"--cloud_confidence", "100"}, {"cloud_confidence", "99.9", "100"}},
+      {{"--cloud_confidence", "-1"}, {"cloud_confidence", "-1"}},
       {{"--modle", "a.pt"}, {"modle"}},
       {{"--model"}, {"model"}},
       {{"stray"}, {"stray"}},

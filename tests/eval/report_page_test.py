@@ -66,7 +66,7 @@ def changed(out: Path, path: Path, change: object) -> str:
 def strict() -> dict:
     """The schema, with fields it does not name refused."""
     schema = copy.deepcopy(SCHEMA)
-    for name in ("environment", "scene", "ground_truth", "reference", "model", "metrics", "site", "scores", "depth_map"):
+    for name in ("environment", "scene", "ground_truth", "reference", "model", "metrics", "site", "scores", "depth_map", "cloud"):
         schema["$defs"][name]["unevaluatedProperties"] = False
     schema["unevaluatedProperties"] = False
     return schema
@@ -97,6 +97,8 @@ def test_results_follow_the_schema_which_names_every_field(results: dict) -> Non
         (["models", 0, "timing"], None),
         (["winners", 0, "goal"], "beauty"),
         (["depth_maps", 0, "mean_difference", "smallest"], None),
+        (["cloud", "models", "smallest", "mean_distance"], None),
+        (["cloud", "confidence", "percent"], 0),
         (["scene", "pictures"], []),
     ],
     ids=lambda v: ".".join(map(str, v)) if isinstance(v, list) and v and isinstance(v[0], str) else "",
@@ -272,6 +274,24 @@ def test_depth_is_compared_by_keyboard_and_by_click(page: browser.Page) -> None:
 
 
 @needs_chromium
+def test_the_cloud_is_compared_and_its_files_are_named(page: browser.Page, results: dict, out: Path) -> None:
+    text = page.evaluate('document.querySelector("#cloud").textContent')
+    for cloud in [results["cloud"]["reference"], *results["cloud"]["models"].values()]:
+        assert f"{cloud['file']} ({cloud['points']} points)" in text and (out / cloud["file"]).is_file()
+    assert "50 % by world_points_conf" in text and "first forward" not in text
+    for i, (name, cloud) in enumerate(results["cloud"]["models"].items()):
+        page.evaluate(f'document.querySelectorAll("#cloud .thumbs button")[{i}].click()')
+        assert name in page.evaluate('document.querySelector("#cloud .stage .over").alt')
+        percent = 100 * cloud["mean_distance"] / results["cloud"]["scene_size"]
+        shown = page.evaluate('document.querySelectorAll("#cloud figcaption")[1].textContent')
+        assert float(shown.split("mean ")[1].split(" %")[0]) == pytest.approx(percent, rel=0.06)
+    top = page.evaluate('parseFloat(document.querySelector("#cloud .legend .ticks").lastChild.textContent)')
+    assert top == pytest.approx(100 * results["cloud"]["distance_scale"] / results["cloud"]["scene_size"], rel=0.01)
+    sizes = page.evaluate('[...document.querySelectorAll("#cloud .maps img")].map((i) => [i.complete, i.naturalWidth, i.naturalHeight])')
+    assert sizes == [[True, 640, 480]] * 3
+
+
+@needs_chromium
 def test_cameras_are_those_of_numpy(page: browser.Page, results: dict) -> None:
     def world(pose: list[float]) -> tuple[np.ndarray, np.ndarray]:
         (w, x, y, z), t = pose[:4], np.array(pose[4:])
@@ -299,7 +319,8 @@ def test_what_the_data_lacks_is_left_out(out: Path, tmp_path: Path) -> None:
     def bare(data: dict) -> None:
         found = data["results"]
         data["depth_maps"] = []
-        del found["ground_truth"]
+        data["cloud"] = None
+        del found["ground_truth"], found["cloud"]
         found["winners"], found["models"] = [], found["models"][:1]
         for model in [found["reference"], *found["models"]]:
             del model["cameras"], model["ground_truth"]

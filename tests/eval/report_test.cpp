@@ -32,6 +32,16 @@ DepthFrame frame() {
   return f;
 }
 
+CloudPoints cloud() {
+  CloudPoints c;
+  c.output = "world_points";
+  c.pictures = 1;
+  c.reference = {0, 0, 1, 1, 0, 1};
+  c.colours = {1, 2, 3, 4, 5, 6};
+  c.models = {{"good", {0, 0, 1, 1, 0, 1}}, {"</script><b>bad", {0, 0, 2, NAN, 0, 1}}};
+  return c;
+}
+
 Metrics metrics(double psnr, double mae) {
   Metrics m;
   m.count = 10;
@@ -98,6 +108,7 @@ EvalReport made_up() {
   bad.notes = {"a note"};
   r.models = {good, bad};
   r.depth_maps = {draw_depth(frame(), "depth", "ref")};
+  r.cloud = draw_cloud(cloud(), "ref");
   return r;
 }
 
@@ -127,6 +138,10 @@ TEST(ResultsJson, HasTheContractsKeysAndValues) {
   EXPECT_EQ(j["depth_maps"].size(), 1u);
   EXPECT_NEAR(j["depth_maps"][0]["mean_difference"]["good"], 0.001, 1e-5);
   EXPECT_NEAR(j["depth_maps"][0]["difference_scale"], 0.5, 1e-5);
+  EXPECT_TRUE(j["cloud"]["confidence"].is_null());
+  EXPECT_EQ(j["cloud"]["reference"], Json({{"file", "scene/float.ply"}, {"points", 2}}));
+  EXPECT_EQ(j["cloud"]["models"]["</script><b>bad"]["points"], 1);
+  EXPECT_EQ(j["cloud"]["models"]["</script><b>bad"]["mean_distance"], 1);
 }
 
 TEST(SummaryText, PrintsInfForEqualAndADashForAConstantReference) {
@@ -157,6 +172,27 @@ TEST(ReportText, StaysWithin100ColumnsAndBeginsWithTheAnswer) {
   EXPECT_LT(answer, 10);
 }
 
+TEST(SummaryText, BeginsWithTheWinnersInWords) {
+  EvalReport r = made_up();
+  r.models[1].name = "bad";
+  EXPECT_THAT(summary_text(r),
+              testing::StartsWith(R"(closest to float  good  its worst output, depth, keeps 45.2 dB PSNR
+smallest          good  0.25 MB, 4.00x smaller than the float model
+fastest           good  20.0 ms an image, 2.00x faster than the float model
+best balance      good  points of 100: accuracy 100, size 100, speed 100 (0: the worst, 100: the
+                        best of these models); no other model's weakest side is stronger
+
+1 picture of photos, )"));
+  EXPECT_THAT(report_text(r), testing::StartsWith("vqt-eval report\n\nclosest to float  good  its"));
+  r.models[0].name = std::string(20, 'n') + std::string(40, 'm');
+  EXPECT_THAT(summary_text(r), HasSubstr("\nsmallest          " + r.models[0].name + ": 0.25 MB, 4.00x"));
+  r.models.pop_back();
+  EXPECT_THAT(summary_text(r),
+              testing::StartsWith(r.models[0].name +
+                                  " is 4.00x smaller and 2.00x faster than\n  the float model; its worst "
+                                  "output, depth, keeps 45.2 dB PSNR\n\n1 picture"));
+}
+
 TEST(ReportHtml, IsSelfContainedAndEscaped) {
   const std::string html = report_html(made_up());
   EXPECT_THAT(html, HasSubstr("Chart.js v"));
@@ -172,6 +208,7 @@ TEST(ReportHtml, IsSelfContainedAndEscaped) {
   const Json data = Json::parse(html.substr(begin, html.find("</script>", begin) - begin));
   EXPECT_EQ(data["results"], results_json(made_up()));
   EXPECT_EQ(data["depth_maps"][0]["models"][1]["name"], "</script><b>bad");
+  EXPECT_EQ(data["cloud"]["models"][1]["name"], "</script><b>bad");
 }
 
 TEST(WriteReport, WritesEveryFileAndNoOther) {
@@ -182,11 +219,11 @@ TEST(WriteReport, WritesEveryFileAndNoOther) {
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
     if (entry.is_regular_file()) files.push_back(fs::relative(entry.path(), folder).string());
   }
-  EXPECT_THAT(files,
-              testing::UnorderedElementsAre("results.json", "report.txt", "report.html",
-                                            "depth/good_001_a_b_.png", "depth/__script__b_bad_001_a_b_.png",
-                                            "best/accuracy.json", "best/size.json", "best/speed.json",
-                                            "best/balance.json"));
+  EXPECT_THAT(files, testing::UnorderedElementsAre(
+                         "results.json", "report.txt", "report.html", "depth/good_001_a_b_.png",
+                         "depth/__script__b_bad_001_a_b_.png", "scene/float.ply", "scene/good.ply",
+                         "scene/__script__b_bad.ply", "best/accuracy.json", "best/size.json",
+                         "best/speed.json", "best/balance.json"));
   std::ifstream json(folder + "/results.json");
   EXPECT_EQ(Json::parse(json), results_json(made_up()));
   fs::remove_all(folder);

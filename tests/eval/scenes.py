@@ -147,6 +147,9 @@ class Reconstructor(nn.Module):
         self.register_buffer("points", points)
 
     def forward(self, images: Tensor) -> Dict[str, Tensor]:
+        return self.outputs(images)
+
+    def outputs(self, images: Tensor) -> Dict[str, Tensor]:
         b, s, c, h, w = images.shape
         x = torch.tanh(self.first(self.embed(images.reshape(b * s, c, h, w)).flatten(2).transpose(1, 2)))
         x = torch.tanh(3 * self.middle(x))
@@ -156,5 +159,16 @@ class Reconstructor(nn.Module):
             "pose_enc": self.pose[:s].unsqueeze(0) + 0.02 * self.to_pose(x.mean(1)).reshape(b, s, 9),
             "depth": self.depth[:s].reshape(1, s, h, w, 1) * torch.exp(0.2 * pixels),
             "world_points": self.points[:s].unsqueeze(0) + 0.1 * moves.reshape(b, s, h, w, 3),
+            "depth_conf": 1 + torch.exp(-pixels[..., 0]),
+            "world_points_conf": 1 + torch.exp(pixels[..., 0]),
             "confidence": self.last(x.mean((0, 1))),
         }
+
+
+class WithoutPoints(Reconstructor):
+    """Points are left to be made of depth and poses."""
+
+    def forward(self, images: Tensor) -> Dict[str, Tensor]:
+        outputs = self.outputs(images)
+        outputs.pop("world_points")
+        return outputs
