@@ -12,6 +12,8 @@
 #include "exif.h"
 #include "images.h"
 #include "process.h"
+#include "progressive.h"
+#include "progressive_config.h"
 #include "run_job.h"
 #include "saved_reference.h"
 #include "scene_cloud.h"
@@ -38,7 +40,11 @@ class Evaluation {
     load_pictures();
     load_ground_truth();
     open_reference();
-    for (const Candidate& c : options_.candidates) run_candidate(c);
+    if (options_.progressive) {
+      run_progressively();
+    } else {
+      for (const Candidate& c : options_.candidates) run_candidate(c);
+    }
     draw_depth_maps();
     draw_scene();
     report_.environment = describe_environment(options_.command_line);
@@ -212,6 +218,12 @@ class Evaluation {
   std::vector<std::string> configs_after(const Candidate& c) const {
     const std::vector<Candidate>& all = options_.candidates;
     std::vector<std::string> configs;
+    if (options_.progressive) {  // steps store a site in the base's way or in 4 bits
+      const auto later = [&](const Trial& trial) {
+        return candidate_of(all.at(0), trial, options_.int4_group_size).config.to_json();
+      };
+      return {later({"", {}, {}}), later({"", {}, {"re:.*"}})};
+    }
     auto next =
         std::find_if(all.begin(), all.end(), [&](const Candidate& other) { return other.name == c.name; });
     for (; next != all.end(); ++next) {
@@ -263,6 +275,31 @@ class Evaluation {
     for (const std::string& note : model.notes) console_.warn(c.name + ": " + note);
     report_.models.push_back(std::move(model));
     throw_if_interrupted();
+  }
+
+  void run_progressively() {
+    check_reference_holds(options_.limits, report_.reference);
+    const auto candidate = [&](const Trial& trial) {
+      return candidate_of(options_.candidates.at(0), trial, options_.int4_group_size);
+    };
+    Progressive& found = report_.progressive.emplace(
+        go_progressive(options_.limits, report_.reference, [&](const Trial& trial) -> const ModelResult& {
+          run_candidate(candidate(trial));
+          return report_.models.back();
+        }));
+    if (!found.last.name.empty()) {
+      const Candidate last = candidate({"progressive", found.last.keep_float, found.last.int4});
+      found.config = Json::parse(last.config.to_json());
+    }
+    // Pictures of the first step and of where it ended are enough.
+    const auto passed = [&](const auto& m) {
+      return m.first != found.steps[0].model && m.first != found.last.name;
+    };
+    const auto drop = [&](auto& models) {
+      models.erase(std::remove_if(models.begin(), models.end(), passed), models.end());
+    };
+    for (DepthFrame& frame : frames_) drop(frame.models);
+    if (cloud_) drop(cloud_->shown().models);
   }
 
   void draw_depth_maps() {

@@ -11,6 +11,7 @@
 #include <map>
 #include <set>
 
+#include "progressive_config.h"
 #include "search.h"
 
 namespace vqt {
@@ -59,6 +60,14 @@ Candidate open_candidate(const std::string& source, const std::string& value) {
   return c;
 }
 
+Limit limit_of_flag(const std::string& text) {
+  try {
+    return parse_limit(text);
+  } catch (const std::invalid_argument& e) {
+    throw UsageError(fmt::format("--limit: {}", e.what()));
+  }
+}
+
 constexpr int64_t kMany = int64_t{1} << 40;
 
 // Without CLI11's own description of the range, which --help would print in place of what the flag means.
@@ -88,7 +97,7 @@ void make_names_distinct(std::vector<Candidate>& candidates) {
 
 Options parse_options(const std::vector<std::string>& arguments) {
   Options o;
-  std::vector<std::string> models, configs, presets, searches;
+  std::vector<std::string> models, configs, presets, searches, limits;
   std::vector<double> mean(o.images.mean.begin(), o.images.mean.end());
   std::vector<double> std(o.images.std.begin(), o.images.std.end());
 
@@ -112,6 +121,17 @@ Options parse_options(const std::vector<std::string>& arguments) {
          "one value at a time, or none); several fields: every combination, over every --config and "
          "--preset (default: production), at most 200")
       ->type_name("FIELD=V,V");
+  app.add_flag("--progressive", o.progressive,
+               "int8 (the --config or --preset given, default: production), then int4, at once or part by part "
+               "of the network, each step taken only while every --limit holds; writes progressive.json, a config");
+  app.add_option("--limit", limits,
+                 "accuracy --progressive keeps: psnr=35, dB of a model's worst output; with --ground_truth "
+                 "also auc_30=-2 and abs_rel=+5%, how much worse than float, or abs_rel=0.1, the bound itself")
+      ->type_name("METRIC=VALUE");
+  app.add_option("--int4_group_size", o.int4_group_size, "weights per scale in 4 bits of --progressive")
+      ->check(in_range(1, kMany))
+      ->capture_default_str()
+      ->type_name("N");
   app.add_option("--image_folder", o.image_folder,
                  "folder of pictures of one scene (default with --ground_truth: the pictures in there)")
       ->type_name("DIR");
@@ -229,11 +249,15 @@ Options parse_options(const std::vector<std::string>& arguments) {
     const std::string source = option == model ? "model" : option == config ? "config" : "preset";
     o.candidates.push_back(open_candidate(source, option->results()[used[option]++]));
   }
+  if (o.progressive && !searches.empty()) throw UsageError("--progressive: does not go with --search");
+  if (o.candidates.empty() && o.progressive) o.candidates.push_back(open_candidate("preset", "production"));
   if (o.candidates.empty() && searches.empty()) {
     for (const std::string& name : preset_names()) o.candidates.push_back(open_candidate("preset", name));
   }
   if (!searches.empty()) add_combinations(o.candidates, parse_search(searches), o.notes);
   make_names_distinct(o.candidates);
+  for (const std::string& text : limits) o.limits.push_back(limit_of_flag(text));
+  check_progressive(o);
   return o;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "accuracy_limit.h"
 #include "image_options.h"
 #include "vqt/config.h"
 
@@ -19,7 +20,7 @@ struct UsageError : std::runtime_error {
 // What is scored against the reference: an archive as it is, or the reference quantized by a config.
 struct Candidate {
   std::string name;           // distinct within a run
-  std::string source;         // "model", "config", "preset" or "search"
+  std::string source;         // "model", "config", "preset", "search" or "progressive"
   std::string path;           // of the archive or the config file; the preset's name; search: its base's
   QuantizationConfig config;  // unused for "model"
 };
@@ -30,6 +31,9 @@ struct Options {
   std::string image_folder;  // with ground_truth it may be empty: the pictures are those of that folder
   std::string ground_truth;  // a scene in ETH3D's layout; empty: none
   std::string save_reference, load_reference;  // files of the float model's outputs; empty: none
+  bool progressive = false;       // the only candidate is where it begins
+  std::vector<Limit> limits;      // of --progressive
+  int64_t int4_group_size = 128;  // of --progressive
   int64_t max_images = -1;                     // all
   int64_t frames = 0;                          // pictures a forward; 0: all in one
   ImageOptions images;

@@ -13,6 +13,7 @@
 #include "draw_cloud.h"
 #include "ground_truth/scores.h"
 #include "metrics.h"
+#include "progressive_result.h"
 
 namespace vqt {
 
@@ -44,7 +45,7 @@ struct ReferenceResult {
 };
 
 struct ModelResult {
-  std::string name, source, path;  // source: model, config, preset, search
+  std::string name, source, path;  // source: model, config, preset, search, progressive
   Json config;                     // null for a float archive
   Json sites;                      // vqt.json's table; null for a float archive
   Cost cost;
@@ -79,6 +80,7 @@ struct EvalReport {
   std::vector<ModelResult> models;
   std::vector<DepthMap> depth_maps;
   std::optional<CloudFigure> cloud;  // unset: the models return no points, or none were asked for
+  std::optional<Progressive> progressive;
   std::vector<std::string> notes;
 };
 

@@ -9,6 +9,7 @@
 
 #include "best_configs.h"
 #include "pareto.h"
+#include "progressive_table.h"
 #include "answer_text.h"
 #include "report.h"
 #include "text_table.h"
@@ -167,6 +168,7 @@ std::string summary_text(const EvalReport& r) {
                       s.names.size() == 1 ? "" : "s", s.folder, s.width, s.height, s.preprocess,
                       r.reference.path);
   text += text_table(comparison(r)) + front_text(r) + "\n" + psnr_matrix(r);
+  if (r.progressive) text += "\n" + progressive_text(r);
   if (const std::string truth = truth_summary(r); !truth.empty()) text += "\n" + truth;
   for (const std::string& note : all_notes(r)) text += "note: " + note + "\n";
   return wrapped(text);

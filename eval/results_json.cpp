@@ -5,6 +5,7 @@
 
 #include "best_configs.h"
 #include "pareto.h"
+#include "progressive_table.h"
 #include "report.h"
 #include "truth_table.h"
 #include "winners.h"
@@ -150,6 +151,7 @@ Json results_json(const EvalReport& report) {
   }
   if (!report.depth_maps.empty()) j["depth_maps"] = depth_json(report.depth_maps);
   if (report.cloud) j["cloud"] = cloud_json(*report.cloud);
+  if (report.progressive) j["progressive"] = progressive_json(report);
   j["winners"] = Json::array();
   for (const Winner& w : winners(report)) {
     j["winners"].push_back({{"goal", w.goal}, {"model", w.model}, {"why", w.why}});

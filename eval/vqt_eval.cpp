@@ -9,6 +9,7 @@
 #include "images.h"
 #include "options.h"
 #include "process.h"
+#include "progressive_table.h"
 #include "report.h"
 #include "worker.h"
 
@@ -35,7 +36,12 @@ int main(int argc, char** argv) try {
   vqt::Console console(options.quiet);
   const vqt::EvalReport report = vqt::evaluate(options, console);
   const std::string page = vqt::write_report(report, options.output_dir);
-  fmt::print("{}\nreport: {}\n", vqt::summary_text(report), page);
+  fmt::print("{}\n", vqt::summary_text(report));
+  if (report.progressive && !report.progressive->config.is_null()) {
+    fmt::print("config: {}/{}: {}\n", options.output_dir, vqt::kProgressiveConfig,
+               vqt::progressive_outcome(report));
+  }
+  fmt::print("report: {}\n", page);
   return 0;
 } catch (const vqt::UsageError& e) {
   return complain(e.what(), 2);

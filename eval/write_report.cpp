@@ -5,6 +5,7 @@
 #include "best_configs.h"
 #include "file_part.h"
 #include "point_cloud.h"
+#include "progressive_table.h"
 #include "report.h"
 #include "vqt/atomic_file.h"
 
@@ -42,6 +43,10 @@ std::string write_report(const EvalReport& report, const std::string& output_dir
     }
   }
   write_best_configs(report, folder);
+  fs::remove(folder / kProgressiveConfig);  // of an earlier run
+  if (report.progressive && !report.progressive->config.is_null())
+    write(folder / kProgressiveConfig,
+          report.progressive->config.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   if (report.cloud) {
     const CloudFigure& cloud = *report.cloud;
     fs::create_directories(folder / "scene");

@@ -7,6 +7,7 @@ function add(id, title, ...nodes) {
 }
 
 const notes = [...results.notes, ...models.flatMap((m) => m.notes.map((n) => `${m.name}: ${n}`))];
+if (results.progressive) add("progressive", "Progressive", ...progressiveSection());
 add("cost", "Accuracy and cost", models.length > 1 || results.ground_truth ? paretoChart() : null, costSection());
 if (results.ground_truth) add("truth", "Ground truth", ...truthSection());
 add("errors", "Errors", outputsChart(), quantilesChart(), sitesChart());
@@ -20,6 +21,7 @@ add("environment", "Environment", ...environmentSection());
 main.replaceChildren(
   el("h1", {}, "Quantized against float"),
   el("p", {class: "scene"}, `${plural(scene.pictures.length, "picture")} of ${scene.folder}, ${scene.width} x ${scene.height} (${scene.preprocess}), against ${reference.path}`),
+  ...(results.interrupted ? [el("p", {}, el("b", {}, results.notes[0]))] : []),
   ...[winners()].filter((n) => n), summaryTable(),
   ...(notes.length ? [el("ul", {class: "notes"}, ...notes.map((n) => el("li", {}, n)))] : []),
   el("nav", {"aria-label": "Sections", style: "margin-top:20px"}, el("ul", {}, ...sections.map(({id, title}) => el("li", {}, el("a", {href: `#${id}`}, title))))),

@@ -182,5 +182,40 @@ TEST(ParseOptions, HelpShowsUnitsAndDefaults) {
   }
 }
 
+TEST(ParseOptions, Progressive) {
+  const Options o = parse({"--progressive", "--limit", "psnr=35", "--limit", "auc_30=-2", "--ground_truth",
+                           "g", "--int4-group-size", "64"});
+  EXPECT_TRUE(o.progressive);
+  EXPECT_EQ(o.int4_group_size, 64);
+  ASSERT_EQ(o.limits.size(), 2);
+  EXPECT_EQ(o.limits[0].metric, "psnr");
+  EXPECT_EQ(o.limits[1].value, -2);
+  EXPECT_THAT(names(o), ElementsAre("production"));
+  EXPECT_THAT(names(parse({"--progressive", "--limit", "psnr=35", "--preset", "max-accuracy"})),
+              ElementsAre("max-accuracy"));
+  EXPECT_FALSE(parse({}).progressive);
+}
+
+TEST(ParseOptions, ProgressiveErrors) {
+  const auto error = [](Words extra) { return usage_error_with(extra); };
+  const Words limit = {"--progressive", "--limit", "psnr=35"};
+  const auto with = [&](Words more) {
+    more.insert(more.begin(), limit.begin(), limit.end());
+    return usage_error_with(more);
+  };
+  EXPECT_THAT(error({"--progressive"}),
+              HasSubstr("--limit is missing, the accuracy to keep: --limit psnr=35"));
+  EXPECT_THAT(error({"--limit", "psnr=35"}), HasSubstr("--limit: of use with --progressive only"));
+  EXPECT_THAT(with({"--limit", "auc_30=-2"}), HasSubstr("--limit: auc_30=-2: needs --ground_truth"));
+  EXPECT_THAT(with({"--limit", "ssim=1"}), HasSubstr("--limit: unknown metric ssim; there are psnr, auc_3"));
+  EXPECT_THAT(with({"--preset", "production", "max-accuracy"}),
+              HasSubstr("expected one --config or --preset"));
+  EXPECT_THAT(with({"--model", "q.pt"}), HasSubstr("no --model"));
+  EXPECT_THAT(with({"--preset", "mobile"}),
+              HasSubstr("expected a config of 8 bits to begin with, got int4_group"));
+  EXPECT_THAT(with({"--search", "group_size=32"}), HasSubstr("--progressive: does not go with --search"));
+  EXPECT_THAT(with({"--int4_group_size", "0"}), HasSubstr("--int4_group_size"));
+}
+
 }  // namespace
 }  // namespace vqt

@@ -66,7 +66,7 @@ def changed(out: Path, path: Path, change: object) -> str:
 def strict() -> dict:
     """The schema, with fields it does not name refused."""
     schema = copy.deepcopy(SCHEMA)
-    for name in ("environment", "scene", "ground_truth", "reference", "model", "metrics", "site", "scores", "depth_map", "cloud"):
+    for name in ("environment", "run", "scene", "ground_truth", "reference", "model", "metrics", "site", "scores", "depth_map", "progressive", "cloud"):
         schema["$defs"][name]["unevaluatedProperties"] = False
     schema["unevaluatedProperties"] = False
     return schema

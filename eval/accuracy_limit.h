@@ -1,0 +1,45 @@
+// Limits of accuracy: what a model may lose and still be taken. Torch-free.
+#pragma once
+
+#include <string>
+
+namespace vqt {
+struct ModelResult;
+struct ReferenceResult;
+
+struct Limit {
+  enum class Kind { kAbsolute, kChange, kPercent };  // psnr=35, auc_30=-2, abs_rel=+5%
+  std::string text;                                  // as given
+  std::string metric;                                // psnr, auc_30, abs_rel, points.overall, ...
+  Kind kind = Kind::kAbsolute;
+  double value = 0;  // dB, the metric's unit, or percent of the float model's value
+};
+
+// METRIC=VALUE. psnr is the PSNR of a model's worst output in dB. The others are those of ground truth: a
+// value without sign is the bound itself, one with a sign how far the model may be off the float model, and
+// with % how far in percent of its value. Throws std::invalid_argument: what is wrong and what there is.
+Limit parse_limit(const std::string& text);
+
+bool needs_truth(const std::string& metric);
+bool more_is_better(const std::string& metric);
+
+// What a model scored; NaN: it has no such score. Equal outputs have an infinite PSNR; of the float model
+// this is the PSNR, too. A model that returns NaN or Inf where the float model does not has no PSNR.
+double value_of(const std::string& metric, const ModelResult& model);
+double value_of(const std::string& metric, const ReferenceResult& reference);
+
+// The value that just holds.
+double bound_of(const Limit& limit, const ReferenceResult& reference);
+bool holds(const Limit& limit, double bound, double value);
+
+// How much of the room between `from` and the bound going to `to` takes: 0 nothing, 1 all of it. PSNR is
+// counted as noise power, which adds up over the parts of a network. NaN takes an infinite share.
+double room_used(const Limit& limit, double bound, double from, double to);
+
+// "lowest PSNR at least 35 dB", "AUC@30 at least 71.2 % (float model: 73.2)".
+std::string describe(const Limit& limit, const ReferenceResult& reference);
+// "35.2 dB", "71.20 %"; "-" for NaN.
+std::string value_text(const std::string& metric, double value);
+std::string title_of(const std::string& metric);  // lowest PSNR, AUC@30, points overall
+
+}  // namespace vqt
