@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "progressive_table.h"
 #include "text_table.h"
 #include "winners.h"
 
@@ -16,7 +17,8 @@ constexpr size_t kLongestName = 28;  // leaves most of the line to the reason
 std::string words_of(const std::string& goal) {
   static const std::map<std::string, std::string> kWords = {
       {"accuracy", "closest to float"}, {"size", "smallest"},    {"speed", "fastest"},
-      {"balance", "best balance"},      {"poses", "best poses"}, {"depth", "best depth"}};
+      {"balance", "best balance"},      {"poses", "best poses"}, {"depth", "best depth"},
+      {"progressive", "within limits"}};
   return kWords.at(goal);
 }
 
@@ -41,8 +43,13 @@ std::string of_one(const EvalReport& r, const ModelResult& m) {
 }  // namespace
 
 std::string answer_text(const EvalReport& r) {
-  if (r.models.size() == 1) return of_one(r, r.models[0]);
-  const std::vector<Winner> list = winners(r);
+  if (r.models.size() == 1 && !r.progressive) return of_one(r, r.models[0]);
+  std::vector<Winner> list = winners(r);
+  if (r.progressive) {
+    const std::string& last = r.progressive->last.name;
+    list.insert(list.begin(),
+                {"progressive", last.empty() ? r.reference.name : last, progressive_outcome(r)});
+  }
   size_t goals = 0, names = 0;
   for (const Winner& w : list) {
     goals = std::max(goals, text_length(words_of(w.goal)));

@@ -8,7 +8,7 @@
 namespace vqt {
 
 // A line for each goal: its winner and why, aligned, within 100 columns. Of one model: what it gains and
-// keeps.
+// keeps. With --progressive what came of it is the first.
 std::string answer_text(const EvalReport& report);
 
 }  // namespace vqt

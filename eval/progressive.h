@@ -13,15 +13,11 @@ namespace vqt {
 // Runs it. The result is good until the next call.
 using TryTrial = std::function<const ModelResult&(const Trial&)>;
 
-// - the base config alone (int8). Where the limits do not hold, its parts go from float to int8 by
-// themselves.
-// - then int4 for all that is int8. Where the limits do not hold, part by part.
-// Part by part: each part is first tried alone. Those that hold the limits alone are then put together, in
-// the order of the share of the room left by the limits that each used for a byte it saved (room_used, of the
-// limit that lost most); a part that breaks the limits together with those before it is left out, and the
-// next is tried. A part that does not hold alone is not tried again as it is. What was left
-// out and holds a tenth of all weights or more is then split once, and its pieces are tried on top of the
-// rest.
+// First the base config alone (int8), then int4 for all that is int8; where the limits do not hold, part by
+// part. Each part is first tried alone. Those that hold alone are put together in the order of the share of
+// the room left by the limits that each used for a byte it saved (room_used, of the limit that lost most); a
+// part that breaks the limits together with those before it is left out, and the next is tried. What was left
+// out and holds a tenth of all weights or more is split once, and its pieces are tried on top of the rest.
 Progressive go_progressive(const std::vector<Limit>& limits, const ReferenceResult& reference,
                            const TryTrial& try_trial);
 

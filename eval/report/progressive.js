@@ -50,7 +50,7 @@ function progressiveSection() {
   return [
     el("p", {}, `Int8 first, then int4, each step taken only while it holds: ${limits.map((l) => l.text).join(" and ")}. `,
       ...(last ? [el("b", {}, model), ` is where it ended: ${megabytes(last.size_bytes)}, ${times(smaller(last))} smaller than the float model, ` +
-        `${metrics.map((m) => `${m.title} ${isNumber(m.value(last)) ? m.text(m.value(last)) : "inf"}`).join(", ")}. Its config is ${file}, beside this page, for vqt-quantize --config.`]
+        `${metrics.map((m) => `${m.title.replace("Lowest", "lowest")} ${isNumber(m.value(last)) ? m.text(m.value(last)) : "inf"}`).join(", ")}. Its config is ${file}, beside this page, for vqt-quantize --config.`]
         : ["No step holds: the float model stays as it is."])),
     el("div", {class: "charts"}, accuracy, size),
     table({caption: "Steps", rows: steps, columns: [{title: "Step", words: true}, {title: "Limits", words: true}, {title: "Archive", unit: "less is better"}, {title: "Smaller"},

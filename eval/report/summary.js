@@ -10,10 +10,19 @@ function lead() {
     (bad ? `; its worst output, ${bad[0]}, keeps ${decibels(bad[1].psnr_db)} PSNR.` : allEqual(m) ? "; all outputs are equal." : "."));
 }
 
+// Of --progressive: the smallest that keeps the limits.
+function withinLimits() {
+  if (!results.progressive) return [];
+  const {model, limits} = results.progressive, m = models.find((other) => other.name === model);
+  return [{goal: "Smallest within the limits", model: m ? model : reference.name,
+    why: m ? `${megabytes(m.size_bytes)}, ${times(m.compression)} smaller than the float model; ${limits.map((l) => l.text).join(", ")}` : "no step holds the limits, the float model stays"}];
+}
+
 function winners() {
-  if (!results.winners || !results.winners.length) return models.length === 1 ? lead() : null;
-  const configs = results.winners.map((w) => w.config).filter((path) => path);
-  return el("div", {}, el("ul", {class: "goals"}, ...results.winners.map((w) => el("li", {},
+  const list = [...withinLimits(), ...(results.winners ?? [])];
+  if (!list.length) return models.length === 1 ? lead() : null;
+  const configs = list.map((w) => w.config).filter((path) => path);
+  return el("div", {}, el("ul", {class: "goals"}, ...list.map((w) => el("li", {},
     el("span", {class: "goal"}, GOALS[w.goal] ?? w.goal), el("b", {}, w.model), el("span", {class: "why"}, w.why)))),
     configs.length ? el("p", {class: "hint"}, `Their configs, for --config of vqt-quantize and vqt-eval, beside this page: ${configs.join(", ")}.`) : null);
 }

@@ -87,6 +87,7 @@ def test_stdout_says_what_came_of_it(out: tuple[Path, str]) -> None:
     found, text = results(out[0]), out[1]
     last = next(s for s in found["progressive"]["steps"] if s["model"] == found["progressive"]["model"])
     smaller = found["reference"]["size_bytes"] / last["size_bytes"]
+    assert text.split("  ")[0] == "within limits" and found["progressive"]["model"] in text.splitlines()[0]
     line = next(line for line in text.splitlines() if line.startswith(f"config: {out[0]}/progressive.json: "))
     assert f"{smaller:.2f}x smaller than the float model, lowest PSNR {last['psnr_db']:.1f} dB" in line
     assert "while lowest PSNR at least 30.0 dB and AbsRel at most" in " ".join((out[0] / "report.txt").read_text().split())
@@ -105,6 +106,8 @@ def test_the_page_shows_the_steps(out: tuple[Path, str]) -> None:
         assert taken == [s["psnr_db"] if s["taken"] else None for s in steps]
         assert left == [None if s["taken"] else s["psnr_db"] for s in steps]
         assert limit == [PSNR] * len(steps)
+        goals = page.evaluate('Array.from(document.querySelectorAll(".goals b"), (b) => b.textContent)')
+        assert goals[0] == results(out[0])["progressive"]["model"]
         assert page.errors == []
 
 
@@ -121,7 +124,7 @@ def test_where_nothing_holds_the_float_model_stays(space: Path) -> None:
     assert found["model"] is found["file"] is found["config"] is None
     assert [s["model"] for s in found["steps"]] == ["1 int8"]  # of one site there is no part to try
     assert not (folder / "progressive.json").exists()
-    assert "no step holds" in done.stdout
+    assert done.stdout.startswith("within limits  float  no step holds")
 
 
 def test_a_limit_that_the_float_model_breaks(space: Path) -> None:
