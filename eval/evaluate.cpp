@@ -1,6 +1,7 @@
 #include "evaluate.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -14,6 +15,7 @@
 #include "process.h"
 #include "progressive.h"
 #include "progressive_config.h"
+#include "recorded_run.h"
 #include "run_job.h"
 #include "saved_reference.h"
 #include "scene_cloud.h"
@@ -23,18 +25,16 @@ namespace vqt {
 namespace {
 namespace fs = std::filesystem;
 
-void make_folder(const std::string& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) throw std::runtime_error(fmt::format("{}: cannot be made: {}", folder, error.message()));
-}
-
 class Evaluation {
  public:
-  Evaluation(const Options& options, Console& console)
-      : options_(options), console_(console), temp_(options.output_dir) {}
+  Evaluation(const Options& options, Console& console, UnfinishedRun& unfinished, EvalReport& report)
+      : options_(options),
+        console_(console),
+        unfinished_(unfinished),
+        temp_(options.output_dir),
+        report_(report) {}
 
-  EvalReport run() {
+  void run() {
     check_archives_exist();
     for (const std::string& text : options_.notes) note(text);
     load_pictures();
@@ -45,13 +45,33 @@ class Evaluation {
     } else {
       for (const Candidate& c : options_.candidates) run_candidate(c);
     }
-    draw_depth_maps();
-    draw_scene();
-    report_.environment = describe_environment(options_.command_line);
-    return std::move(report_);
+    finish_report();
+  }
+
+  // What is finished makes a report, too.
+  void report_interruption() {
+    const std::string of = options_.progressive ? "" : fmt::format(" of {}", options_.candidates.size());
+    report_.interrupted = true;
+    report_.notes.insert(report_.notes.begin(),
+                         fmt::format("interrupted: {}{} models done; the same command with --resume goes on",
+                                     report_.models.size(), of));
+    finish_report();
   }
 
  private:
+  // Not to be interrupted: it takes seconds, and all that was run would be for nothing.
+  void finish_report() {
+    if (!unfinished_.taken().empty()) {
+      report_.notes.push_back(
+          fmt::format("resumed: outputs, time and memory of {} are those of a run that was not finished",
+                      fmt::join(unfinished_.taken(), ", ")));
+    }
+    draw_depth_maps();
+    draw_scene();
+    report_.environment = describe_environment(options_.command_line);
+    report_.run = recorded_run(options_);
+  }
+
   // A name typed wrong shows before the first forward.
   void check_archives_exist() const {
     std::vector<std::string> paths = {options_.reference};
@@ -158,14 +178,12 @@ class Evaluation {
     return job;
   }
 
-  JobResult run_reference(const std::string& output) {
-    Job work = job("run", options_.reference, output);
+  FinishedModel run_reference() {
+    Job work = job("run", options_.reference, "reference");
     for (const Candidate& c : options_.candidates) {
       if (c.source != "model") work.check_configs.emplace_back(c.config.to_json(), c.config.source);
     }
-    const JobResult result = run_job(work, temp_, console_, "reference");
-    if (const auto text = timing_note(result, options_)) report_.notes.push_back("reference: " + *text);
-    return result;
+    return {{}, run_job(work, temp_, console_, "reference"), work.output};
   }
 
   // The float model's outputs, of a run now or of one before.
@@ -182,8 +200,11 @@ class Evaluation {
       note(fmt::format("reference: outputs, time and memory are those of the run that wrote {}",
                        options_.load_reference));
     } else {
-      report_.reference.cost = cost_of(run_reference("reference"), images_.count());
-      reference_.emplace(temp_.file("reference"), options_.images.layout);
+      const FinishedModel done = unfinished_.take_or_run("reference", work_key(options_, images_, nullptr),
+                                                         [this] { return run_reference(); });
+      if (const auto text = timing_note(done.run, options_)) report_.notes.push_back("reference: " + *text);
+      report_.reference.cost = cost_of(done.run, images_.count());
+      reference_.emplace(done.forwards, options_.images.layout);
     }
     if (!options_.save_reference.empty()) {
       about["cost"] = cost_to_json(report_.reference.cost);
@@ -232,11 +253,8 @@ class Evaluation {
     return configs;
   }
 
-  void run_candidate(const Candidate& c) {
-    ModelResult model;
-    model.name = c.name;
-    model.source = c.source;
-    model.path = c.path;
+  FinishedModel run_model(const Candidate& c) {
+    FinishedModel done;
     std::string archive = c.path;
     if (c.source != "model") {
       Job work = job("quantize", options_.reference, "quantized.pt");
@@ -244,37 +262,53 @@ class Evaluation {
       work.config_source = c.config.source;
       work.packed = temp_.file("packed");
       work.later = configs_after(c);
-      const JobResult made = run_job(work, temp_, console_, c.name + ": quantize");
-      model.notes = made.warnings;
-      model.sites_quantized = made.sites_quantized;
-      model.sites_reused = made.sites_reused;
+      done.quantized = run_job(work, temp_, console_, c.name + ": quantize");
       archive = work.output;
     }
     Job work = job("run", archive, "outputs");
     work.given = c.source == "model";
     if (!work.given) work.name = c.name;
-    const JobResult result = run_job(work, temp_, console_, c.name);
+    done.run = run_job(work, temp_, console_, c.name);
+    done.forwards = work.output;
     if (c.source != "model") fs::remove(archive);
-    model.cost = cost_of(result, images_.count());
-    if (!result.vqt_json.empty()) {
-      const Json table = Json::parse(result.vqt_json);
+    return done;
+  }
+
+  void run_candidate(const Candidate& c) {
+    const FinishedModel done = unfinished_.take_or_run("model " + c.name, work_key(options_, images_, &c),
+                                                       [&] { return run_model(c); });
+    ModelResult model;
+    model.name = c.name;
+    model.source = c.source;
+    model.path = c.path;
+    if (c.source != "model") {
+      model.notes = done.quantized.warnings;
+      model.sites_quantized = done.quantized.sites_quantized;
+      model.sites_reused = done.quantized.sites_reused;
+    }
+    model.cost = cost_of(done.run, images_.count());
+    if (!done.run.vqt_json.empty()) {
+      const Json table = Json::parse(done.run.vqt_json);
       model.config = table.value("config", Json());
       model.sites = table.value("sites", Json());
     }
-    if (const auto note = timing_note(result, options_)) model.notes.push_back(*note);
-    const Outputs outputs(work.output, options_.images.layout);
+    if (const auto note = timing_note(done.run, options_)) model.notes.push_back(*note);
+    const Outputs outputs(done.forwards, options_.images.layout);
     compare_outputs(*reference_, outputs, model);
-    if (!frames_.empty()) {
-      auto planes = depth_planes(outputs.file, depth_path_, static_cast<int64_t>(frames_.size()));
-      for (size_t i = 0; i < frames_.size(); ++i)
-        frames_[i].models.emplace_back(c.name, std::move(planes[i]));
-    }
-    if (cloud_) cloud_->shown().models.emplace_back(c.name, cloud_->points(outputs.file));
     model.cameras = predicted_cameras(outputs.file, truth_outputs_);
     if (truth_) model.truth = truth_scores(score(outputs, c.name), &reference_errors_);
+    add_to_pictures(c.name, outputs);
     for (const std::string& note : model.notes) console_.warn(c.name + ": " + note);
     report_.models.push_back(std::move(model));
     throw_if_interrupted();
+  }
+
+  void add_to_pictures(const std::string& name, const Outputs& outputs) {
+    if (!frames_.empty()) {
+      auto planes = depth_planes(outputs.file, depth_path_, static_cast<int64_t>(frames_.size()));
+      for (size_t i = 0; i < frames_.size(); ++i) frames_[i].models.emplace_back(name, std::move(planes[i]));
+    }
+    if (cloud_) cloud_->shown().models.emplace_back(name, cloud_->points(outputs.file));
   }
 
   void run_progressively() {
@@ -306,7 +340,6 @@ class Evaluation {
     if (frames_.empty()) return;
     console_.start("depth maps");
     for (const DepthFrame& frame : frames_) {
-      throw_if_interrupted();
       report_.depth_maps.push_back(draw_depth(frame, depth_path_, report_.reference.name));
       console_.update(static_cast<int64_t>(report_.depth_maps.size()), static_cast<int64_t>(frames_.size()));
     }
@@ -322,8 +355,9 @@ class Evaluation {
 
   const Options& options_;
   Console& console_;
+  UnfinishedRun& unfinished_;
   TempFolder temp_;
-  EvalReport report_;
+  EvalReport& report_;
   ImageFile images_;
   std::optional<TruthStore> truth_;
   TruthOutputs truth_outputs_;
@@ -336,9 +370,14 @@ class Evaluation {
 
 }  // namespace
 
-EvalReport evaluate(const Options& options, Console& console) {
-  make_folder(options.output_dir);
-  return Evaluation(options, console).run();
+void evaluate(const Options& options, Console& console, UnfinishedRun& unfinished, EvalReport& report) {
+  Evaluation evaluation(options, console, unfinished, report);
+  try {
+    evaluation.run();
+  } catch (const Interrupted&) {
+    if (!report.models.empty()) evaluation.report_interruption();
+    throw;
+  }
 }
 
 }  // namespace vqt

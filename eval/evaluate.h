@@ -5,10 +5,11 @@
 #include "eval_error.h"
 #include "options.h"
 #include "report.h"
+#include "unfinished_run.h"
 
 namespace vqt {
 
-// Throws EvalError, ImageError, Interrupted, std::runtime_error.
-EvalReport evaluate(const Options& options, Console& console);
+// Throws EvalError, ImageError, std::runtime_error; Interrupted with a report of the models that were done.
+void evaluate(const Options& options, Console& console, UnfinishedRun& unfinished, EvalReport& report);
 
 }  // namespace vqt

@@ -12,6 +12,7 @@
 #include <set>
 
 #include "progressive_config.h"
+#include "recorded_run.h"
 #include "search.h"
 
 namespace vqt {
@@ -82,7 +83,7 @@ const char* const kFooter = R"(
 The pictures directly in image_folder (or in its only subfolder that has some), sorted bytewise by name, are one
 scene. Hyphens and underscores in flag names are the same; lists take several values, commas where they are
 numbers, and repetition. Without --model, --config and --preset the five presets are compared.
-Exit codes: 0 done, 1 the work failed, 2 bad usage (the content of a config file included).
+Exit codes: 0 done, 1 the work failed or --check found a difference, 2 bad usage (the content of a config file included).
 Example: vqt-eval --reference vggt.pt --preset production smallest --image_folder photos --max_images 4)";
 
 }  // namespace
@@ -105,7 +106,6 @@ Options parse_options(const std::vector<std::string>& arguments) {
   app.footer(kFooter);
   app.get_formatter()->column_width(34);
   app.add_option("--reference", o.reference, "TorchScript archive of the float model")
-      ->required()
       ->type_name("FILE");
   CLI::Option* model = app.add_option("--model", models, "archives to score")->type_name("FILE");
   CLI::Option* config =
@@ -202,6 +202,20 @@ Options parse_options(const std::vector<std::string>& arguments) {
          "take them from FILE instead of running the float model; refused where model, pictures or how "
          "they are fed differ")
       ->type_name("FILE");
+  app.add_flag("--resume", o.resume,
+               "go on where a run with the same output_dir ended early: what it had done, and what is still "
+               "the same, is not run again");
+  CLI::Option* check =
+      app.add_option("--check", o.check,
+                     "repeat the run that wrote this results.json and compare: exit code 1 and a list where figures "
+                     "differ; flags of files and folders say where those are now; --output_dir: check beside it")
+          ->type_name("FILE");
+  app.add_option("--tolerance", o.tolerance_db,
+                 "of --check: dB that PSNR may differ by; other figures as much as errors do then (0.1: 1.2 %)")
+      ->check(CLI::Range(0.0, 100.0).description(""))
+      ->needs(check)
+      ->capture_default_str()
+      ->type_name("DB");
   app.add_flag("--quiet", o.quiet, "no progress on stderr");
 
   std::vector<std::string> reversed;  // CLI11 takes them last first
@@ -218,6 +232,13 @@ Options parse_options(const std::vector<std::string>& arguments) {
   } catch (const CLI::ParseError& e) {
     throw UsageError(fmt::format("{} (vqt-eval --help lists the flags)", e.what()));
   }
+  if (!o.check.empty()) {
+    std::set<std::string> given;
+    for (const CLI::Option* option : app.parse_order()) given.insert(option->get_lnames().at(0));
+    for (const std::string& path : models) o.candidates.push_back(open_candidate("model", path));
+    return repeated_run(read_results(o.check), o, given);
+  }
+  if (o.reference.empty()) throw UsageError("--reference is required (vqt-eval --help lists the flags)");
   if (o.image_folder.empty() && o.ground_truth.empty()) {
     throw UsageError(
         "--image_folder: required: a folder of pictures; or --ground_truth: a scene in ETH3D's layout "

@@ -43,6 +43,9 @@ struct Options {
   int64_t depth_frames = 4;  // frames a model that depth maps are drawn for
   int64_t cloud_points = 500000;  // a model, at most; 0: no point cloud
   double cloud_confidence = 50;   // percent of pixels that are left out of it, the least sure ones
+  bool resume = false;
+  std::string check;          // results.json whose run is repeated; empty: none
+  double tolerance_db = 0.1;  // of check, see check_results
   bool quiet = false;
   std::vector<std::string> notes;  // what a reader of the report has to know about the candidates
   std::string command_line;  // as typed, quoted for a shell

@@ -113,7 +113,7 @@ int run_self(const std::vector<std::string>& arguments,
   return code;
 }
 
-TempFolder::TempFolder(const std::string& parent) : path_(parent + "/.vqt-eval-XXXXXX") {
+TempFolder::TempFolder(const std::string& parent) : path_(parent + "/" + kPrefix + "XXXXXX") {
   if (::mkdtemp(path_.data()) == nullptr) {
     throw std::runtime_error(fmt::format("{}: cannot be written: {}", parent, std::strerror(errno)));
   }

@@ -27,6 +27,7 @@ int run_self(const std::vector<std::string>& arguments,
 // A folder of its own, removed with everything in it when it goes out of scope.
 class TempFolder {
  public:
+  static constexpr const char* kPrefix = ".vqt-eval-";  // of its name
   explicit TempFolder(const std::string& parent);  // throws std::runtime_error: parent cannot be written
   ~TempFolder();
   TempFolder(const TempFolder&) = delete;

@@ -74,6 +74,7 @@ struct Scene {
 
 struct EvalReport {
   Json environment;
+  Json run;  // how it is repeated, see recorded_run
   Scene scene;
   std::optional<GroundTruth> ground_truth;
   ReferenceResult reference;
@@ -82,6 +83,7 @@ struct EvalReport {
   std::optional<CloudFigure> cloud;  // unset: the models return no points, or none were asked for
   std::optional<Progressive> progressive;
   std::vector<std::string> notes;
+  bool interrupted = false;  // not all models are there; a note says how many
 };
 
 // "w8a8", or the two schemes with most weights joined by +; "float32" where nothing is quantized.

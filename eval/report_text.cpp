@@ -162,8 +162,8 @@ std::string sites_text(const ModelResult& m) {
 
 std::string summary_text(const EvalReport& r) {
   const Scene& s = r.scene;
-  std::string text = answer_text(r);
-  if (!text.empty()) text += "\n";
+  std::string text = r.interrupted ? r.notes.at(0) + "\n\n" : "";
+  if (const std::string answer = answer_text(r); !answer.empty()) text += answer + "\n";
   text += fmt::format("{} picture{} of {}, {} x {} ({}), against {}\n\n", s.names.size(),
                       s.names.size() == 1 ? "" : "s", s.folder, s.width, s.height, s.preprocess,
                       r.reference.path);

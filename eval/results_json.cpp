@@ -104,7 +104,9 @@ std::string main_scheme(const ModelResult& model) {
 
 Json results_json(const EvalReport& report) {
   Json j = {{"version", kResultsVersion}};
+  if (report.interrupted) j["interrupted"] = true;
   j["environment"] = report.environment;
+  j["run"] = report.run;
   j["scene"] = {{"folder", report.scene.folder},
                 {"pictures", report.scene.names},
                 {"height", report.scene.height},

@@ -23,12 +23,14 @@ uint32_t model_checksum(const std::string& path) {
 
 }  // namespace
 
+Json describe_model(const std::string& path) {
+  return {{"name", std::filesystem::path(path).filename().string()}, {"checksum", model_checksum(path)}};
+}
+
 Json describe_reference(const Options& options, const ImageFile& pictures) {
   Json input = nlohmann::json(options.images);
   input["frames"] = options.frames > 0 ? std::min(options.frames, pictures.count()) : pictures.count();
-  return {{"model",
-           {{"name", std::filesystem::path(options.reference).filename().string()},
-            {"checksum", model_checksum(options.reference)}}},
+  return {{"model", describe_model(options.reference)},
           {"input", input},
           {"pictures", {{"names", pictures.names}, {"checksum", pictures.crc32}}}};
 }

@@ -10,6 +10,9 @@
 
 namespace vqt {
 
+// Its file name and the checksums of its records.
+Json describe_model(const std::string& path);
+
 // Model (checksums of its records), pictures (names and prepared pixels), how they are fed.
 Json describe_reference(const Options& options, const ImageFile& pictures);
 

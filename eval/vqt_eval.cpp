@@ -4,13 +4,17 @@
 #include <cstdio>
 #include <exception>
 
+#include "check_results.h"
 #include "console.h"
 #include "evaluate.h"
 #include "images.h"
 #include "options.h"
+#include "output_folder.h"
 #include "process.h"
 #include "progressive_table.h"
+#include "recorded_run.h"
 #include "report.h"
+#include "unfinished_run.h"
 #include "worker.h"
 
 namespace {
@@ -18,6 +22,39 @@ namespace {
 int complain(const std::string& what, int exit_code) {
   fmt::print(stderr, "vqt-eval: error: {}\n", what);
   return exit_code;
+}
+
+void print_report(const vqt::EvalReport& report, const vqt::Options& options) {
+  const std::string page = vqt::write_report(report, options.output_dir);
+  fmt::print("{}\n", vqt::summary_text(report));
+  if (report.progressive && !report.progressive->config.is_null()) {
+    fmt::print("config: {}/{}: {}\n", options.output_dir, vqt::kProgressiveConfig,
+               vqt::progressive_outcome(report));
+  }
+  fmt::print("report: {}\n", page);
+}
+
+int run(const vqt::Options& options) {
+  vqt::Json recorded;
+  if (!options.check.empty()) recorded = vqt::read_results(options.check);
+  vqt::Console console(options.quiet);
+  const vqt::OutputFolder folder(options.output_dir);
+  vqt::UnfinishedRun unfinished(options.output_dir, options.resume, console);
+  vqt::EvalReport report;
+  try {
+    vqt::evaluate(options, console, unfinished, report);
+    print_report(report, options);
+  } catch (...) {
+    if (report.interrupted) print_report(report, options);
+    if (const std::string how = unfinished.how_to_go_on(); !how.empty()) console.warn(how);
+    throw;
+  }
+  unfinished.remove();
+  if (options.check.empty()) return 0;
+  const vqt::Json now = vqt::results_json(report);
+  const auto figures = vqt::check_results(recorded, now, options.tolerance_db);
+  fmt::print("\n{}", vqt::check_text(figures, recorded, now));
+  return vqt::all_within(figures) ? 0 : 1;
 }
 
 }  // namespace
@@ -33,16 +70,7 @@ int main(int argc, char** argv) try {
     return 0;
   }
   vqt::catch_interrupts();
-  vqt::Console console(options.quiet);
-  const vqt::EvalReport report = vqt::evaluate(options, console);
-  const std::string page = vqt::write_report(report, options.output_dir);
-  fmt::print("{}\n", vqt::summary_text(report));
-  if (report.progressive && !report.progressive->config.is_null()) {
-    fmt::print("config: {}/{}: {}\n", options.output_dir, vqt::kProgressiveConfig,
-               vqt::progressive_outcome(report));
-  }
-  fmt::print("report: {}\n", page);
-  return 0;
+  return run(options);
 } catch (const vqt::UsageError& e) {
   return complain(e.what(), 2);
 } catch (const vqt::ConfigError& e) {
