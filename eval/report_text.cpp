@@ -8,6 +8,7 @@
 #include <set>
 
 #include "best_configs.h"
+#include "cloud_table.h"
 #include "pareto.h"
 #include "progressive_table.h"
 #include "answer_text.h"
@@ -182,6 +183,7 @@ the model. worst PSNR: lowest of the outputs, peak = range of the reference outp
 outputs, -: constant reference.
 )";
   if (r.ground_truth) text += heading("ground truth") + truth_details(r);
+  if (r.cloud) text += heading("point cloud") + cloud_details(*r.cloud);
   for (const OutputInfo& o : r.reference.outputs) {
     text += heading(
         fmt::format("{} {}, reference from {:.4g} to {:.4g}", o.path, shape_text(o.shape), o.low, o.high));

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "best_configs.h"
+#include "cloud_table.h"
 #include "pareto.h"
 #include "progressive_table.h"
 #include "report.h"
@@ -60,27 +61,6 @@ Json depth_json(const std::vector<DepthMap>& maps) {
                    {"mean_difference", means}});
   }
   return all;
-}
-
-Json cloud_json(const CloudFigure& cloud) {
-  const auto file = [](const CloudFigure::Cloud& c) { return Json{{"file", c.file}, {"points", c.count}}; };
-  Json j = {{"output", cloud.output}, {"confidence", nullptr}};
-  if (!cloud.confidence.empty()) {
-    j["confidence"] = {
-        {"output", cloud.confidence}, {"percent", cloud.percent}, {"threshold", cloud.threshold}};
-  }
-  j["pictures"] = cloud.pictures;
-  j["scene_size"] = cloud.size;
-  j["distance_scale"] = cloud.scale;
-  j["reference"] = file(cloud.reference);
-  j["models"] = Json::object();
-  for (const CloudFigure::Cloud& c : cloud.models) {
-    Json model = file(c);
-    model["mean_distance"] = c.mean_distance;
-    model["median_distance"] = c.median_distance;
-    j["models"][c.name] = model;
-  }
-  return j;
 }
 
 }  // namespace

@@ -96,11 +96,11 @@ std::string truth_details(const EvalReport& r) {
     if (m.truth) table(m.name, *m.truth, true);
   }
   return text + R"(
-AUC@T: pose accuracy of pairs of pictures up to T degrees, in percent. rot, transl: median angle between
-true and predicted rotation, and direction of translation, in degrees. Depth after one scale for the
-scene (ratio of medians). acc, comp: mean distance from predicted to true points and back, after
-Umeyama's alignment. 95 %: intervals of 1000 resamples of the pictures; a difference whose interval
-holds 0 is not shown to be one.
+AUC@T: pose accuracy of pairs of pictures up to T degrees, in percent. rot, transl: median angle
+between true and predicted rotation, and direction of translation, in degrees. Depth after one scale
+for the scene (ratio of medians). acc, comp: mean distance from predicted to true points and back,
+after Umeyama's alignment. 95 %: intervals of 1000 resamples of the pictures; a difference whose
+interval holds 0 is not shown to be one.
 )";
 }
 

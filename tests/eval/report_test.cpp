@@ -157,6 +157,9 @@ TEST(SummaryText, PrintsInfForEqualAndADashForAConstantReference) {
 TEST(ReportText, StaysWithin100ColumnsAndBeginsWithTheAnswer) {
   EvalReport r = made_up();
   r.models[0].name = std::string(70, 'n');
+  r.models[1].name =
+      "models may have names of many words, or of \xc3\xa9\xc3\xa9\xc3\xa9" + std::string(90, 'm');
+  for (CloudFigure::Cloud& c : r.cloud->models) c.file = "scene/" + r.models[0].name + r.models[0].name;
   r.reference.outputs[0].path = r.models[0].outputs[0].first = r.models[1].outputs[0].first =
       "heads.with.a.long.path." + std::string(90, 'p');
   r.environment["command_line"] =
@@ -165,11 +168,22 @@ TEST(ReportText, StaysWithin100ColumnsAndBeginsWithTheAnswer) {
   int number = 0, answer = 0;
   for (std::string line; std::getline(lines, line);) {
     ++number;
-    EXPECT_LE(line.size(), 100u) << line;
+    EXPECT_LE(text_length(line), 100u) << line;
     if (line.find("4.00x") != std::string::npos && answer == 0) answer = number;
   }
   EXPECT_GT(answer, 0);
   EXPECT_LT(answer, 10);
+}
+
+TEST(ReportText, NamesTheCloudsFilesWithTheirDistances) {
+  const std::string text = report_text(made_up());
+  // The float points are 1 and sqrt(2) from the camera, 1.2071 on average; one point moved by 1.
+  EXPECT_TRUE(std::regex_search(text, std::regex("scene/float.ply +2\n")));
+  EXPECT_TRUE(std::regex_search(text, std::regex("scene/good.ply +2 +0 +0\n")));
+  EXPECT_TRUE(std::regex_search(text, std::regex("scene/__script__b_bad.ply +1 +82.8 +82.8\n")));
+  EvalReport without = made_up();
+  without.cloud.reset();
+  EXPECT_THAT(report_text(without), Not(HasSubstr("point cloud")));
 }
 
 TEST(SummaryText, BeginsWithTheWinnersInWords) {
