@@ -7,11 +7,11 @@
 #include <map>
 #include <set>
 
+#include "answer_text.h"
 #include "best_configs.h"
 #include "cloud_table.h"
 #include "pareto.h"
 #include "progressive_table.h"
-#include "answer_text.h"
 #include "report.h"
 #include "text_table.h"
 #include "truth_table.h"
@@ -59,8 +59,8 @@ Rows comparison(const EvalReport& r) {
     for (const auto& [path, metrics] : m.outputs) low = std::min(low, metrics.cosine);
     const bool all_equal =
         std::all_of(m.outputs.begin(), m.outputs.end(), [](const auto& o) { return o.second.equal; });
-    rows.push_back({m.name, front[rows.size() - 2] && r.models.size() > 1 ? "*" : "", shortened(main_scheme(m), 16),
-                    megabytes(m.cost.size_bytes),
+    rows.push_back({m.name, front[rows.size() - 2] && r.models.size() > 1 ? "*" : "",
+                    shortened(main_scheme(m), 16), megabytes(m.cost.size_bytes),
                     ratio(static_cast<double>(ref.size_bytes), static_cast<double>(m.cost.size_bytes)),
                     milliseconds(m.cost.ms_per_image), ratio(ref.ms_per_image, m.cost.ms_per_image),
                     megabytes(m.cost.peak_memory_bytes),

@@ -21,26 +21,6 @@ std::string head(const std::string& text, size_t n) {
   return text.substr(0, at);
 }
 
-// Broken at spaces into lines of at most width characters, all but the first indented by two; words that are
-// longer lose their middle.
-std::vector<std::string> broken(const std::string& text, size_t width) {
-  if (length(text) <= width) return {text};
-  std::vector<std::string> lines;
-  std::string line;
-  for (size_t begin = 0; begin < text.size();) {
-    const size_t end = std::min(text.find(' ', begin), text.size());
-    const std::string word = text.substr(begin, end - begin);
-    begin = end + 1;
-    if (!line.empty() && length(line) + 1 + length(word) > width) {
-      lines.push_back(line);
-      line.clear();
-    }
-    line += line.empty() ? shortened(lines.empty() ? word : "  " + word, width) : " " + word;
-  }
-  lines.push_back(line);
-  return lines;
-}
-
 }  // namespace
 
 size_t text_length(const std::string& text) { return length(text); }
@@ -86,15 +66,15 @@ std::string text_table(const std::vector<std::vector<std::string>>& rows, size_t
   }
   std::string result;
   for (const auto& row : rows) {
-    const std::vector<std::string> first = broken(row.empty() ? "" : row[0], widths.empty() ? 0 : widths[0]);
+    const bool above = !row.empty() && length(row[0]) > widths[0] && row[0].find(' ') != std::string::npos;
+    if (above) result += shortened(row[0], width) + "\n";
     std::string line;
     for (size_t c = 0; c < row.size(); ++c) {
-      const std::string& cell = c == 0 ? first[0] : row[c];
+      const std::string cell = c > 0 ? row[c] : above ? "" : shortened(row[c], widths[0]);
       const std::string space(widths[c] - std::min(widths[c], length(cell)), ' ');
       line += (c > 0 ? kGap : "") + (c == 0 ? cell + space : space + cell);
     }
     result += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
-    for (size_t i = 1; i < first.size(); ++i) result += first[i] + "\n";
   }
   return result;
 }

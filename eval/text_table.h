@@ -7,8 +7,8 @@
 namespace vqt {
 
 // The first row is the header. The first column is left-aligned, the others right; where a line would be
-// longer than width, the first column's texts are broken at spaces, and words lose their middle. Counts UTF-8
-// characters, not bytes.
+// longer than width, the first column's texts lose their middle, or, where they are several words, get a line
+// of their own above their row. Counts UTF-8 characters, not bytes.
 std::string text_table(const std::vector<std::vector<std::string>>& rows, size_t width = 100);
 
 // In UTF-8 characters.

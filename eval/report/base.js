@@ -57,7 +57,8 @@ function worst(model) {
 }
 const allEqual = (model) => Object.values(model.outputs).every((m) => m.equal);
 
-const named = (model) => el("span", {}, el("span", {class: "swatch", style: `background:${colourOf(model)}`}), briefName(model));
+const named = (model) => el("span", {}, el("span", {class: "swatch", style: `background:${colourOf(model)}`}),
+  ...briefName(model).split(/(?<==)/).flatMap((part) => [part, el("wbr")]));  // phones break field=value there
 const select = (options) => el("select", {}, ...options.map((text, i) => el("option", {value: i}, text)));
 const labelled = (text, control) => el("label", {}, text, control);
 

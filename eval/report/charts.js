@@ -112,7 +112,8 @@ function bars({labels, sets, title, rows, unit}) {
   };
 }
 
-// Names beside points: where they neither meet another name or point nor leave the chart.
+// Names beside points: where they neither meet another name or point nor leave the chart. Of many points those without
+// such a place go without.
 const pointNames = {
   id: "pointNames",
   afterDatasetsDraw(chart) {
@@ -125,11 +126,12 @@ const pointNames = {
     ctx.textBaseline = "middle";
     for (const p of points) {
       const text = shortened(p.name, innerWidth < 600 ? 22 : 36), w = ctx.measureText(text).width, h = 14;
-      const places = [[p.x - w / 2, p.y - 16], [p.x + 11, p.y], [p.x - 11 - w, p.y], [p.x + 6, p.y - 16], [p.x - 6 - w, p.y - 16], [p.x - w / 2, p.y + 16],
+      const places = [[p.x - w / 2, p.y - 18], [p.x + 14, p.y], [p.x - 14 - w, p.y], [p.x + 6, p.y - 16], [p.x - 6 - w, p.y - 16], [p.x - w / 2, p.y + 16],
         [p.x + 6, p.y + 16], [p.x - 6 - w, p.y + 16]].map(([x, y]) => [x, y - h / 2, x + w, y + h / 2]);
       if (p.beside) places.push(places.shift());
       const free = places.find((a) => a[0] >= area.left && a[2] <= area.right + 4 && a[1] >= area.top && a[3] <= area.bottom &&
         taken.every((b) => a[2] < b[0] || b[2] < a[0] || a[3] < b[1] || b[3] < a[1]));
+      if (!free && points.length > PALETTE.length + 1) continue;
       const [x0, y0, x1, y1] = free ?? places[0];
       taken.push([x0, y0, x1, y1]);
       ctx.fillText(text, x0, (y0 + y1) / 2);

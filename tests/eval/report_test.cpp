@@ -272,6 +272,8 @@ TEST(TextTable, AlignsAndKeepsTheWidth) {
   EXPECT_EQ(text_table({{"model", "MB"}, {"a", "100"}, {"long", "7"}}),
             "model   MB\na      100\nlong     7\n");
   EXPECT_EQ(text_table({{"n", "v"}, {"abcdefghijklmnopqrst", "1"}}, 13), "n           v\nabcd..qrst  1\n");
+  EXPECT_EQ(text_table({{"model", "v"}, {"two words here", "1"}, {"b", "2"}}, 14),
+            "model        v\ntwo words here\n             1\nb            2\n");
   EXPECT_EQ(text_table({{"\xc3\xa9\xc3\xa9", "1"}, {"abc", "2"}}), "\xc3\xa9\xc3\xa9   1\nabc  2\n");
 }
 

@@ -128,7 +128,11 @@ TEST(Search, EqualConfigsRunOnce) {
                                                        "quant_type=int4_group group_size=64)"))));
 }
 
-TEST(Search, AValueGivenTwiceIsOne) { EXPECT_EQ(search({"bits=4,8,4", "num_bits=8"}).candidates.size(), 2u); }
+TEST(Search, AValueGivenTwiceIsOne) {
+  const Found found = search({"bits=4,8,4", "num_bits=8"});
+  EXPECT_THAT(found.names, ElementsAre("production bits=4", "production bits=8"));
+  EXPECT_THAT(found.notes, IsEmpty());
+}
 
 struct Bad {
   const char* text;
