@@ -17,8 +17,9 @@ namespace {
 constexpr int kWidth = 640, kHeight = 480;
 constexpr double kMargin = 0.04;              // of the picture, on each side
 constexpr double kBack = 0.5, kAbove = 0.45;  // of the median depth
-constexpr double kOverlap = 1.5;              // squares to their neighbours' distance
-constexpr int kLargestSide = 12;
+constexpr double kOverlap = 2;                // squares to their neighbours' distance
+// Rows may be farther apart than the neighbours in them: on a floor, or where few points are shown.
+constexpr int kLeastSide = 2, kLargestSide = 12;
 constexpr uint8_t kEmpty[3] = {88, 93, 102};  // neither dark nor light pages and points vanish in it
 
 Vec3 point(const std::vector<float>& points, size_t i) {
@@ -129,8 +130,8 @@ std::vector<int> point_sides(const std::vector<float>& points, const CloudView& 
   std::vector<int> sides(n, 1);
   for (size_t i = 0; i < n; ++i) {
     if (reach[i] > 0 && std::isfinite(reach[i]))
-      sides[i] = std::clamp(static_cast<int>(std::lround(kOverlap * std::min<double>(reach[i], most))), 1,
-                            kLargestSide);
+      sides[i] = std::clamp(static_cast<int>(std::lround(kOverlap * std::min<double>(reach[i], most))),
+                            kLeastSide, kLargestSide);
   }
   return sides;
 }

@@ -115,10 +115,14 @@ TEST(DrawPoints, PutsAPointWhereThePinholeSaysAndTheNearerInFront) {
 }
 
 TEST(PointSides, ReachToTheNearerNeighbour) {
-  // Along x at depth 2, 0.4 apart: 10 * 0.4 / 2 = 2 pixels, half as much again for the overlap. The last one
-  // is 2 from its neighbour: 10 pixels, but no more than three times the median reach of 2.
-  EXPECT_THAT(point_sides({0, 0, 2, 0.4f, 0, 2, 0.8f, 0, 2, 1.2f, 0, 2, 3.2f, 0, 2}, small_view()),
-              ElementsAre(3, 3, 3, 3, 9));
+  // Along x at depth 2, 0.4 apart: 10 * 0.4 / 2 = 2 pixels, twice that to overlap. The last one is 1.8 from
+  // its neighbour: 9 pixels, but no more than three times the median reach of 2.
+  EXPECT_THAT(point_sides({0, 0, 2, 0.4f, 0, 2, 0.8f, 0, 2, 1.2f, 0, 2, 3, 0, 2}, small_view()),
+              ElementsAre(4, 4, 4, 4, 12));
+  // No square is larger than 12: 1 apart at depth 1 are 10 pixels.
+  EXPECT_THAT(point_sides({0, 0, 1, 1, 0, 1, 2, 0, 1}, small_view()), ElementsAre(12, 12, 12));
+  // 0.1 pixels apart.
+  EXPECT_THAT(point_sides({0, 0, 2, 0.02f, 0, 2}, small_view()), ElementsAre(2, 2));
   EXPECT_THAT(point_sides({0, 0, 2, kNan, 0, 2}, small_view()), ElementsAre(1, 1));
   EXPECT_THAT(point_sides({0, 0, 2}, small_view()), ElementsAre(1));
 }
