@@ -12,6 +12,7 @@
 #include "environment.h"
 #include "exif.h"
 #include "images.h"
+#include "pareto.h"
 #include "process.h"
 #include "progressive.h"
 #include "progressive_config.h"
@@ -24,6 +25,8 @@
 namespace vqt {
 namespace {
 namespace fs = std::filesystem;
+
+constexpr size_t kMostPictured = 8;  // models: depth maps and clouds of 200 would make a page of 100 MB
 
 class Evaluation {
  public:
@@ -66,6 +69,7 @@ class Evaluation {
           fmt::format("resumed: outputs, time and memory of {} are those of a run that was not finished",
                       fmt::join(unfinished_.taken(), ", ")));
     }
+    if (!report_.progressive) keep_pictures_of(featured(report_, kMostPictured));
     draw_depth_maps();
     draw_scene();
     report_.environment = describe_environment(options_.command_line);
@@ -326,11 +330,16 @@ class Evaluation {
       found.config = Json::parse(last.config.to_json());
     }
     // Pictures of the first step and of where it ended are enough.
-    const auto passed = [&](const auto& m) {
-      return m.first != found.steps[0].model && m.first != found.last.name;
-    };
+    keep_pictures_of({found.steps[0].model, found.last.name});
+  }
+
+  void keep_pictures_of(const std::vector<std::string>& names) {
     const auto drop = [&](auto& models) {
-      models.erase(std::remove_if(models.begin(), models.end(), passed), models.end());
+      models.erase(std::remove_if(models.begin(), models.end(),
+                                  [&](const auto& m) {
+                                    return std::find(names.begin(), names.end(), m.first) == names.end();
+                                  }),
+                   models.end());
     };
     for (DepthFrame& frame : frames_) drop(frame.models);
     if (cloud_) drop(cloud_->shown().models);

@@ -1,6 +1,7 @@
 #include "pareto.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "winners.h"
 
@@ -25,6 +26,24 @@ std::vector<bool> pareto_front(const EvalReport& report) {
                                              [&](const ModelResult* other) { return beats(*other, m); }));
   }
   return front;
+}
+
+std::vector<std::string> featured(const EvalReport& report, size_t most) {
+  const std::vector<bool> front = pareto_front(report);
+  const std::vector<Winner> list = winners(report);
+  const auto rank = [&](size_t i) {
+    const bool wins = std::any_of(list.begin(), list.end(),
+                                  [&](const Winner& w) { return w.model == report.models[i].name; });
+    return wins ? 0 : front[i] ? 1 : 2;
+  };
+  std::vector<size_t> order(report.models.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return rank(a) < rank(b); });
+  order.resize(std::min(most, order.size()));
+  std::sort(order.begin(), order.end());
+  std::vector<std::string> names;
+  for (const size_t i : order) names.push_back(report.models[i].name);
+  return names;
 }
 
 }  // namespace vqt

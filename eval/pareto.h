@@ -1,6 +1,7 @@
 // Which models no other makes pointless: the Pareto front of size, error and time. Torch-free.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "report.h"
@@ -16,5 +17,9 @@ namespace vqt {
 // front is never empty: along one PSNR would stay the same; a step gains more than a margin of time or loses
 // at most one, so fewer than half of the steps gain time; as few gain size; but each has to gain one of them.
 std::vector<bool> pareto_front(const EvalReport& report);
+
+// Names of at most `most` models, in the report's order: winners, then those on the front, then the others as
+// they come. The page draws these in its charts.
+std::vector<std::string> featured(const EvalReport& report, size_t most);
 
 }  // namespace vqt

@@ -29,7 +29,7 @@ const cutLabel = (m) => `How much of the picture is the float model's; the rest 
 // A button with a picture for each model; nothing where there is one model only. looks: m => [picture, words].
 function modelButtons(list, chosen, hint, looks, choose) {
   if (list.length < 2) return "";
-  return el("div", {}, el("p", {class: "hint"}, hint), el("div", {class: "thumbs", role: "group", "aria-label": "Model to compare"}, ...list.map((m, i) => {
+  return el("div", {}, el("p", {class: "hint"}, hint + (list.length < models.length ? ` Drawn are ${list.length} of ${models.length} models.` : "")), el("div", {class: "thumbs", role: "group", "aria-label": "Model to compare"}, ...list.map((m, i) => {
     const [src, words] = looks(m);
     const button = el("button", {type: "button", "aria-pressed": String(i === chosen)}, el("img", {src, alt: ""}), m.name, el("br"), el("span", {class: "soft"}, words));
     button.addEventListener("click", () => choose(i));

@@ -67,5 +67,21 @@ TEST(ParetoFront, NanIsNotOnItAndPushesNoneOff) {
   EXPECT_THAT(front({broken}), ElementsAre("broken"));
 }
 
+TEST(Featured, AreWinnersThenTheFrontThenTheOthers) {
+  EvalReport r;
+  r.reference.cost.size_bytes = 9000;
+  r.reference.cost.ms_per_image = 100;
+  // On the front beside the winners of accuracy, size and speed: middle, which also has the best balance, and
+  // near.
+  r.models = {model("other", 30, 4000, 40),  model("exact", 60, 4000, 80), model("small", 20, 1000, 90),
+              model("near", 55, 3000, 75),   model("fast", 30, 4000, 20),  model("middle", 40, 2000, 50),
+              model("another", 29, 4000, 41)};
+  EXPECT_THAT(featured(r, 4), ElementsAre("exact", "small", "fast", "middle"));
+  EXPECT_THAT(featured(r, 5), ElementsAre("exact", "small", "near", "fast", "middle"));
+  EXPECT_THAT(featured(r, 6), ElementsAre("other", "exact", "small", "near", "fast", "middle"));
+  EXPECT_THAT(featured(r, 9).size(), 7u);
+  EXPECT_THAT(featured(EvalReport(), 9).size(), 0u);
+}
+
 }  // namespace
 }  // namespace vqt
