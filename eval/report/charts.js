@@ -131,7 +131,7 @@ const pointNames = {
       if (p.beside) places.push(places.shift());
       const free = places.find((a) => a[0] >= area.left && a[2] <= area.right + 4 && a[1] >= area.top && a[3] <= area.bottom &&
         taken.every((b) => a[2] < b[0] || b[2] < a[0] || a[3] < b[1] || b[3] < a[1]));
-      if (!free && points.length > PALETTE.length + 1) continue;
+      if (!free && points.length > 6) continue;
       const [x0, y0, x1, y1] = free ?? places[0];
       taken.push([x0, y0, x1, y1]);
       ctx.fillText(text, x0, (y0 + y1) / 2);
