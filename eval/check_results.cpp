@@ -105,9 +105,9 @@ const Json& model_named(const Json& results, const Json& name) {
   return none;
 }
 
-std::string shown(const Json& value) {
+std::string shown(const Json& value, bool all_digits) {
   if (value.is_null()) return "-";
-  if (value.is_number_float()) return fmt::format("{:.7g}", value.get<double>());
+  if (value.is_number_float() && !all_digits) return fmt::format("{:.7g}", value.get<double>());
   return shortened(value.is_string() ? value.get<std::string>() : value.dump(), 24);
 }
 
@@ -141,8 +141,10 @@ std::string check_text(const std::vector<CheckedFigure>& figures, const Json& re
   std::vector<std::vector<std::string>> rows = {{"model, output", "figure", "recorded", "now", "allowed"}};
   for (const CheckedFigure& f : figures) {
     if (f.within) continue;
-    rows.push_back({f.model + (f.subject.empty() ? "" : ", " + f.subject), f.name, shown(f.recorded),
-                    shown(f.now), f.allowed > 0 ? fmt::format("+-{:.3g}", f.allowed) : "equal"});
+    const bool all_digits = shown(f.recorded, false) == shown(f.now, false);
+    rows.push_back({f.model + (f.subject.empty() ? "" : ", " + f.subject), f.name,
+                    shown(f.recorded, all_digits), shown(f.now, all_digits),
+                    f.allowed > 0 ? fmt::format("+-{:.3g}", f.allowed) : "equal"});
   }
   const size_t differing = rows.size() - 1;
   std::string text = differing > 0 ? text_table(rows) + "\n" : "";

@@ -105,8 +105,7 @@ Options parse_options(const std::vector<std::string>& arguments) {
   CLI::App app("Scores quantized models against a float model on the pictures of a folder.", "vqt-eval");
   app.footer(kFooter);
   app.get_formatter()->column_width(34);
-  app.add_option("--reference", o.reference, "TorchScript archive of the float model")
-      ->type_name("FILE");
+  app.add_option("--reference", o.reference, "TorchScript archive of the float model")->type_name("FILE");
   CLI::Option* model = app.add_option("--model", models, "archives to score")->type_name("FILE");
   CLI::Option* config =
       app.add_option("--config", configs, "config files; the reference is quantized by each")
@@ -121,12 +120,14 @@ Options parse_options(const std::vector<std::string>& arguments) {
          "one value at a time, or none); several fields: every combination, over every --config and "
          "--preset (default: production), at most 200")
       ->type_name("FIELD=V,V");
-  app.add_flag("--progressive", o.progressive,
-               "int8 (the --config or --preset given, default: production), then int4, at once or part by part "
-               "of the network, each step taken only while every --limit holds; writes progressive.json, a config");
-  app.add_option("--limit", limits,
-                 "accuracy --progressive keeps: psnr=35, dB of a model's worst output; with --ground_truth "
-                 "also auc_30=-2 and abs_rel=+5%, how much worse than float, or abs_rel=0.1, the bound itself")
+  app.add_flag(
+      "--progressive", o.progressive,
+      "int8 (the --config or --preset given, default: production), then int4, at once or part by part "
+      "of the network, each step taken only while every --limit holds; writes progressive.json, a config");
+  app.add_option(
+         "--limit", limits,
+         "accuracy --progressive keeps: psnr=35, dB of a model's worst output; with --ground_truth "
+         "also auc_30=-2 and abs_rel=+5%, how much worse than float, or abs_rel=0.1, the bound itself")
       ->type_name("METRIC=VALUE");
   app.add_option("--int4_group_size", o.int4_group_size, "weights per scale in 4 bits of --progressive")
       ->check(in_range(1, kMany))
@@ -179,9 +180,10 @@ Options parse_options(const std::vector<std::string>& arguments) {
       ->check(in_range(0, kMany))
       ->capture_default_str()
       ->type_name("N");
-  app.add_option("--cloud_points", o.cloud_points,
-                 "points a model, at most, in scene/*.ply and the report's point cloud, evenly over the pixels "
-                 "of the first forward; 0: no cloud")
+  app.add_option(
+         "--cloud_points", o.cloud_points,
+         "points a model, at most, in scene/*.ply and the report's point cloud, evenly over the pixels "
+         "of the first forward; 0: no cloud")
       ->check(in_range(0, kMany))
       ->capture_default_str()
       ->type_name("N");
@@ -206,12 +208,14 @@ Options parse_options(const std::vector<std::string>& arguments) {
                "go on where a run with the same output_dir ended early: what it had done, and what is still "
                "the same, is not run again");
   CLI::Option* check =
-      app.add_option("--check", o.check,
-                     "repeat the run that wrote this results.json and compare: exit code 1 and a list where figures "
-                     "differ; flags of files and folders say where those are now; --output_dir: check beside it")
+      app.add_option(
+             "--check", o.check,
+             "repeat the run that wrote this results.json and compare: exit code 1 and a list where figures "
+             "differ; flags of files and folders say where those are now; --output_dir: check beside it")
           ->type_name("FILE");
-  app.add_option("--tolerance", o.tolerance_db,
-                 "of --check: dB that PSNR may differ by; other figures as much as errors do then (0.1: 1.2 %)")
+  app.add_option(
+         "--tolerance", o.tolerance_db,
+         "of --check: dB that PSNR may differ by; other figures as much as errors do then (0.1: 1.2 %)")
       ->check(CLI::Range(0.0, 100.0).description(""))
       ->needs(check)
       ->capture_default_str()

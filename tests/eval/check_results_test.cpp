@@ -125,6 +125,8 @@ TEST(CheckResults, TextNamesWhatDiffersAndShowsTimes) {
             "exact                         45.0   45.0                70   70\n"
             "\n"
             "check: 32 figures compared, 2 off by more than allowed\n");
+  now["models"][0]["outputs"]["depth"]["psnr_db"] = 40.000000001;
+  EXPECT_THAT(check_text(check_results(results(), now, 0), results(), now), HasSubstr("40.0  40.000000001"));
   const std::string good = check_text(check_results(results(), results(), 0.1), results(), results());
   EXPECT_THAT(good, EndsWith("\ncheck: 32 figures compared, all within tolerance\n"));
   EXPECT_THAT(good, Not(HasSubstr("allowed")));
