@@ -9,7 +9,7 @@ const PALETTE = ["#4477aa", "#ee7733", "#228833", "#cc3377", "#33a5b8", "#b59b1e
 const SHAPES = ["circle", "rect", "triangle", "rectRot", "star", "crossRot"];  // told apart without colours too
 const REFERENCE_COLOUR = "#8d939c", OTHER_COLOUR = "#a8a192";
 // Charts with a line a model have room for as many as there are colours: the winners, then those on the front.
-const winning = new Set(results.winners.map((w) => w.model));
+const winning = new Set([...results.winners.map((w) => w.model), results.progressive && results.progressive.model]);
 const rank = (m) => winning.has(m.name) ? 0 : m.pareto_front ? 1 : 2;
 const foremost = [...models].sort((a, b) => rank(a) - rank(b)).slice(0, PALETTE.length);
 const featured = models.filter((m) => foremost.includes(m));
