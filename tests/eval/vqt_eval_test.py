@@ -130,7 +130,7 @@ def test_results_json_keeps_its_contract(space: Path, compared: tuple[Path, str]
 def test_stdout_is_the_table_and_the_path_of_the_report(compared: tuple[Path, str]) -> None:
     out, text = compared
     assert text.rstrip().endswith(f"report: {out}/report.html")
-    rows = {line.split()[0]: line.split() for line in text.splitlines() if line.strip()}
+    rows = {line.split()[0]: line.replace(" * ", " ").split() for line in text.splitlines() if line.strip()}
     q8 = results(out)["models"][0]
     assert rows["q8"][1] == q8["scheme"] == "w8a8"
     assert rows["q8"][3] == f"{q8['compression']:.2f}x"
@@ -142,7 +142,8 @@ def test_every_file_is_there_and_whole(compared: tuple[Path, str]) -> None:
     out, _ = compared
     files = sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file())
     maps = [f"depth/{m}_{i + 1:03}_{i}.png" for m in ("mine", "prototype", "q8") for i in range(3)]
-    assert files == sorted([*maps, "report.html", "report.txt", "results.json"])
+    best = [f"best/{goal}.json" for goal in ("accuracy", "balance", "size", "speed")]
+    assert files == sorted([*best, *maps, "report.html", "report.txt", "results.json"])
     for name in maps:
         image = Image.open(out / name)
         image.load()
@@ -426,7 +427,7 @@ def test_errors(space: Path, wrong: Path, tmp_path: Path, flags: list[str], code
     for part in says:
         assert part in message
     out = tmp_path / "out"
-    assert not out.exists() or not list(out.iterdir())
+    assert not out.exists() or {p.name for p in out.iterdir()} <= {"unfinished"}  # what --resume goes on from
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
