@@ -90,17 +90,20 @@ class Place:
         process = subprocess.Popen(
             [str(w) for w in [EVAL, *self.command(out, *more)]], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
-        lines, children = [], Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        while "last ..." not in "".join(lines[-1:]):
-            lines.append(process.stderr.readline())
-            assert lines[-1], "".join(lines)
-        while not children.read_text():
-            assert process.poll() is None, "".join(lines) + process.stderr.read()
-            time.sleep(0.05)
-        again = run(*self.command(out), code=1)
-        assert f"--output_dir: {out}: another vqt-eval is at work in it" in again.stderr
-        process.send_signal(sent)
-        stdout, stderr = process.communicate(timeout=60)
+        try:
+            lines, children = [], Path(f"/proc/{process.pid}/task/{process.pid}/children")
+            while "last ..." not in "".join(lines[-1:]):
+                lines.append(process.stderr.readline())
+                assert lines[-1], "".join(lines)
+            while not children.read_text():
+                assert process.poll() is None, "".join(lines) + process.stderr.read()
+                time.sleep(0.05)
+            again = run(*self.command(out), code=1)
+            assert f"--output_dir: {out}: another vqt-eval is at work in it" in again.stderr
+            process.send_signal(sent)
+            stdout, stderr = process.communicate(timeout=60)
+        finally:
+            process.kill()  # where something above failed: it would never end
         return process.returncode, stdout, "".join(lines) + stderr
 
 
