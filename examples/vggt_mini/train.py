@@ -67,8 +67,8 @@ FIRST = [
 # From here the run can begin at given weights (--init), which have no auxiliary heads.
 SECOND = [
     Stage("auxiliary", 80, 48, "train-112-more", (2, 5), (2e-2, 2e-3), _CROPS, maps=4.0, learns=("auxiliary",)),
-    Stage("directions", 2300, 48, "train-112-more", (2, 5), (1e-3, 4e-4), _CROPS, maps=4.0, direction=1.0),
-    Stage("everything", 900, 32, "train-112-more", (2, 5), (4e-4, 1e-5), _CROPS, maps=4.0, direction=1.0,
+    Stage("directions", 1800, 48, "train-112-more", (2, 5), (1e-3, 4e-4), _CROPS, maps=4.0, direction=1.0),
+    Stage("everything", 700, 32, "train-112-more", (2, 5), (4e-4, 1e-5), _CROPS, maps=4.0, direction=1.0,
           learns=("trunk", "auxiliary", "dense")),
 ]  # fmt: skip
 POOLS = {
