@@ -15,15 +15,19 @@ _ALPHA = 0.2  # of the confidence's logarithm
 _SHORT = 0.03  # a baseline, in mean distances, that hardly has a direction
 
 
+def _over_iterations(losses: Tensor) -> Tensor:
+    """The mean of [n], later ones weighing more."""
+    weights = _LATER ** torch.arange(losses.size(0) - 1, -1, -1, device=losses.device)
+    return (losses * weights).sum() / weights.sum()
+
+
 def pose_loss(encodings: Tensor, truth: Tensor, rotation: float) -> Tensor:
     """L1 on pose encodings [n, ..., 9] of n iterations, later ones weighing more; truth [..., 9].
 
     rotation weighs the quaternion against the translation.
     """
     error = (encodings - truth).abs().flatten(1, -2).mean(1)
-    weights = _LATER ** torch.arange(error.size(0) - 1, -1, -1, device=error.device)
-    parts = error[:, :3].mean(1) + rotation * error[:, 3:7].mean(1) + _FOV * error[:, 7:].mean(1)
-    return (parts * weights).sum() / weights.sum()
+    return _over_iterations(error[:, :3].mean(1) + rotation * error[:, 3:7].mean(1) + _FOV * error[:, 7:].mean(1))
 
 
 def _relative_translations(pose: Tensor) -> Tensor:
@@ -42,8 +46,7 @@ def direction_loss(encodings: Tensor, truth: Tensor) -> Tensor:
     """Distance between unit directions of relative translation over all pairs of views, which does not shrink with the
     baseline as pose_loss does. Encodings [n, B, S, 9] of n iterations, later ones weighing more; truth [B, S, 9]."""
     error = (_unit(_relative_translations(encodings)) - _unit(_relative_translations(truth))).norm(dim=-1)
-    weights = _LATER ** torch.arange(error.size(0) - 1, -1, -1, device=error.device)
-    return (error.flatten(1).mean(1) * weights).sum() / weights.sum()
+    return _over_iterations(error.flatten(1).mean(1))
 
 
 def _gradient(x: Tensor) -> tuple[Tensor, Tensor]:
