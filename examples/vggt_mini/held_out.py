@@ -14,8 +14,8 @@ from pathlib import Path
 from .eth3d import write_scene
 from .scenes import make_scene
 from .sources import held_out_photos
+from .stages import MOTION, POOLS, VALIDATION
 from .textures import load_photos, make_atlas
-from .train import MOTION, POOLS, VALIDATION
 
 SCENES = Path(__file__).with_name("scenes")
 SIZE = 112

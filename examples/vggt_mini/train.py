@@ -1,8 +1,6 @@
 """Trains the mini VGGT from nothing: `python -m examples.vggt_mini.train`. Seeded; resumes where it was stopped.
 
-Stages: pairs of small views, then 2 to 5 larger ones, both under cheap heads; the dense heads on that trunk; then trunk
-and cheap heads with the direction of motion in the loss, and at last everything together. See README.md for what was
-tried.
+What it learns, and in which order, is in stages.py; README.md tells what was tried.
 """
 
 import argparse
@@ -11,7 +9,6 @@ import os
 import signal
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,60 +23,16 @@ from .losses import dense_loss, direction_loss, match_loss, pose_loss
 from .metrics import abs_rel, auc, no_motion, pose_errors
 from .model import CONFIG, GRID, Trainee, build
 from .muon import Muon
-from .pool import Pool, PoolConfig, build_pool
+from .pool import Pool, build_pool
 from .sources import held_out_photos, training_photos
+from .stages import POOLS, STAGES, STAGES_FROM_WEIGHTS, VALIDATION, Stage
 
 ROOT = Path(__file__).resolve().parents[2]
-MOTION = (0.3, 2.2)
 _WARMUP = 100
 _ROTATION = 2.0
 _POSE, _MATCH = 5.0, 0.3
 _CLIP = 5.0
 _CHECKPOINT_SECONDS = 600
-
-
-@dataclass(frozen=True)
-class Stage:
-    """`steps` batches of about `frames` frames in scenes of views[0] to views[1] views of the pool, or the middle of
-    them (`crops`: height, width); the learning rate goes from lr[0] to lr[1] along a cosine, after a warm-up.
-
-    learns: "trunk" (with the camera head), "auxiliary" (the heads that only help training along), "dense" heads; what
-    does not learn is frozen. maps weighs coarse depth and points against poses, direction that of the motion."""
-
-    name: str
-    steps: int
-    frames: int
-    pool: str
-    views: tuple[int, int]
-    lr: tuple[float, float]
-    crops: tuple[tuple[int, int], ...] = ()
-    maps: float = 2.0
-    direction: float = 0.0
-    learns: tuple[str, ...] = ("trunk", "auxiliary")
-
-
-_CROPS = ((112, 112), (112, 112), (84, 112), (98, 112), (112, 84))
-FIRST = [
-    Stage("pairs", 2200, 64, "train-84", (2, 2), (2e-3, 1e-3)),
-    Stage("views", 1700, 48, "train-112", (2, 5), (1e-3, 2e-5), _CROPS, maps=4.0),
-    Stage("dense", 600, 24, "train-112", (2, 4), (1e-3, 1e-5), _CROPS, learns=("dense",)),
-]
-# From here the run can begin at given weights (--init), which have no auxiliary heads.
-SECOND = [
-    Stage("auxiliary", 80, 48, "train-112-more", (2, 5), (2e-2, 2e-3), _CROPS, maps=4.0, learns=("auxiliary",)),
-    Stage("directions", 1800, 48, "train-112-more", (2, 5), (1e-3, 4e-4), _CROPS, maps=4.0, direction=1.0),
-    Stage("everything", 700, 32, "train-112-more", (2, 5), (4e-4, 1e-5), _CROPS, maps=4.0, direction=1.0,
-          learns=("trunk", "auxiliary", "dense")),
-]  # fmt: skip
-POOLS = {
-    "train-84": PoolConfig(seed=1, scenes=4000, views=8, height=84, width=84, textures=300, motion=MOTION),
-    "train-112": PoolConfig(seed=2, scenes=2000, views=8, height=112, width=112, textures=300, motion=MOTION),
-    "train-112-more": PoolConfig(seed=3, scenes=4000, views=8, height=112, width=112, textures=300, motion=MOTION),
-}
-VALIDATION = {
-    size: PoolConfig(seed=900, scenes=250, views=8, height=size, width=size, textures=300, motion=MOTION)
-    for size in (84, 112)
-}
 
 
 def pick_views(rng: np.random.Generator, batch: int, count: int, of: int) -> np.ndarray:
@@ -257,9 +210,9 @@ class Training:
 
     def run(self, stages: list[Stage], pools: Path, minutes: float, every: int) -> bool:
         """Trains for at most `minutes`. Returns whether all stages are done. Raises ValueError where the checkpoint is of
-        other stages."""
+        other stages; stages that were added after its own are trained next."""
         names = [stage.name for stage in stages]
-        if self.names not in (None, names):
+        if self.names is not None and self.names != names[: len(self.names)]:
             raise ValueError(f"{self.checkpoint}: is of the stages {', '.join(self.names)}, asked for {', '.join(names)}; "
                              "give --init as then, or name another --out")  # fmt: skip
         self.names = names
@@ -357,7 +310,7 @@ def main(argv: list[str] | None = None) -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     try:
         training = Training(args.out, args.seed, torch.device(args.device), args.init)
-        finished = training.run(SECOND if args.init else FIRST + SECOND, args.out, args.minutes, args.validate_every)
+        finished = training.run(STAGES_FROM_WEIGHTS if args.init else STAGES, args.out, args.minutes, args.validate_every)
     except (ValueError, OSError) as error:
         print(f"train: {error}", file=sys.stderr)
         return 1

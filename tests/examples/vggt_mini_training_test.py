@@ -25,13 +25,14 @@ from examples.vggt_mini.losses import dense_loss, direction_loss, match_loss, po
 from examples.vggt_mini.muon import Muon, orthogonalize  # noqa: E402
 from examples.vggt_mini.pool import Pool, PoolConfig, build_pool  # noqa: E402
 from examples.vggt_mini.scenes import focal_lengths  # noqa: E402
+from examples.vggt_mini.stages import Stage  # noqa: E402
 
 torch.set_num_threads(1)
 
 TINY = PoolConfig(seed=5, scenes=3, views=3, height=28, width=28, textures=6, motion=(0.3, 1.0))
 STAGES = [
-    train.Stage("pairs", 3, 4, "tiny", (2, 3), (2e-3, 1e-3)),
-    train.Stage("dense", 2, 2, "tiny", (2, 2), (1e-3, 5e-4), learns=("dense",)),
+    Stage("pairs", 3, 4, "tiny", (2, 3), (2e-3, 1e-3)),
+    Stage("dense", 2, 2, "tiny", (2, 2), (1e-3, 5e-4), learns=("dense",)),
 ]
 
 
@@ -322,6 +323,10 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(ready: SimpleNamespace, 
     moved = [name for name, value in stopped[0].items() if not value.equal(initial_weights()[name])]
     assert any("frame_blocks.0.attn.qkv.weight" in n for n in moved) and any("camera_head" in n for n in moved)
     assert sitting(tmp_path / "parts")[0]  # a finished run stays finished
+    longer = train.Training(tmp_path / "parts", 0, torch.device("cpu"))
+    assert longer.run([*STAGES, Stage("more", 1, 2, "tiny", (2, 2), (1e-3, 5e-4))], tmp_path, 10, every=100)
+    assert not longer.trainee.vote.weight.equal(parts["vote.weight"])  # stages added to a finished run are trained
+    assert longer.trainee.vggt.depth_head.norm.weight.equal(parts["vggt.depth_head.norm.weight"])
     with pytest.raises(ValueError, match="was trained with seed 0, asked for 1"):
         train.Training(tmp_path / "parts", 1, torch.device("cpu"))
 
@@ -331,7 +336,7 @@ def test_a_run_can_begin_at_given_weights(ready: SimpleNamespace, tmp_path: Path
     torch.manual_seed(5)
     given = train.build()
     train.write_weights(given, tmp_path / "given.safetensors")
-    stages = [train.Stage("auxiliary", 2, 4, "tiny", (2, 2), (1e-2, 1e-2), learns=("auxiliary",))]
+    stages = [Stage("auxiliary", 2, 4, "tiny", (2, 2), (1e-2, 1e-2), learns=("auxiliary",))]
     training = train.Training(tmp_path, 0, torch.device("cpu"), tmp_path / "given.safetensors")
     assert training.run(stages, tmp_path, 10, every=100)
     for name, value in training.trainee.vggt.state_dict().items():
@@ -345,7 +350,7 @@ def test_a_run_can_begin_at_given_weights(ready: SimpleNamespace, tmp_path: Path
 
 
 def test_the_learning_rate_warms_up_and_falls() -> None:
-    stage = train.Stage("x", 1000, 1, "tiny", (2, 2), (1e-2, 1e-4))
+    stage = Stage("x", 1000, 1, "tiny", (2, 2), (1e-2, 1e-4))
     rates = [train.learning_rate(stage, step) for step in range(1000)]
     assert rates[0] == pytest.approx(1e-4) and max(rates) == pytest.approx(9.76e-3, rel=2e-3)
     assert rates[500] == pytest.approx(1e-4 + 9.9e-3 / 2) and rates[-1] == pytest.approx(1e-4, rel=1e-2)
@@ -357,7 +362,7 @@ def test_training_learns_one_scene(ready: SimpleNamespace, pool: Pool) -> None:
     torch.manual_seed(0)
     trainee = train.build()
     batch = make_batch(pool, np.array([0, 1]), np.array([[0, 1], [0, 1]]))
-    stage = train.Stage("x", 100, 4, "tiny", (2, 2), (3e-3, 3e-3), learns=("trunk", "auxiliary", "dense"))
+    stage = Stage("x", 100, 4, "tiny", (2, 2), (3e-3, 3e-3), maps=2.0, learns=("trunk", "auxiliary", "dense"))
     chosen, losses = train.optimizers(trainee, stage), []
     for _ in range(6):
         loss, parts = train.batch_loss(trainee, batch, stage)
