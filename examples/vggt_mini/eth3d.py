@@ -110,6 +110,15 @@ def is_scene(folder: Path) -> bool:
     return (folder / CALIBRATION).is_dir()
 
 
+def find_scenes(folder: Path) -> list[Path]:
+    """The folder itself where it is a scene, else the scenes in it by name. Raises ValueError where there is none."""
+    found = [folder] if is_scene(folder) else sorted(p for p in folder.glob("*") if is_scene(p))
+    if not found:
+        raise ValueError(f"{folder}: expected a scene in ETH3D's layout or a folder of such scenes; "
+                         "python -m examples.vggt_mini.held_out renders some")  # fmt: skip
+    return found
+
+
 class _Line:
     """One line of a COLMAP file, read word by word; errors name file and line."""
 

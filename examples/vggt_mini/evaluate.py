@@ -15,17 +15,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from examples.vggt.config import VGGTConfig
 from examples.vggt.geometry import encode_pose
 from examples.vggt.model import VGGT
 
-from .eth3d import is_scene, read_scene
+from .eth3d import find_scenes, read_scene
 from .metrics import abs_rel, auc, best_constant, no_motion, pair_motions, pose_errors
-from .model import CONFIG
+from .model import CONFIG, load_weights
 from .views import Views, focal_lengths
 
 FOLDER = Path(__file__).parent
@@ -76,12 +74,7 @@ class Scored:
 def load_model(weights: Path, config: Path = CONFIG) -> VGGT:
     """Raises ValueError or OSError with the file."""
     model = VGGT(VGGTConfig.from_file(config))
-    try:
-        model.load_state_dict({key: value.float() for key, value in load_file(weights).items()})
-    except SafetensorError as error:
-        raise ValueError(f"{weights}: expected safetensors: {error}") from None
-    except RuntimeError as error:
-        raise ValueError(f"{weights}: not weights of {config.name}: {error}") from None
+    load_weights(model, weights, config)
     return model.eval().requires_grad_(False)
 
 
@@ -179,14 +172,6 @@ def intervals(scenes: list[Scored], resamples: int = RESAMPLES, seed: int = 0) -
     drawn = np.random.default_rng(seed).integers(0, len(scenes), (resamples, len(scenes)))
     samples = [figures([scenes[i] for i in row]) for row in drawn]
     return {key: np.percentile([s[key] for s in samples], [2.5, 97.5]).tolist() for key in samples[0]}
-
-
-def find_scenes(folder: Path) -> list[Path]:
-    """The folder itself where it is a scene, else the scenes in it by name."""
-    found = [folder] if is_scene(folder) else sorted(p for p in folder.glob("*") if is_scene(p))
-    if not found:
-        raise ValueError(f"{folder}: expected a scene in ETH3D's layout or a folder of such scenes")
-    return found
 
 
 @torch.no_grad()

@@ -4,6 +4,8 @@ import math
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from examples.vggt.config import VGGTConfig
@@ -85,6 +87,14 @@ class Trainee(nn.Module):
         aggregator = self.vggt.aggregator
         positions = patch_positions(rows, cols, aggregator.specials, device)
         return rope_table(positions, aggregator.head_dim, aggregator.rope_base).repeat(1, views, 1)
+
+
+def load_weights(model: VGGT, path: Path, config: Path = CONFIG) -> None:
+    """The file's tensors as float32; config: what the model was made after. Raises ValueError or OSError with the file."""
+    try:
+        model.load_state_dict({key: value.float() for key, value in load_file(path).items()})
+    except (SafetensorError, RuntimeError) as error:
+        raise ValueError(f"{path}: expected weights of {config.name} as safetensors: {error}") from None
 
 
 def build() -> Trainee:

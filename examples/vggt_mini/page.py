@@ -6,19 +6,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .eth3d import is_scene, read_scene
+from .eth3d import find_scenes, read_scene
 
 SCENES = Path(__file__).with_name("scenes") / "demo"
 
 
 def load_scenes(folder: Path) -> list[tuple[str, Tensor]]:
-    """(name, images [1, S, 3, H, W] in [0, 1]) of every scene folder in `folder`, by name. Raises ValueError, OSError."""
-    found = sorted(path for path in folder.iterdir() if is_scene(path)) if folder.is_dir() else []
-    if not found:
-        raise ValueError(f"{folder}: expected folders of scenes in ETH3D's layout; "
-                         "python -m examples.vggt_mini.held_out renders some")  # fmt: skip
+    """(name, images [1, S, 3, H, W] in [0, 1]) of every scene in `folder`, by name. Raises ValueError, OSError."""
     scenes = []
-    for path in found:
+    for path in find_scenes(folder):
         images = torch.from_numpy(read_scene(path).images).permute(0, 3, 1, 2).to(torch.float32) / 255
         scenes.append((path.name, images.contiguous().unsqueeze(0)))
     return scenes

@@ -13,15 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from .batches import Batch, make_batch, patch_matches
 from .curve import draw_curve
 from .losses import dense_loss, direction_loss, match_loss, pose_loss
 from .metrics import abs_rel, auc, no_motion, pose_errors
-from .model import CONFIG, GRID, Trainee, build
+from .model import GRID, Trainee, build, load_weights
 from .muon import Muon
 from .pool import Pool, build_pool
 from .sources import held_out_photos, training_photos
@@ -182,7 +181,7 @@ class Training:
         if self.checkpoint.exists():
             self._resume()
         elif init is not None:
-            load_weights(self.trainee, init)
+            load_weights(self.trainee.vggt, init)  # the auxiliary heads stay as they are
 
     def _resume(self) -> None:
         state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
@@ -278,14 +277,6 @@ class Training:
                           "validation": figures})  # fmt: skip
                 print("train: held out: " + " ".join(f"{k} {v:.3f}" for k, v in figures.items()), flush=True)
         return True
-
-
-def load_weights(trainee: Trainee, path: Path) -> None:
-    """VGGT's own tensors; the auxiliary heads stay as they are. Raises ValueError where they are other ones."""
-    try:
-        trainee.vggt.load_state_dict({k: v.float() for k, v in load_file(path).items()})
-    except (SafetensorError, RuntimeError) as error:
-        raise ValueError(f"--init {path}: expected weights of {CONFIG.name} as safetensors: {error}") from None
 
 
 def write_weights(trainee: Trainee, path: Path) -> None:

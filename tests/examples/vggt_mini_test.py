@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from examples.vggt_mini import evaluate  # noqa: E402
-from examples.vggt_mini.eth3d import read_scene  # noqa: E402
+from examples.vggt_mini.eth3d import find_scenes, read_scene  # noqa: E402
 from examples.vggt_mini.metrics import abs_rel, auc, best_constant, no_motion, pair_motions, pose_errors  # noqa: E402
 from examples.vggt_mini.views import Views  # noqa: E402
 
@@ -225,9 +225,9 @@ def test_errors_say_what_is_wrong(tmp_path: Path, views: Views, capsys: pytest.C
     assert "none.safetensors" in capsys.readouterr().err
     (tmp_path / "text").write_text("no weights at all")
     assert evaluate.main(["--weights", str(tmp_path / "text")]) == 1
-    assert "expected safetensors" in capsys.readouterr().err
+    assert "expected weights of vggt_mini.json as safetensors" in capsys.readouterr().err
     with pytest.raises(ValueError, match="expected a scene in ETH3D's layout or a folder of such scenes"):
-        evaluate.find_scenes(tmp_path)
+        find_scenes(tmp_path)
     hole = Views(views.images, views.depth.copy(), views.extrinsics, views.fov)
     hole.depth[1, 2, 3] = 0
     with pytest.raises(ValueError, match="room: expected a depth above 0 in every pixel"):
@@ -247,7 +247,7 @@ def test_all_scenes_are_run_with_all_their_views() -> None:
     wanted = read_scene(DEMO / "room_2").images[3, 50, 60] / 255
     assert fed[1][0, 3, :, 50, 60].numpy() == pytest.approx(wanted)
     assert evaluate.figures([scored for _, scored in results])["auc5"] == 100
-    assert [p.name for p in evaluate.find_scenes(DEMO / "room_3")] == ["room_3"]
+    assert [p.name for p in find_scenes(DEMO / "room_3")] == ["room_3"]
 
 
 # --- the weights that ship ---
