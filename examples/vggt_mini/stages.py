@@ -19,7 +19,8 @@ class Stage:
     them (`crops`: height, width); the learning rate goes from lr[0] to lr[1] along a cosine, after a warm-up.
 
     learns: "trunk" (with the camera head), "auxiliary" (the heads that only help training along), "dense" heads; what
-    does not learn is frozen. maps weighs coarse depth and points against poses, direction that of the motion."""
+    does not learn is frozen. maps weighs coarse depth and points against poses, direction that of the motion.
+    one_view: the dense heads, which take most of the time, learn on one view of each scene."""
 
     name: str
     steps: int
@@ -31,6 +32,7 @@ class Stage:
     maps: float = 4.0
     direction: float = 0.0
     learns: tuple[str, ...] = ("trunk", "auxiliary")
+    one_view: bool = False
 
 
 # Weights alone have no auxiliary heads: a run that begins at them learns these first.
@@ -38,9 +40,10 @@ STAGES_FROM_WEIGHTS = [
     Stage("auxiliary", 80, 48, "train-112-more", (2, 5), (2e-2, 2e-3), _CROPS, learns=("auxiliary",)),
     Stage("directions", 1800, 48, "train-112-more", (2, 5), (1e-3, 4e-4), _CROPS, direction=1.0),
     Stage("everything", 700, 32, "train-112-more", (2, 5), (4e-4, 1e-5), _CROPS, direction=1.0, learns=_ALL),
-    Stage("more directions", 2800, 48, "train-112-third", (2, 5), (1.2e-3, 5e-4), _CROPS, direction=1.5),
-    Stage("more of everything", 1400, 32, "train-112-third", (2, 5), (5e-4, 5e-6), _CROPS, direction=1.5, learns=_ALL),
-]
+    Stage("more directions", 3600, 48, "train-112-third", (2, 5), (1.2e-3, 5e-4), _CROPS, direction=1.5),
+    Stage("more of everything", 2200, 48, "train-112-third", (2, 5), (5e-4, 5e-6), _CROPS, direction=1.5, learns=_ALL,
+          one_view=True),
+]  # fmt: skip
 STAGES = [
     Stage("pairs", 2200, 64, "train-84", (2, 2), (2e-3, 1e-3), maps=2.0),
     Stage("views", 1700, 48, "train-112", (2, 5), (1e-3, 2e-5), _CROPS),

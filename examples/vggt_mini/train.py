@@ -72,13 +72,22 @@ def trunk_loss(
     return loss, parts
 
 
-def heads_loss(trainee: Trainee, batch: Batch, pairs: list[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+def heads_loss(
+    trainee: Trainee, batch: Batch, pairs: list[Tensor], one_view: bool = False
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Of the dense heads; one_view: on one view of each scene, the first, second, ... of one scene after the other."""
     patch = trainee.vggt.patch_size
+    true_depth, true_points = batch.depth, batch.points
+    if one_view:
+        scene = torch.arange(len(batch.images), device=batch.images.device)
+        view = scene % batch.images.size(1)
+        pairs = [pair[scene, view].unsqueeze(1) for pair in pairs]
+        true_depth, true_points = true_depth[scene, view].unsqueeze(1), true_points[scene, view].unsqueeze(1)
     depth, depth_confidence, points, points_confidence = trainee.dense(
         pairs, batch.images.size(3) // patch, batch.images.size(4) // patch
     )
-    of_depth = dense_loss(depth, depth_confidence, batch.depth.unsqueeze(-1))
-    of_points = dense_loss(points, points_confidence, batch.points)
+    of_depth = dense_loss(depth, depth_confidence, true_depth.unsqueeze(-1))
+    of_points = dense_loss(points, points_confidence, true_points)
     return of_depth + of_points, {"dense depth": of_depth, "dense points": of_points}
 
 
@@ -90,7 +99,7 @@ def batch_loss(trainee: Trainee, batch: Batch, stage: Stage) -> tuple[Tensor, di
     if "auxiliary" in stage.learns:
         losses.append(trunk_loss(trainee, batch, pairs, stage.maps, stage.direction))
     if "dense" in stage.learns:
-        losses.append(heads_loss(trainee, batch, pairs))
+        losses.append(heads_loss(trainee, batch, pairs, stage.one_view))
     return sum(loss for loss, _ in losses), {name: value for _, parts in losses for name, value in parts.items()}
 
 

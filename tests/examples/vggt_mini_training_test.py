@@ -349,6 +349,23 @@ def test_a_run_can_begin_at_given_weights(ready: SimpleNamespace, tmp_path: Path
         train.Training(tmp_path / "fresh", 0, torch.device("cpu"), tmp_path / "other.safetensors")
 
 
+def test_dense_heads_learn_on_one_view_of_each_scene(pool: Pool) -> None:
+    """The second view of the second scene and so on: losses of these pictures alone, a scene of one view each."""
+    torch.manual_seed(0)
+    trainee = train.build()
+    batch = make_batch(pool, np.array([0, 1, 2]), np.array([[0, 1], [2, 0], [1, 2]]))
+    pairs = trainee.trunk(batch.images)
+    both, _ = train.heads_loss(trainee, batch, pairs, one_view=True)
+    taken = [(0, 0), (1, 1), (2, 0)]
+    alone = []
+    for scene, view in taken:
+        cut = Batch(*(getattr(batch, name)[scene : scene + 1] for name in Batch.__dataclass_fields__))
+        cut.depth, cut.points = cut.depth[:, view : view + 1], cut.points[:, view : view + 1]
+        alone.append(train.heads_loss(trainee, cut, [p[scene : scene + 1, view : view + 1] for p in pairs])[0])
+    assert both.item() == pytest.approx(torch.stack(alone).mean().item(), rel=1e-5)
+    assert train.heads_loss(trainee, batch, pairs)[0].item() != pytest.approx(both.item(), rel=1e-3)
+
+
 def test_the_learning_rate_warms_up_and_falls() -> None:
     stage = Stage("x", 1000, 1, "tiny", (2, 2), (1e-2, 1e-4))
     rates = [train.learning_rate(stage, step) for step in range(1000)]
