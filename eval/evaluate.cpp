@@ -8,18 +8,18 @@
 #include <optional>
 
 #include "compare_outputs.h"
-#include "depth_frames.h"
 #include "environment.h"
 #include "exif.h"
 #include "images.h"
+#include "model_runs.h"
 #include "pareto.h"
 #include "process.h"
 #include "progressive.h"
 #include "progressive_config.h"
 #include "recorded_run.h"
+#include "report_maps.h"
 #include "run_job.h"
 #include "saved_reference.h"
-#include "scene_cloud.h"
 #include "score_truth.h"
 
 namespace vqt {
@@ -35,6 +35,7 @@ class Evaluation {
         console_(console),
         unfinished_(unfinished),
         temp_(options.output_dir),
+        runs_(options, console, temp_, images_),
         report_(report) {}
 
   void run() {
@@ -69,9 +70,10 @@ class Evaluation {
           fmt::format("resumed: outputs, time and memory of {} are those of a run that was not finished",
                       fmt::join(unfinished_.taken(), ", ")));
     }
-    if (!report_.progressive) keep_pictures_of(featured(report_, kMostPictured));
-    draw_depth_maps();
-    draw_scene();
+    if (maps_) {
+      if (!report_.progressive) maps_->keep(featured(report_, kMostPictured));
+      maps_->draw(report_, console_);
+    }
     report_.environment = describe_environment(options_.command_line);
     report_.run = recorded_run(options_);
   }
@@ -167,29 +169,6 @@ class Evaluation {
     return errors;
   }
 
-  Job job(const std::string& task, const std::string& model, const std::string& output) const {
-    Job job;
-    job.task = task;
-    job.model = job.name = model;
-    job.output = temp_.file(output);
-    job.pictures = images_.path;
-    job.sizes = images_.sizes;
-    job.frame = images_.frame;
-    job.images = options_.images;
-    job.frames = options_.frames;
-    job.warmup = options_.warmup;
-    job.runs = options_.runs;
-    return job;
-  }
-
-  FinishedModel run_reference() {
-    Job work = job("run", options_.reference, "reference");
-    for (const Candidate& c : options_.candidates) {
-      if (c.source != "model") work.check_configs.emplace_back(c.config.to_json(), c.config.source);
-    }
-    return {{}, run_job(work, temp_, console_, "reference"), work.output};
-  }
-
   // The float model's outputs, of a run now or of one before.
   void open_reference() {
     report_.reference.name = fs::path(options_.reference).stem().string();
@@ -205,7 +184,7 @@ class Evaluation {
                        options_.load_reference));
     } else {
       const FinishedModel done = unfinished_.take_or_run("reference", work_key(options_, images_, nullptr),
-                                                         [this] { return run_reference(); });
+                                                         [this] { return runs_.reference(); });
       if (const auto text = timing_note(done.run, options_)) report_.notes.push_back("reference: " + *text);
       report_.reference.cost = cost_of(done.run, images_.count());
       reference_.emplace(done.forwards, options_.images.layout);
@@ -215,13 +194,7 @@ class Evaluation {
       save_forwards(reference_->file, about, options_.save_reference);
     }
     report_.reference.outputs = describe_outputs(*reference_);
-    depth_path_ = depth_path(reference_->joined, images_.count(), images_.frame);
-    if (!depth_path_.empty())
-      frames_ = depth_frames(depth_planes(reference_->file, depth_path_, options_.depth_frames), images_);
-    if (options_.cloud_points > 0) {
-      cloud_ = SceneCloud::of(reference_->file, reference_->joined, images_, options_.cloud_confidence,
-                              options_.cloud_points);
-    }
+    maps_.emplace(*reference_, images_, options_);
     truth_outputs_ = truth_outputs(reference_->joined, images_.count(), images_.frame);
     report_.reference.cameras = predicted_cameras(reference_->file, truth_outputs_);
     if (truth_) score_reference();
@@ -239,48 +212,9 @@ class Evaluation {
     report_.reference.truth = truth_scores(reference_errors_, nullptr);
   }
 
-  // What packed weights may be wanted for once more.
-  std::vector<std::string> configs_after(const Candidate& c) const {
-    const std::vector<Candidate>& all = options_.candidates;
-    std::vector<std::string> configs;
-    if (options_.progressive) {  // steps store a site in the base's way or in 4 bits
-      const auto later = [&](const Trial& trial) {
-        return candidate_of(all.at(0), trial, options_.int4_group_size).config.to_json();
-      };
-      return {later({"", {}, {}}), later({"", {}, {"re:.*"}})};
-    }
-    auto next =
-        std::find_if(all.begin(), all.end(), [&](const Candidate& other) { return other.name == c.name; });
-    for (; next != all.end(); ++next) {
-      if (next->name != c.name && next->source != "model") configs.push_back(next->config.to_json());
-    }
-    return configs;
-  }
-
-  FinishedModel run_model(const Candidate& c) {
-    FinishedModel done;
-    std::string archive = c.path;
-    if (c.source != "model") {
-      Job work = job("quantize", options_.reference, "quantized.pt");
-      work.config = c.config.to_json();
-      work.config_source = c.config.source;
-      work.packed = temp_.file("packed");
-      work.later = configs_after(c);
-      done.quantized = run_job(work, temp_, console_, c.name + ": quantize");
-      archive = work.output;
-    }
-    Job work = job("run", archive, "outputs");
-    work.given = c.source == "model";
-    if (!work.given) work.name = c.name;
-    done.run = run_job(work, temp_, console_, c.name);
-    done.forwards = work.output;
-    if (c.source != "model") fs::remove(archive);
-    return done;
-  }
-
   void run_candidate(const Candidate& c) {
     const FinishedModel done = unfinished_.take_or_run("model " + c.name, work_key(options_, images_, &c),
-                                                       [&] { return run_model(c); });
+                                                       [&] { return runs_.candidate(c); });
     ModelResult model;
     model.name = c.name;
     model.source = c.source;
@@ -301,18 +235,10 @@ class Evaluation {
     compare_outputs(*reference_, outputs, model);
     model.cameras = predicted_cameras(outputs.file, truth_outputs_);
     if (truth_) model.truth = truth_scores(score(outputs, c.name), &reference_errors_);
-    add_to_pictures(c.name, outputs);
+    maps_->add(c.name, outputs);
     for (const std::string& note : model.notes) console_.warn(c.name + ": " + note);
     report_.models.push_back(std::move(model));
     throw_if_interrupted();
-  }
-
-  void add_to_pictures(const std::string& name, const Outputs& outputs) {
-    if (!frames_.empty()) {
-      auto planes = depth_planes(outputs.file, depth_path_, static_cast<int64_t>(frames_.size()));
-      for (size_t i = 0; i < frames_.size(); ++i) frames_[i].models.emplace_back(name, std::move(planes[i]));
-    }
-    if (cloud_) cloud_->shown().models.emplace_back(name, cloud_->points(outputs.file));
   }
 
   void run_progressively() {
@@ -330,51 +256,21 @@ class Evaluation {
       found.config = Json::parse(last.config.to_json());
     }
     // Pictures of the first step and of where it ended are enough.
-    keep_pictures_of({found.steps[0].model, found.last.name});
-  }
-
-  void keep_pictures_of(const std::vector<std::string>& names) {
-    const auto drop = [&](auto& models) {
-      models.erase(std::remove_if(models.begin(), models.end(),
-                                  [&](const auto& m) {
-                                    return std::find(names.begin(), names.end(), m.first) == names.end();
-                                  }),
-                   models.end());
-    };
-    for (DepthFrame& frame : frames_) drop(frame.models);
-    if (cloud_) drop(cloud_->shown().models);
-  }
-
-  void draw_depth_maps() {
-    if (frames_.empty()) return;
-    console_.start("depth maps");
-    for (const DepthFrame& frame : frames_) {
-      report_.depth_maps.push_back(draw_depth(frame, depth_path_, report_.reference.name));
-      console_.update(static_cast<int64_t>(report_.depth_maps.size()), static_cast<int64_t>(frames_.size()));
-    }
-    console_.finish();
-  }
-
-  void draw_scene() {
-    if (!cloud_) return;
-    console_.start("point cloud");
-    report_.cloud = draw_cloud(std::move(cloud_->shown()), report_.reference.name);
-    console_.finish();
+    maps_->keep({found.steps[0].model, found.last.name});
   }
 
   const Options& options_;
   Console& console_;
   UnfinishedRun& unfinished_;
   TempFolder temp_;
-  EvalReport& report_;
   ImageFile images_;
+  ModelRuns runs_;
+  EvalReport& report_;
   std::optional<TruthStore> truth_;
   TruthOutputs truth_outputs_;
   TruthErrors reference_errors_;
   std::optional<Outputs> reference_;
-  std::string depth_path_;  // of the output that depth maps are drawn of; empty: none
-  std::vector<DepthFrame> frames_;
-  std::optional<SceneCloud> cloud_;
+  std::optional<ReportMaps> maps_;
 };
 
 }  // namespace
