@@ -41,7 +41,7 @@ STAGES_FROM_WEIGHTS = [
     Stage("directions", 1800, 48, "train-112-more", (2, 5), (1e-3, 4e-4), _CROPS, direction=1.0),
     Stage("everything", 700, 32, "train-112-more", (2, 5), (4e-4, 1e-5), _CROPS, direction=1.0, learns=_ALL),
     Stage("more directions", 3600, 48, "train-112-third", (2, 5), (1.2e-3, 5e-4), _CROPS, direction=1.5),
-    Stage("more of everything", 2200, 48, "train-112-third", (2, 5), (5e-4, 5e-6), _CROPS, direction=1.5, learns=_ALL,
+    Stage("more of everything", 1650, 48, "train-112-third", (2, 5), (5e-4, 5e-6), _CROPS, direction=1.5, learns=_ALL,
           one_view=True),
 ]  # fmt: skip
 STAGES = [
