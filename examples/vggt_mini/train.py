@@ -190,7 +190,10 @@ class Training:
         if self.checkpoint.exists():
             self._resume()
         elif init is not None:
-            load_weights(self.trainee.vggt, init)  # the auxiliary heads stay as they are
+            try:
+                load_weights(self.trainee.vggt, init)  # the auxiliary heads stay as they are
+            except ValueError as error:
+                raise ValueError(f"--init {error}") from None
 
     def _resume(self) -> None:
         state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)

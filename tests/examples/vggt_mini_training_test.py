@@ -345,7 +345,7 @@ def test_a_run_can_begin_at_given_weights(ready: SimpleNamespace, tmp_path: Path
     with pytest.raises(ValueError, match="is of the stages auxiliary, asked for pairs, dense"):
         sitting(tmp_path)
     (tmp_path / "other.safetensors").write_bytes(b"no")
-    with pytest.raises(ValueError, match="other.safetensors: expected weights of vggt_mini.json"):
+    with pytest.raises(ValueError, match=r"--init .*other.safetensors: expected weights of vggt_mini.json"):
         train.Training(tmp_path / "fresh", 0, torch.device("cpu"), tmp_path / "other.safetensors")
 
 
