@@ -1,8 +1,9 @@
 // y = x W^T + b for u8 rows of x and 4-bit weights in panels (packed_weight.h, kCpuInt4), on raw pointers.
 //
-//   x   u8 rows (activation.h); a tile belongs to the range that holds its last row, x.k_pad is groups *
-//   group w   [n_pad/16] panels, each [groups] x { scale f32[16] | zero u8[16], asymmetric only | nibbles
-//   [group/8][16][4] }
+//   x   u8 rows (activation.h); a tile belongs to the range that holds its last row
+//       x.k_pad is groups * group
+//   w   [n_pad/16] panels, each [groups] x
+//       { scale f32[16] | zero u8[16], asymmetric only | nibbles [group/8][16][4] }
 //       a byte holds k (low) and k + 4 (high) of one column; symmetric nibbles are q + 8, their zero is 8
 //
 // Every kernel computes, for each row r and column c of W, with each step rounded to float32 and nothing

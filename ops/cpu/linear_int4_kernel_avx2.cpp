@@ -1,8 +1,12 @@
 // int4 on AVX2. nibble - zero is within -15..15 (symmetric -8..7), so vpmaddubsw (u8 x s8 pairs into s16)
 // cannot saturate, and its s16 results can be added up for 4 lanes of 4 k's (symmetric 8: 8 * 2 * 255 * 8 =
-// 32640) before they are widened to int32: fewer instructions a product than int8 takes. A panel is unpacked
-// to s8 once for all rows of the call. A tile is 6 rows x 16 columns: 12 s16 accumulators, 2 weights, 1
-// broadcast, 1 product; int32 and float sums live in L1.
+// 32640) before they are widened to int32: fewer instructions a product than int8 takes. int32 and float sums
+// live in L1.
+//
+// Few rows: nibbles are unpacked in registers on the way, again for each tile of 4 rows. Up to 4 rows that
+// keeps pace with memory.
+// Many rows: a panel is unpacked to s8 once for all rows of the call. A tile is 6 rows x 16 columns: 12 s16
+// accumulators, 2 weights, 1 broadcast, 1 product.
 #include <immintrin.h>
 
 #include <algorithm>
@@ -16,28 +20,50 @@ namespace vqt::cpu {
 namespace {
 
 constexpr int kTileRows = 6;
+constexpr int64_t kFewTileRows = 4;
+constexpr int64_t kMaxFewRows = 20;            // above, unpacking once is faster
 constexpr int64_t kUnpackedBytes = 192 << 10;  // panels that stay in L2 while all rows pass
+constexpr int64_t kAhead = 1024;               // bytes from weights being read to those being asked for
 
 inline __m256i load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
 inline void store(void* p, __m256i v) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
 
-// One group of one panel -> s8 [group/4][16][4], nibble - zero.
-void unpack_group(const LinearInt4& a, const uint8_t* group, int8_t* out) {
+// One group of one panel: where its nibbles begin, and what they lose, in every byte of a column's 32-bit
+// lane.
+struct Group {
+  const uint8_t* nibbles;
+  __m256i zero[2];
+};
+inline Group open_group(const LinearInt4& a, const uint8_t* group) {
   const uint8_t* zeros = group + kPanel * sizeof(float);
-  const uint8_t* nibbles = a.symmetric ? zeros : zeros + kPanel;
-  const __m256i low = _mm256_set1_epi8(15);
-  __m256i zero[2] = {_mm256_set1_epi8(8), _mm256_set1_epi8(8)};
-  if (!a.symmetric) {  // every byte of a column's 32-bit lane
-    for (int i = 0; i < 2; ++i) {
-      const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(zeros + 8 * i));
-      zero[i] = _mm256_mullo_epi32(_mm256_cvtepu8_epi32(bytes), _mm256_set1_epi32(0x01010101));
-    }
+  if (a.symmetric) return {zeros, {_mm256_set1_epi8(8), _mm256_set1_epi8(8)}};
+  Group g = {zeros + kPanel, {}};
+  for (int i = 0; i < 2; ++i) {
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(zeros + 8 * i));
+    g.zero[i] = _mm256_mullo_epi32(_mm256_cvtepu8_epi32(bytes), _mm256_set1_epi32(0x01010101));
   }
-  for (int64_t k = 0; k < a.group; k += 8, nibbles += 64, out += 128) {
+  return g;
+}
+
+// nibble - zero of 8 k's of 8 columns: k's 0 to 3, k's 4 to 7.
+struct Pair {
+  __m256i low, high;
+};
+inline Pair unpack(const uint8_t* nibbles, __m256i zero) {
+  const __m256i v = load(nibbles), mask = _mm256_set1_epi8(15);
+  return {_mm256_sub_epi8(_mm256_and_si256(v, mask), zero),
+          _mm256_sub_epi8(_mm256_and_si256(_mm256_srli_epi16(v, 4), mask), zero)};
+}
+
+// One group of one panel -> s8 [group/4][16][4].
+void unpack_group(const LinearInt4& a, const uint8_t* group, int8_t* out) {
+  Group g = open_group(a, group);
+  for (int64_t k = 0; k < a.group; k += 8, g.nibbles += 64, out += 128) {
+    _mm_prefetch(g.nibbles + kAhead, _MM_HINT_T0);
     for (int i = 0; i < 2; ++i) {
-      const __m256i v = load(nibbles + 32 * i);
-      store(out + 32 * i, _mm256_sub_epi8(_mm256_and_si256(v, low), zero[i]));
-      store(out + 64 + 32 * i, _mm256_sub_epi8(_mm256_and_si256(_mm256_srli_epi16(v, 4), low), zero[i]));
+      const Pair w = unpack(g.nibbles + 32 * i, g.zero[i]);
+      store(out + 32 * i, w.low);
+      store(out + 64 + 32 * i, w.high);
     }
   }
 }
@@ -59,6 +85,27 @@ inline void multiply(const uint8_t* x, int64_t x_stride, const int8_t* w, int64_
       const __m256i v = broadcast4(x + r * x_stride);
       part[r][0] = _mm256_add_epi16(part[r][0], _mm256_maddubs_epi16(v, w0));
       part[r][1] = _mm256_add_epi16(part[r][1], _mm256_maddubs_epi16(v, w1));
+    }
+  }
+}
+
+// The same on weights as they lie: unpacked on the way.
+template <int kRows>
+inline void multiply_nibbles(const uint8_t* x, int64_t x_stride, const Group& g, int64_t lanes,
+                             __m256i (&part)[kRows][2]) {
+#pragma GCC unroll 4
+  for (int r = 0; r < kRows; ++r) part[r][0] = part[r][1] = _mm256_setzero_si256();
+  const uint8_t* nibbles = g.nibbles;
+  for (int64_t i = 0; i < lanes; i += 2, x += 8, nibbles += 64) {
+    _mm_prefetch(nibbles + kAhead, _MM_HINT_T0);
+    const Pair w0 = unpack(nibbles, g.zero[0]), w1 = unpack(nibbles + 32, g.zero[1]);
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) {
+      const __m256i low = broadcast4(x + r * x_stride), high = broadcast4(x + r * x_stride + 4);
+      part[r][0] = _mm256_add_epi16(part[r][0], _mm256_maddubs_epi16(low, w0.low));
+      part[r][1] = _mm256_add_epi16(part[r][1], _mm256_maddubs_epi16(low, w1.low));
+      part[r][0] = _mm256_add_epi16(part[r][0], _mm256_maddubs_epi16(high, w0.high));
+      part[r][1] = _mm256_add_epi16(part[r][1], _mm256_maddubs_epi16(high, w1.high));
     }
   }
 }
@@ -113,8 +160,8 @@ inline void finish_panel(const LinearInt4& a, int64_t r, int64_t panel_column, R
   finish(a.out, r, panel_column, columns, v);
 }
 
-// w: the panel, unpacked.
-template <int kRows>
+// w: the panel, unpacked, or null.
+template <int kRows, bool kUnpacked>
 void tile(const LinearInt4& a, const int8_t* w, int64_t row, int64_t column, Range columns) {
   const int64_t lanes = a.group / 4, lanes_at_once = a.symmetric ? 8 : 4;
   const uint8_t* group = a.w + column / kPanel * a.groups * a.group_bytes;
@@ -123,18 +170,24 @@ void tile(const LinearInt4& a, const int8_t* w, int64_t row, int64_t column, Ran
   __m256 sum[kRows][2];
   for (int r = 0; r < kRows; ++r) sum[r][0] = sum[r][1] = _mm256_setzero_ps();
   for (int64_t g = 0; g < a.groups; ++g, group += a.group_bytes) {
+    Group nibbles = kUnpacked ? Group() : open_group(a, group);
     __m256i dot[kRows][2];
     for (int r = 0; r < kRows; ++r) dot[r][0] = dot[r][1] = _mm256_setzero_si256();
     for (int64_t i = 0; i < lanes; i += lanes_at_once) {
       const int64_t now = std::min(lanes_at_once, lanes - i);
       __m256i part[kRows][2];
-      multiply<kRows>(x, a.x.k_pad, w, now, part);
+      if (kUnpacked) {
+        multiply<kRows>(x, a.x.k_pad, w, now, part);
+        w += 64 * now;
+      } else {
+        multiply_nibbles<kRows>(x, a.x.k_pad, nibbles, now, part);
+        nibbles.nibbles += 32 * now;
+      }
       for (int r = 0; r < kRows; ++r) {
         for (int j = 0; j < 2; ++j)
           dot[r][j] = _mm256_add_epi32(dot[r][j], _mm256_madd_epi16(part[r][j], ones));
       }
       x += 4 * now;
-      w += 64 * now;
     }
     const float* scale = reinterpret_cast<const float*>(group);
     for (int r = 0; r < kRows; ++r) {
@@ -147,10 +200,22 @@ void tile(const LinearInt4& a, const int8_t* w, int64_t row, int64_t column, Ran
   for (int r = 0; r < kRows; ++r) finish_panel(a, row + r, column, columns, sum[r]);
 }
 
+using TileFn = void (*)(const LinearInt4& a, const int8_t* w, int64_t row, int64_t column, Range columns);
+constexpr TileFn kFewRows[kFewTileRows] = {tile<1, false>, tile<2, false>, tile<3, false>, tile<4, false>};
+
+void few_rows(const LinearInt4& a, Range rows, Range columns) {
+  for (int64_t c = columns.begin / kPanel * kPanel; c < columns.end; c += kPanel) {
+    for (int64_t r = rows.begin; r < rows.end; r += kFewTileRows) {
+      kFewRows[std::min(kFewTileRows, rows.end - r) - 1](a, nullptr, r, c, columns);
+    }
+  }
+}
+
 }  // namespace
 
 void linear_int4_avx2(const LinearInt4& a, Range rows, Range columns) {
   if (rows.size() <= 0 || columns.size() <= 0) return;
+  if (rows.size() <= kMaxFewRows) return few_rows(a, rows, columns);
   const int64_t panel_values = a.groups * a.group * kPanel, first = columns.begin / kPanel;
   const int64_t panels = (columns.end - 1) / kPanel + 1 - first;
   const int64_t at_once = std::clamp<int64_t>(kUnpackedBytes / panel_values, 1, panels);
@@ -170,10 +235,10 @@ void linear_int4_avx2(const LinearInt4& a, Range rows, Range columns) {
           tile_of(a, w + (p - start) * panel_values, r, p * kPanel, columns);
       }
     };
-    all_panels(tile<kTileRows>, kTileRows);
-    all_panels(tile<3>, 3);
-    all_panels(tile<2>, 2);
-    all_panels(tile<1>, 1);
+    all_panels(tile<kTileRows, true>, kTileRows);
+    all_panels(tile<3, true>, 3);
+    all_panels(tile<2, true>, 2);
+    all_panels(tile<1, true>, 1);
   }
 }
 
