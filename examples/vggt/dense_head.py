@@ -8,8 +8,13 @@ from torch import Tensor, nn
 
 from .config import DenseHeadConfig, TrackHeadConfig
 
-# Frames per pass through the convolutions: bounds memory, changes no value.
-FRAME_CHUNK = 8
+
+def frames_at_once(x: Tensor, height: int, width: int) -> int:
+    """Frames of height x width per pass through the convolutions, x is on their device: bounds memory.
+
+    At most the 8 of the official implementation. A CPU gains nothing from more pixels than one large picture has.
+    """
+    return 8 if x.is_cuda else max(1, min(8, (1 << 18) // (height * width)))
 
 
 def resize(x: Tensor, height: int, width: int) -> Tensor:
@@ -116,7 +121,6 @@ class _DPT(nn.Module):
         self.levels = [kept_pairs.index(i) for i in config.intermediate_layer_idx]
         self.specials = specials
         self.with_position = with_position
-        self.chunk = FRAME_CHUNK
         self.norm = nn.LayerNorm(config.dim_in, eps=1e-5)
         self.projects = nn.ModuleList(nn.Conv2d(config.dim_in, k, 1) for k in channels)
         self.resize_layers = nn.ModuleList(
@@ -154,8 +158,9 @@ class DenseHead(_DPT):
         b, s = pairs[0].size(0), pairs[0].size(1)
         height, width = rows * self.patch_size, cols * self.patch_size
         chunks: list[Tensor] = []
-        for begin in range(0, b * s, self.chunk):
-            x = self.fuse(pairs, begin, min(begin + self.chunk, b * s), rows, cols)
+        chunk = frames_at_once(pairs[0], height, width)
+        for begin in range(0, b * s, chunk):
+            x = self.fuse(pairs, begin, min(begin + chunk, b * s), rows, cols)
             x = add_position(resize(x, height, width), cols / rows)
             chunks.append(self.scratch.output_conv2(x).to(torch.float32))
         x = torch.cat(chunks).permute(0, 2, 3, 1).reshape(b, s, height, width, -1)
@@ -170,13 +175,15 @@ class FeatureExtractor(_DPT):
 
     def __init__(self, config: TrackHeadConfig, kept_pairs: list[int], specials: int, patch_size: int) -> None:
         super().__init__(config, kept_pairs, specials, config.features, None, with_position=False)
+        self.patch_size = patch_size
         self.scale = patch_size // config.stride
 
     def forward(self, pairs: list[Tensor], rows: int, cols: int) -> Tensor:
         b, s = pairs[0].size(0), pairs[0].size(1)
         chunks: list[Tensor] = []
-        for begin in range(0, b * s, self.chunk):
-            x = self.fuse(pairs, begin, min(begin + self.chunk, b * s), rows, cols)
+        chunk = frames_at_once(pairs[0], rows * self.patch_size, cols * self.patch_size)
+        for begin in range(0, b * s, chunk):
+            x = self.fuse(pairs, begin, min(begin + chunk, b * s), rows, cols)
             chunks.append(resize(x, rows * self.scale, cols * self.scale))
         x = torch.cat(chunks)
         return x.reshape(b, s, x.size(1), x.size(2), x.size(3))
