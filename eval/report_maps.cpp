@@ -1,6 +1,7 @@
 #include "report_maps.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "depth_frames.h"
 #include "draw_cloud.h"

@@ -10,11 +10,11 @@ from .config import DenseHeadConfig, TrackHeadConfig
 
 
 def frames_at_once(x: Tensor, height: int, width: int) -> int:
-    """Frames of height x width per pass through the convolutions, x is on their device: bounds memory.
+    """Frames of height x width per pass through the convolutions, which bounds memory; 8 in the official code.
 
-    At most the 8 of the official implementation. A CPU gains nothing from more pixels than one large picture has.
+    On a CPU 2 large ones: at 518 x 392 8 are no faster and need 1.1 GB more, 1 alone is 10 % slower (two threads).
     """
-    return 8 if x.is_cuda else max(1, min(8, (1 << 18) // (height * width)))
+    return 8 if x.is_cuda else max(2, min(8, (1 << 18) // (height * width)))
 
 
 def resize(x: Tensor, height: int, width: int) -> Tensor:

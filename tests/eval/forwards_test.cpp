@@ -13,6 +13,8 @@
 #include <iterator>
 #include <stdexcept>
 
+#include "temporary_folder.h"
+
 namespace vqt {
 namespace {
 using testing::ElementsAre;
@@ -65,15 +67,12 @@ TEST(JoinForwards, RefusesForwardsThatDoNotFit) {
 class ForwardsFileTest : public testing::Test {
  protected:
   void SetUp() override {
-    std::string name = (std::filesystem::temp_directory_path() / "vqt_forwards_XXXXXX").string();
-    folder_ = mkdtemp(name.data());
     ForwardsWriter writer(path());
     writer.append(outputs_, 0, 2);
     writer.append({{"a", at::arange(3, at::kLong)}}, 2, 1);
     writer.finish();
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-  std::string path() const { return folder_ + "/forwards"; }
+  std::string path() const { return folder_ / "forwards"; }
   std::string bytes() const {
     std::ifstream file(path(), std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};
@@ -87,7 +86,7 @@ class ForwardsFileTest : public testing::Test {
     }
     return "no error";
   }
-  std::string folder_;
+  TemporaryFolder folder_;
   const NamedTensors outputs_ = {{"b.c", at::arange(6, at::kFloat).reshape({2, 3})},
                                  {"half", at::full({2}, 0.1, at::kBFloat16)},
                                  {"turned", at::arange(6, at::kFloat).reshape({2, 3}).t()},
@@ -112,7 +111,7 @@ TEST_F(ForwardsFileTest, KeepsNamesOrderTypesAndValues) {
 }
 
 TEST_F(ForwardsFileTest, ASavedCopySaysWhatItIs) {
-  const std::string copy = folder_ + "/copy";
+  const std::string copy = folder_ / "copy";
   save_forwards(ForwardsFile(path()), {{"model", "m.pt"}}, copy);
   const ForwardsFile file(copy);
   EXPECT_EQ(file.about()["model"], "m.pt");
@@ -120,7 +119,7 @@ TEST_F(ForwardsFileTest, ASavedCopySaysWhatItIs) {
 }
 
 TEST_F(ForwardsFileTest, DamageIsAnErrorThatNamesTheFile) {
-  const std::string whole = bytes(), other = folder_ + "/other";
+  const std::string whole = bytes(), other = folder_ / "other";
   const auto with = [&](const std::string& text) {
     std::ofstream(other, std::ios::binary) << text;
     return error_of(other);
@@ -138,7 +137,7 @@ TEST_F(ForwardsFileTest, DamageIsAnErrorThatNamesTheFile) {
   changed = whole;
   changed.replace(changed.find("\"first\":2"), 9, "\"first\":3");
   EXPECT_THAT(with(changed), HasSubstr("do not follow"));
-  EXPECT_THAT(error_of(folder_ + "/none"), HasSubstr("No such file"));
+  EXPECT_THAT(error_of(folder_ / "none"), HasSubstr("No such file"));
 }
 
 }  // namespace

@@ -9,6 +9,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "temporary_folder.h"
+
 namespace vqt {
 namespace {
 namespace fs = std::filesystem;
@@ -35,25 +37,10 @@ std::string error_of(Work work) {
   return "no error";
 }
 
-class TempFolder {
- public:
-  TempFolder() {
-    std::string name = (fs::temp_directory_path() / "vqt_images_XXXXXX").string();
-    path_ = mkdtemp(name.data());
-  }
-  ~TempFolder() { fs::remove_all(path_); }
-  std::string str() const { return path_.string(); }
-  void picture(const std::string& name) const {
-    fs::create_directories((path_ / name).parent_path());
-    fs::copy_file(kData / "decode_grey.png", path_ / name);
-  }
-  void write(const std::string& name, const std::string& bytes) const {
-    std::ofstream(path_ / name, std::ios::binary) << bytes;
-  }
-
- private:
-  fs::path path_;
-};
+void add_picture(const TemporaryFolder& folder, const std::string& name) {
+  fs::create_directories((folder.path() / name).parent_path());
+  fs::copy_file(kData / "decode_grey.png", folder.path() / name);
+}
 
 std::vector<std::string> names(const ImageList& list) {
   std::vector<std::string> result;
@@ -118,9 +105,9 @@ INSTANTIATE_TEST_SUITE_P(Cases, DecodeLikePillow,
                                          "decode_rgba.webp", "decode_exif.jpg"));
 
 TEST(DecodeImage, KeepsTheOrderRgb) {
-  TempFolder folder;
+  TemporaryFolder folder;
   folder.write("p.ppm", std::string("P6\n2 1\n255\n") + std::string("\x01\x02\x03\xfa\xfb\xfc", 6));
-  const at::Tensor rgb = decode_image(folder.str() + "/p.ppm");
+  const at::Tensor rgb = decode_image(folder / "p.ppm");
   ASSERT_EQ(rgb.sizes(), at::IntArrayRef({1, 2, 3}));
   const std::vector<uint8_t> values(rgb.data_ptr<uint8_t>(), rgb.data_ptr<uint8_t>() + 6);
   EXPECT_THAT(values, ElementsAre(1, 2, 3, 250, 251, 252));
@@ -129,7 +116,7 @@ TEST(DecodeImage, KeepsTheOrderRgb) {
 // --- damaged files ---
 
 TEST(DecodeImage, NamesADamagedFile) {
-  TempFolder folder;
+  TemporaryFolder folder;
   folder.write("text.jpg", "this is no picture");
   folder.write("empty.png", "");
   std::ifstream whole(data("decode_exif.jpg"), std::ios::binary);
@@ -140,12 +127,12 @@ TEST(DecodeImage, NamesADamagedFile) {
   const std::string png_bytes((std::istreambuf_iterator<char>(png)), {});
   folder.write("cut.png", png_bytes.substr(0, png_bytes.size() / 2));
   for (const char* name : {"text.jpg", "empty.png", "cut.png", "cut.jpg"}) {
-    const std::string path = folder.str() + "/" + name;
+    const std::string path = folder / name;
     EXPECT_THAT(error_of([&] { decode_image(path); }), HasSubstr(path));
   }
-  EXPECT_THAT(error_of([&] { decode_image(folder.str() + "/cut.jpg"); }), HasSubstr("cut short"));
-  EXPECT_THAT(error_of([&] { decode_image(folder.str() + "/none.png"); }), HasSubstr("No such file"));
-  EXPECT_EQ(error_of([&] { decode_image(folder.str() + "/whole.jpg"); }), "no error");
+  EXPECT_THAT(error_of([&] { decode_image(folder / "cut.jpg"); }), HasSubstr("cut short"));
+  EXPECT_THAT(error_of([&] { decode_image(folder / "none.png"); }), HasSubstr("No such file"));
+  EXPECT_EQ(error_of([&] { decode_image(folder / "whole.jpg"); }), "no error");
 }
 
 // --- sizes, hand-worked: width x height -> width x height ---
@@ -219,19 +206,19 @@ TEST(LoadImages, RefusesAnImageSizeThatIsNoMultipleOf14) {
 }
 
 TEST(WriteImages, HoldsTheFramesThatLoadImagesGives) {
-  TempFolder folder;
+  TemporaryFolder folder;
   ImageOptions options;
   const ImageList list{
       "", false, {data("mixed.image0.png"), data("mixed.image1.png"), data("crop_thin.image0.png")}};
   const Images loaded = load_images(list, options);
-  const ImageFile file = write_images(list, options, folder.str() + "/frames");
+  const ImageFile file = write_images(list, options, folder / "frames");
   EXPECT_EQ(file.names, loaded.names);
   EXPECT_EQ(file.frame, (Size{loaded.frames.size(2), loaded.frames.size(3)}));
   EXPECT_EQ(read_images(file, 0, 3).sub(loaded.frames).abs().max().item<float>(), 0.f);
   EXPECT_EQ(read_images(file, 2, 1).sub(loaded.frames.narrow(0, 2, 1)).abs().max().item<float>(), 0.f);
   ASSERT_FALSE(file.sizes[2] == file.frame);  // of another size: white was added above
   EXPECT_EQ(file.placements[2].top, (file.frame.height - file.sizes[2].height) / 2);
-  const ImageFile other = write_images({"", false, {list.paths[0]}}, options, folder.str() + "/other");
+  const ImageFile other = write_images({"", false, {list.paths[0]}}, options, folder / "other");
   EXPECT_NE(other.crc32, file.crc32);
   fs::resize_file(file.path, fs::file_size(file.path) - 1);
   EXPECT_THAT(error_of([&] { read_images(file, 0, 3); }), HasSubstr("frames: cannot be read"));
@@ -240,37 +227,37 @@ TEST(WriteImages, HoldsTheFramesThatLoadImagesGives) {
 // --- folders ---
 
 TEST(ListImages, SortsBytewiseAndTakesTheFirstN) {
-  TempFolder folder;
+  TemporaryFolder folder;
   for (const char* name :
        {"b.png", "a.JPG", "B.png", "a10.png", "a2.png", "\xc3\xa9.png", ".hidden.png", "sub/c.png"}) {
-    folder.picture(name);
+    add_picture(folder, name);
   }
   folder.write("notes.txt", "no picture");
-  EXPECT_THAT(names(list_images(folder.str())),
+  EXPECT_THAT(names(list_images(folder.path())),
               ElementsAre("B.png", "a.JPG", "a10.png", "a2.png", "b.png", "\xc3\xa9.png"));
-  EXPECT_THAT(names(list_images(folder.str(), 2)), ElementsAre("B.png", "a.JPG"));
-  EXPECT_EQ(list_images(folder.str(), 99).paths.size(), 6u);
-  EXPECT_FALSE(list_images(folder.str()).from_subfolder);
-  EXPECT_THAT(error_of([&] { list_images(folder.str(), 0); }), HasSubstr("max_images"));
+  EXPECT_THAT(names(list_images(folder.path(), 2)), ElementsAre("B.png", "a.JPG"));
+  EXPECT_EQ(list_images(folder.path(), 99).paths.size(), 6u);
+  EXPECT_FALSE(list_images(folder.path()).from_subfolder);
+  EXPECT_THAT(error_of([&] { list_images(folder.path(), 0); }), HasSubstr("max_images"));
 }
 
 TEST(ListImages, TakesTheOnlySubfolderWithPictures) {
-  TempFolder folder;
-  folder.picture("images/1.png");
-  fs::create_directories(folder.str() + "/empty");
-  const ImageList list = list_images(folder.str());
+  TemporaryFolder folder;
+  add_picture(folder, "images/1.png");
+  fs::create_directories(folder / "empty");
+  const ImageList list = list_images(folder.path());
   EXPECT_TRUE(list.from_subfolder);
-  EXPECT_EQ(list.folder, folder.str() + "/images");
+  EXPECT_EQ(list.folder, folder / "images");
   EXPECT_THAT(names(list), ElementsAre("1.png"));
-  folder.picture("other/1.png");
-  EXPECT_THAT(error_of([&] { list_images(folder.str()); }),
+  add_picture(folder, "other/1.png");
+  EXPECT_THAT(error_of([&] { list_images(folder.path()); }),
               testing::AllOf(HasSubstr("several subfolders"), HasSubstr("/images"), HasSubstr("/other")));
 }
 
 TEST(ListImages, SaysWhatIsWrongWithAFolder) {
-  TempFolder folder;
-  EXPECT_THAT(error_of([&] { list_images(folder.str()); }), HasSubstr("no pictures"));
-  EXPECT_THAT(error_of([&] { list_images(folder.str() + "/none"); }), HasSubstr("/none: no such folder"));
+  TemporaryFolder folder;
+  EXPECT_THAT(error_of([&] { list_images(folder.path()); }), HasSubstr("no pictures"));
+  EXPECT_THAT(error_of([&] { list_images(folder / "none"); }), HasSubstr("/none: no such folder"));
   EXPECT_THAT(error_of([&] { list_images(data("decode_grey.png")); }), HasSubstr("is a file"));
 }
 

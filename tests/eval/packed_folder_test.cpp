@@ -11,6 +11,7 @@
 #include <iterator>
 #include <limits>
 
+#include "temporary_folder.h"
 #include "vqt/archive.h"
 
 namespace vqt {
@@ -43,9 +44,6 @@ std::string content(const fs::path& path) {
 class PackedFolder : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = testing::TempDir() + "vqt_packed_folder_test";
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
     for (const char* text : {R"({"quant_type": "int4_group", "group_size": 32})",
                              R"({"quant_type": "int4_group", "group_size": 32, "ignore": ["c"]})",
                              R"({"quant_type": "int4_group", "group_size": 32,
@@ -53,7 +51,6 @@ class PackedFolder : public testing::Test {
                              R"({"quant_type": "int8_per_channel_sym"})"})
       configs_.push_back(QuantizationConfig::from_json(text));
   }
-  void TearDown() override { fs::remove_all(folder_); }
 
   struct Run {
     int64_t quantized = 0, reused = 0;
@@ -64,26 +61,26 @@ class PackedFolder : public testing::Test {
   // The config at i, with those after it still to come; compared with what it gives by itself.
   Run run(size_t i) {
     const PackedCache packed = packed_folder(
-        folder_ + "/packed", {configs_.begin() + static_cast<std::ptrdiff_t>(i) + 1, configs_.end()});
+        folder_ / "packed", {configs_.begin() + static_cast<std::ptrdiff_t>(i) + 1, configs_.end()});
     QuantizeOptions options;
     options.packed = &packed;
     Report report, alone;
-    save_archive(quantize(five_linears(), configs_[i], report, options), {}, report, folder_ + "/shared.pt");
-    save_archive(quantize(five_linears(), configs_[i], alone), {}, alone, folder_ + "/alone.pt");
+    save_archive(quantize(five_linears(), configs_[i], report, options), {}, report, folder_ / "shared.pt");
+    save_archive(quantize(five_linears(), configs_[i], alone), {}, alone, folder_ / "alone.pt");
     Run result;
     for (const SiteReport& site : report.sites) result.quantized += site.action == "quantized";
     result.reused = report.sites_reused;
     result.quantized -= result.reused;
     result.files = files().size();
-    result.same_archive = content(folder_ + "/shared.pt") == content(folder_ + "/alone.pt");
+    result.same_archive = content(folder_ / "shared.pt") == content(folder_ / "alone.pt");
     return result;
   }
 
   std::vector<fs::path> files() const {
-    return {fs::directory_iterator(folder_ + "/packed"), fs::directory_iterator()};
+    return {fs::directory_iterator(folder_ / "packed"), fs::directory_iterator()};
   }
 
-  std::string folder_;
+  TemporaryFolder folder_;
   std::vector<QuantizationConfig> configs_;
 };
 
@@ -120,14 +117,14 @@ TEST_F(PackedFolder, WhatIsDamagedIsMadeAnew) {
 }
 
 TEST_F(PackedFolder, AFolderThatCannotBeWrittenCostsNoResult) {
-  const PackedCache packed = packed_folder(folder_ + "/packed", {});
-  fs::remove_all(folder_ + "/packed");
+  const PackedCache packed = packed_folder(folder_ / "packed", {});
+  fs::remove_all(folder_ / "packed");
   packed.save("key", {at::randn({4}), 30.0});
   EXPECT_FALSE(packed.load("key", true));
 }
 
 TEST_F(PackedFolder, KeepsWhatItGot) {
-  const PackedCache packed = packed_folder(folder_ + "/packed", {});
+  const PackedCache packed = packed_folder(folder_ / "packed", {});
   const at::Tensor weight = at::randn({5}).view(at::kByte);
   packed.save("a site, 8 bits", {weight, std::numeric_limits<double>::infinity()});
   EXPECT_FALSE(packed.load("another site", true));

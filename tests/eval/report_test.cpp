@@ -10,6 +10,7 @@
 #include <regex>
 #include <sstream>
 
+#include "temporary_folder.h"
 #include "text_table.h"
 
 namespace vqt {
@@ -226,8 +227,8 @@ TEST(ReportHtml, IsSelfContainedAndEscaped) {
 }
 
 TEST(WriteReport, WritesEveryFileAndNoOther) {
-  std::string folder = testing::TempDir() + "vqt_report_XXXXXX";
-  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  const TemporaryFolder temporary;
+  const std::string folder = temporary.path();
   EXPECT_EQ(write_report(made_up(), folder), folder + "/report.html");
   std::vector<std::string> files;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
@@ -240,7 +241,6 @@ TEST(WriteReport, WritesEveryFileAndNoOther) {
                          "best/speed.json", "best/balance.json"));
   std::ifstream json(folder + "/results.json");
   EXPECT_EQ(Json::parse(json), results_json(made_up()));
-  fs::remove_all(folder);
 }
 
 TEST(DepthScale, IsSharedByAllModelsOfAPicture) {

@@ -13,6 +13,7 @@
 #include "ground_truth/point_clouds.h"
 #include "ground_truth/pose.h"
 #include "ground_truth/truth_errors.h"
+#include "temporary_folder.h"
 
 namespace vqt {
 namespace {
@@ -119,30 +120,24 @@ TEST(Medians, OfAnEvenNumberAreBetweenTheTwo) {
 
 class OnAScene : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = (std::filesystem::temp_directory_path() / "vqt_scores_XXXXXX").string();
-    folder_ = mkdtemp(name.data());
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
   // Two cameras, 1 apart along x, that look along z; depth files as given.
   TruthStore store(const std::vector<float>& depth0, const std::vector<float>& depth1) {
     SceneTruth scene;
-    scene.folder = folder_;
+    scene.folder = folder_.path();
     const std::vector<std::vector<float>> depths = {depth0, depth1};
     for (int i = 0; i < 2; ++i) {
       PictureTruth p;
       p.known = true;
       p.camera = {3, 2, 3, 3, 1.5, 1};
       p.pose.translation = {-1.0 * i, 0, 0};
-      p.depth_file = folder_ + "/depth" + std::to_string(i);
+      p.depth_file = folder_ / ("depth" + std::to_string(i));
       std::ofstream(p.depth_file, std::ios::binary)
           .write(reinterpret_cast<const char*>(depths[i].data()), 6 * sizeof(float));
       scene.pictures.push_back(p);
     }
-    scene.depth_source = folder_;
+    scene.depth_source = folder_.path();
     const Placement whole{{2, 3}, {2, 3}, 0, 0};
-    return TruthStore(scene, {"a", "b"}, {whole, whole}, {2, 3}, folder_ + "/truth", {});
+    return TruthStore(scene, {"a", "b"}, {whole, whole}, {2, 3}, folder_ / "truth", {});
   }
 
   static TruthScores run(const TruthStore& truth, const Prediction& p) {
@@ -152,7 +147,7 @@ class OnAScene : public testing::Test {
     return truth_scores(builder.take(), nullptr);
   }
 
-  std::string folder_;
+  TemporaryFolder folder_;
 };
 
 TEST_F(OnAScene, DepthByHand) {

@@ -1,4 +1,4 @@
-"""Frames pass through the dense heads in parts: how many at once, and that no part ends up elsewhere."""
+"""Frames pass through the dense heads in parts: how many at once, and that none ends up elsewhere."""
 
 import sys
 from pathlib import Path
@@ -17,10 +17,8 @@ CONFIG = VGGTConfig.from_file(ROOT / "tests" / "data" / "vggt" / "small_config.j
 torch.set_num_threads(1)  # small shapes: threads only wait for each other
 
 
-@pytest.mark.parametrize(
-    ("height", "width", "frames"), [(56, 56, 8), (112, 112, 8), (252, 518, 2), (392, 518, 1), (518, 518, 1), (1036, 2072, 1)]
-)
-def test_as_many_frames_as_one_large_picture_has_pixels(height: int, width: int, frames: int) -> None:
+@pytest.mark.parametrize(("height", "width", "frames"), [(112, 112, 8), (224, 224, 5), (392, 518, 2), (1036, 2072, 2)])
+def test_fewer_large_frames_at_once(height: int, width: int, frames: int) -> None:
     assert frames_at_once(torch.empty(0), height, width) == frames
 
 

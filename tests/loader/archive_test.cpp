@@ -16,6 +16,7 @@
 #include <nlohmann/json.hpp>
 
 #include "loader/zip_builder.h"
+#include "temporary_folder.h"
 #include "vqt/atomic_file.h"
 #include "zip_directory.h"
 

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "loader/zip_builder.h"
+#include "temporary_folder.h"
 
 namespace vqt {
 namespace {
