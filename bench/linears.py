@@ -19,7 +19,7 @@ ROWS = [1, 4, 16, 197, 1374, 2748]
 TURNS = {1: 25, 4: 25, 16: 20, 197: 9, 1374: 4, 2748: 3}
 SECONDS = 14.0  # for one shape and number of rows, after which two turns are enough
 # A peer that takes more than this many times float32's time, and that long, is not run with more rows.
-GIVE_UP, GIVE_UP_SECONDS, GIVE_UP_AT_ONCE = 5.0, 0.02, 3.0
+GIVE_UP, GIVE_UP_SECONDS, GIVE_UP_AT_ONCE = 3.0, 0.02, 3.0
 
 Say = Callable[[str], None]
 
