@@ -71,7 +71,8 @@ class Fusion(nn.Module):
         if self.resConfUnit1 is not None:
             assert level is not None
             x = self.resConfUnit1(level).add_(x)
-        return self.out_conv(resize(self.resConfUnit2(x), height, width))
+        # The official code resizes first. A 1x1 convolution is the same before: each value it makes stays a mean of 4.
+        return resize(self.out_conv(self.resConfUnit2(x)), height, width)
 
 
 class Scratch(nn.Module):
