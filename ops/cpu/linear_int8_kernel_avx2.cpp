@@ -1,10 +1,10 @@
 // int8 on AVX2: which rows and columns go which way.
 #include <algorithm>
 
-#include "cpu/direct_avx2.h"
+#include "cpu/few_rows_int8_avx2.h"
 #include "cpu/linear_int8_kernel.h"
 #include "cpu/packed_weight.h"
-#include "cpu/strassen_avx2.h"
+#include "cpu/strassen_int8_avx2.h"
 
 namespace vqt::cpu {
 namespace {

@@ -21,7 +21,7 @@
 
 #include "cpu/packed_weight.h"
 #include "cpu/scratch.h"
-#include "cpu/widened_avx2.h"
+#include "cpu/widened_int8_avx2.h"
 
 namespace vqt::cpu {
 namespace {
