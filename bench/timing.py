@@ -16,7 +16,7 @@ from .peers import Run
 SETTLE = 0.003  # seconds; GOMP_SPINCOUNT in __main__ lets OpenMP's threads spin for less
 LONG = 0.05  # calls of more seconds than this need no waking call
 CALLS = 2  # a turn
-MORE, SETTLED = 2, 1.03
+MORE, SETTLED = 1, 1.03
 
 
 def copies(weight_bytes: Iterable[float], last_cache: int) -> int:

@@ -44,10 +44,10 @@ def test_what_has_not_settled_gets_more_rounds(monkeypatch: pytest.MonkeyPatch) 
     assert left == {"a": [1.0], "b": [1.0]}
 
 
-def test_more_rounds_end_at_three_times_as_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_rounds_end_at_twice_as_many(monkeypatch: pytest.MonkeyPatch) -> None:
     runs, left = given(monkeypatch, a=[0.9**i for i in range(12)])
-    assert timing.in_turns(runs, turns=2, seconds=60, settle=0)["a"] == pytest.approx(0.9**6)
-    assert len(left["a"]) == 12 - 1 - 3 * 2
+    assert timing.in_turns(runs, turns=2, seconds=60, settle=0)["a"] == pytest.approx(0.9**4)
+    assert len(left["a"]) == 12 - 1 - 2 * 2
 
 
 def test_two_turns_are_enough_where_time_is_up() -> None:
