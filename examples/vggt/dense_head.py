@@ -71,7 +71,8 @@ class Fusion(nn.Module):
         if self.resConfUnit1 is not None:
             assert level is not None
             x = self.resConfUnit1(level).add_(x)
-        # The official code resizes first. A 1x1 convolution is the same before: each value it makes stays a mean of 4.
+        # The official code resizes first. Resizing takes weighted means, so a 1x1 convolution may as well come before, on
+        # a quarter of the pixels.
         return resize(self.out_conv(self.resConfUnit2(x)), height, width)
 
 
