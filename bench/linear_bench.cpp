@@ -23,7 +23,7 @@
 
 #include "bench_flags.h"
 #include "cpu/isa.h"
-#include "linear_plan.h"
+#include "cpu/linear_plan.h"
 #include "register_rate.h"
 #include "vqt/ops.h"
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "cpu/isa.h"
-#include "parallel.h"
+#include "ops/parallel.h"
 
 namespace vqt::bench {
 

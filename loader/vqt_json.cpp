@@ -7,7 +7,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "cpu/packed_weight.h"
+#include "cpu/layout/packed_weight.h"
 #include "vqt/archive_error.h"
 
 namespace vqt {

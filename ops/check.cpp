@@ -1,4 +1,4 @@
-#include "check.h"
+#include "ops/check.h"
 
 #include <c10/util/Exception.h>
 

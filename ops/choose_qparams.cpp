@@ -7,10 +7,10 @@
 #include <atomic>
 #include <cmath>
 
-#include "check.h"
-#include "kernel_scope.h"
-#include "parallel.h"
-#include "values.h"
+#include "ops/check.h"
+#include "ops/kernel_scope.h"
+#include "ops/parallel.h"
+#include "ops/values.h"
 #include "vqt/ops.h"
 
 namespace vqt {

@@ -4,11 +4,11 @@
 
 #include <string>
 
-#include "cpu/layer_norm_quantize_kernel.h"
-#include "kernel_scope.h"
-#include "norm_args.h"
-#include "parallel.h"
-#include "quantize_activation.h"
+#include "cpu/norm/layer_norm_quantize_kernel.h"
+#include "ops/kernel_scope.h"
+#include "ops/norm_args.h"
+#include "ops/parallel.h"
+#include "ops/quantize_activation.h"
 
 namespace vqt {
 namespace {

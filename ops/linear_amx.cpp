@@ -1,12 +1,12 @@
-#include "linear_amx.h"
+#include "ops/linear_amx.h"
 
 #include <ATen/ops/_int_mm.h>
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
 
-#include "cpu/linear_sums_kernel.h"
-#include "cpu/packed_weight.h"
+#include "cpu/linear/linear_sums_kernel.h"
+#include "cpu/layout/packed_weight.h"
 
 namespace vqt {
 namespace {

@@ -3,8 +3,8 @@
 // bits.
 #pragma once
 
-#include "cpu/linear_int8_kernel.h"
-#include "linear_integer.h"
+#include "cpu/linear/linear_int8_kernel.h"
+#include "ops/linear_integer.h"
 
 namespace vqt {
 

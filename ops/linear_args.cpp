@@ -1,11 +1,11 @@
-#include "linear_args.h"
+#include "ops/linear_args.h"
 
 #include <c10/core/ScalarType.h>
 
 #include <cmath>
 #include <string>
 
-#include "quantize_activation.h"
+#include "ops/quantize_activation.h"
 
 namespace vqt {
 namespace {

@@ -7,8 +7,8 @@
 #include <optional>
 #include <string_view>
 
-#include "check.h"
-#include "cpu/epilogue.h"
+#include "ops/check.h"
+#include "cpu/gemm/epilogue.h"
 
 namespace vqt {
 

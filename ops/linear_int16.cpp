@@ -3,10 +3,10 @@
 #include <ATen/core/Tensor.h>
 #include <torch/library.h>
 
-#include "check.h"
-#include "kernel_scope.h"
-#include "pack_weight.h"
-#include "weight_only.h"
+#include "ops/check.h"
+#include "ops/kernel_scope.h"
+#include "ops/pack_weight.h"
+#include "ops/weight_only.h"
 
 namespace vqt {
 namespace {

@@ -2,8 +2,8 @@
 #include <ATen/ops/zeros.h>
 #include <torch/library.h>
 
-#include "cpu/linear_int4_kernel.h"
-#include "linear_integer.h"
+#include "cpu/linear/linear_int4_kernel.h"
+#include "ops/linear_integer.h"
 #include "vqt/ops.h"
 
 namespace vqt {

@@ -2,9 +2,9 @@
 #include <ATen/ops/zeros.h>
 #include <torch/library.h>
 
-#include "cpu/linear_int8_kernel.h"
-#include "linear_amx.h"
-#include "linear_integer.h"
+#include "cpu/linear/linear_int8_kernel.h"
+#include "ops/linear_amx.h"
+#include "ops/linear_integer.h"
 #include "vqt/ops.h"
 
 namespace vqt {

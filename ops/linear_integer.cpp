@@ -1,4 +1,4 @@
-#include "linear_integer.h"
+#include "ops/linear_integer.h"
 
 #include <ATen/ops/add.h>
 #include <ATen/ops/empty.h>
@@ -10,13 +10,13 @@
 #include <limits>
 #include <vector>
 
-#include "cpu/linear_canonical_kernel.h"
-#include "cpu/linear_int4_kernel.h"
-#include "cpu/linear_int8_kernel.h"
-#include "kernel_scope.h"
-#include "optional_floats.h"
-#include "quantize_activation.h"
-#include "weight_only.h"
+#include "cpu/linear/linear_canonical_kernel.h"
+#include "cpu/linear/linear_int4_kernel.h"
+#include "cpu/linear/linear_int8_kernel.h"
+#include "ops/kernel_scope.h"
+#include "ops/optional_floats.h"
+#include "ops/quantize_activation.h"
+#include "ops/weight_only.h"
 
 namespace vqt {
 namespace {

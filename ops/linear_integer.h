@@ -5,11 +5,11 @@
 
 #include <string_view>
 
-#include "cpu/activation.h"
-#include "cpu/epilogue.h"
-#include "linear_args.h"
-#include "pack_weight.h"
-#include "run_plan.h"
+#include "cpu/layout/activation.h"
+#include "cpu/gemm/epilogue.h"
+#include "ops/linear_args.h"
+#include "ops/pack_weight.h"
+#include "ops/run_plan.h"
 
 namespace vqt {
 

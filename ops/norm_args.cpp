@@ -1,9 +1,9 @@
-#include "norm_args.h"
+#include "ops/norm_args.h"
 
 #include <sstream>
 
-#include "check.h"
-#include "optional_floats.h"
+#include "ops/check.h"
+#include "ops/optional_floats.h"
 
 namespace vqt {
 

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string_view>
 
-#include "cpu/row_norm.h"
+#include "cpu/norm/row_norm.h"
 
 namespace vqt {
 

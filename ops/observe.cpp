@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
-#include "check.h"
-#include "kernel_scope.h"
-#include "values.h"
+#include "ops/check.h"
+#include "ops/kernel_scope.h"
+#include "ops/values.h"
 
 namespace vqt {
 namespace {

@@ -1,5 +1,5 @@
 // Canonical <-> packed weights: one self-describing uint8 tensor [N, bytes a row] that any machine can read.
-#include "pack_weight.h"
+#include "ops/pack_weight.h"
 
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/empty.h>
@@ -7,9 +7,9 @@
 
 #include <cstring>
 
-#include "check.h"
-#include "kernel_scope.h"
-#include "parallel.h"
+#include "ops/check.h"
+#include "ops/kernel_scope.h"
+#include "ops/parallel.h"
 #include "vqt/ops.h"
 
 namespace vqt {

@@ -1,4 +1,4 @@
-// Packed weights as tensors (cpu/packed_weight.h has the bytes).
+// Packed weights as tensors (cpu/layout/packed_weight.h has the bytes).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -6,7 +6,7 @@
 #include <optional>
 #include <string_view>
 
-#include "cpu/packed_weight.h"
+#include "cpu/layout/packed_weight.h"
 
 namespace vqt {
 

@@ -5,11 +5,11 @@
 
 #include <atomic>
 
-#include "check.h"
-#include "cpu/quantize_kernel.h"
-#include "kernel_scope.h"
-#include "parallel.h"
-#include "values.h"
+#include "ops/check.h"
+#include "cpu/quantize/quantize_kernel.h"
+#include "ops/kernel_scope.h"
+#include "ops/parallel.h"
+#include "ops/values.h"
 #include "vqt/ops.h"
 
 namespace vqt {

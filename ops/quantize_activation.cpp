@@ -1,4 +1,4 @@
-#include "quantize_activation.h"
+#include "ops/quantize_activation.h"
 
 #include <ATen/ops/empty.h>
 #include <torch/library.h>
@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "kernel_scope.h"
-#include "parallel.h"
+#include "ops/kernel_scope.h"
+#include "ops/parallel.h"
 
 namespace vqt {
 namespace {

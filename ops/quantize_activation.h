@@ -1,4 +1,4 @@
-// Quantized activations as tensors: uint8 [*leading sizes of x, bytes a row], one block of cpu/activation.h
+// Quantized activations as tensors: uint8 [*leading sizes of x, bytes a row], one block of cpu/layout/activation.h
 // in the layout of this process's instruction set. Opaque, and only whole: they live inside a forward.
 #pragma once
 
@@ -6,9 +6,9 @@
 
 #include <string_view>
 
-#include "cpu/activation.h"
-#include "cpu/quantize_per_token_kernel.h"
-#include "linear_args.h"
+#include "cpu/layout/activation.h"
+#include "cpu/quantize/quantize_per_token_kernel.h"
+#include "ops/linear_args.h"
 
 namespace vqt {
 

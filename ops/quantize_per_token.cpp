@@ -6,10 +6,10 @@
 #include <cmath>
 #include <cstring>
 
-#include "check.h"
-#include "cpu/quantize_per_token_kernel.h"
-#include "kernel_scope.h"
-#include "parallel.h"
+#include "ops/check.h"
+#include "cpu/quantize/quantize_per_token_kernel.h"
+#include "ops/kernel_scope.h"
+#include "ops/parallel.h"
 #include "vqt/ops.h"
 
 namespace vqt {

@@ -5,11 +5,11 @@
 
 #include <sstream>
 
-#include "check.h"
-#include "cpu/rotary_kernel.h"
-#include "kernel_scope.h"
-#include "norm_args.h"
-#include "parallel.h"
+#include "ops/check.h"
+#include "cpu/norm/rotary_kernel.h"
+#include "ops/kernel_scope.h"
+#include "ops/norm_args.h"
+#include "ops/parallel.h"
 
 namespace vqt {
 namespace {

@@ -1,8 +1,8 @@
 // Runs a kernel over the tasks of a plan (linear_plan.h), on all threads.
 #pragma once
 
-#include "linear_plan.h"
-#include "parallel.h"
+#include "cpu/linear_plan.h"
+#include "ops/parallel.h"
 
 namespace vqt {
 

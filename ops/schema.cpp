@@ -24,7 +24,7 @@ TORCH_LIBRARY(vqt, m) {
       "unpack_weight(Tensor packed, int k, int bits, bool symmetric, str granularity, int group_size=0) "
       "-> (Tensor weight, Tensor scale, Tensor zero_point)");
 
-  // Quantized activations are opaque uint8 tensors of x's leading sizes (cpu/activation.h), made and read
+  // Quantized activations are opaque uint8 tensors of x's leading sizes (cpu/layout/activation.h), made and read
   // within one forward. A linear takes one in x's place, and gives one where y_scale > 0.
   const std::string activation =
       "str activation=\"dynamic\", bool activation_symmetric=False, float x_scale=0.0, int x_zero_point=0";

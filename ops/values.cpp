@@ -1,10 +1,10 @@
-#include "values.h"
+#include "ops/values.h"
 
 #include <cmath>
 #include <vector>
 
-#include "check.h"
-#include "parallel.h"
+#include "ops/check.h"
+#include "ops/parallel.h"
 
 namespace vqt {
 

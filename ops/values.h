@@ -5,7 +5,7 @@
 
 #include <string_view>
 
-#include "cpu/choose_qparams_kernel.h"
+#include "cpu/quantize/choose_qparams_kernel.h"
 
 namespace vqt {
 

@@ -1,4 +1,4 @@
-#include "weight_only.h"
+#include "ops/weight_only.h"
 
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
@@ -8,11 +8,11 @@
 #include <functional>
 #include <vector>
 
-#include "cpu/quantize_kernel.h"
-#include "cpu/weight_only_kernel.h"
-#include "kernel_scope.h"
-#include "optional_floats.h"
-#include "run_plan.h"
+#include "cpu/quantize/quantize_kernel.h"
+#include "cpu/linear/weight_only_kernel.h"
+#include "ops/kernel_scope.h"
+#include "ops/optional_floats.h"
+#include "ops/run_plan.h"
 
 namespace vqt {
 namespace {

@@ -1,13 +1,13 @@
 // y = x W^T + b in float32 with a weight that is only ever float a block at a time: a panel in a kernel of
-// our own (cpu/weight_only_kernel.h), or, where there is none, 4 MB of rows and torch's product.
+// our own (cpu/linear/weight_only_kernel.h), or, where there is none, 4 MB of rows and torch's product.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include <optional>
 
-#include "check.h"
-#include "pack_weight.h"
+#include "ops/check.h"
+#include "ops/pack_weight.h"
 
 namespace vqt {
 

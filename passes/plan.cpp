@@ -10,7 +10,7 @@
 #include <set>
 #include <tuple>
 
-#include "cpu/packed_weight.h"
+#include "cpu/layout/packed_weight.h"
 #include "vqt/fields.h"
 #include "vqt/nearest.h"
 

@@ -9,7 +9,7 @@
 #include <limits>
 #include <vector>
 
-#include "parallel.h"
+#include "ops/parallel.h"
 
 namespace vqt {
 namespace {

@@ -1,4 +1,4 @@
-"""Makes the coefficients of ops/cpu/gelu.h: Phi(t) - 0.5 = t * P(u), u = 2 t^2 / END^2 - 1, for |t| <= END.
+"""Makes the coefficients of ops/cpu/simd/gelu.h: Phi(t) - 0.5 = t * P(u), u = 2 t^2 / END^2 - 1, for |t| <= END.
 
 P is fitted by Lawson's iteration (least squares whose weights grow where the error is largest, which tends to
 the minimax fit) with t as weight, as gelu = x * Phi(x). Coefficients are rounded to float32 from the highest

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <limits>
 
-#include "made_up_models.h"
+#include "tests/eval/made_up_models.h"
 
 namespace vqt {
 namespace {

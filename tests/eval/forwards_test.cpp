@@ -13,7 +13,7 @@
 #include <iterator>
 #include <stdexcept>
 
-#include "temporary_folder.h"
+#include "tests/temporary_folder.h"
 
 namespace vqt {
 namespace {

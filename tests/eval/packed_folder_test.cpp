@@ -11,7 +11,7 @@
 #include <iterator>
 #include <limits>
 
-#include "temporary_folder.h"
+#include "tests/temporary_folder.h"
 #include "vqt/archive.h"
 
 namespace vqt {

@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "made_up_models.h"
+#include "tests/eval/made_up_models.h"
 
 namespace vqt {
 namespace {

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <map>
 
-#include "made_up_models.h"
+#include "tests/eval/made_up_models.h"
 #include "vqt/plan.h"
 
 namespace vqt {

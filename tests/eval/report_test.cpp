@@ -10,7 +10,7 @@
 #include <regex>
 #include <sstream>
 
-#include "temporary_folder.h"
+#include "tests/temporary_folder.h"
 #include "text_table.h"
 
 namespace vqt {

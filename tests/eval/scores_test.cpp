@@ -13,7 +13,7 @@
 #include "ground_truth/point_clouds.h"
 #include "ground_truth/pose.h"
 #include "ground_truth/truth_errors.h"
-#include "temporary_folder.h"
+#include "tests/temporary_folder.h"
 
 namespace vqt {
 namespace {

@@ -7,7 +7,7 @@
 #include <limits>
 #include <map>
 
-#include "made_up_models.h"
+#include "tests/eval/made_up_models.h"
 
 namespace vqt {
 namespace {

@@ -15,8 +15,8 @@
 #include <csignal>
 #include <nlohmann/json.hpp>
 
-#include "loader/zip_builder.h"
-#include "temporary_folder.h"
+#include "tests/loader/zip_builder.h"
+#include "tests/temporary_folder.h"
 #include "vqt/atomic_file.h"
 #include "zip_directory.h"
 

@@ -6,8 +6,8 @@
 
 #include <cstring>
 
-#include "loader/zip_builder.h"
-#include "temporary_folder.h"
+#include "tests/loader/zip_builder.h"
+#include "tests/temporary_folder.h"
 
 namespace vqt {
 namespace {

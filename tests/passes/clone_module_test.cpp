@@ -9,7 +9,7 @@
 #include <set>
 #include <sstream>
 
-#include "graph_text.h"
+#include "tests/passes/graph_text.h"
 #include "inline_functions.h"
 #include "model_graph.h"
 #include "vqt/quantize.h"

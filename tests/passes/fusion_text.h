@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "fusion_graph.h"
-#include "graph_text.h"
+#include "tests/passes/graph_text.h"
 #include "quantize_linears.h"
 
 namespace vqt {

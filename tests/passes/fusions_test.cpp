@@ -3,7 +3,7 @@
 
 #include <gmock/gmock.h>
 
-#include "fusion_text.h"
+#include "tests/passes/fusion_text.h"
 #include "vqt/config.h"
 
 namespace vqt {

@@ -5,7 +5,7 @@
 
 #include "clone_module.h"
 #include "fast_path.h"
-#include "graph_text.h"
+#include "tests/passes/graph_text.h"
 #include "inline_functions.h"
 #include "model_graph.h"
 #include "observe_activations.h"

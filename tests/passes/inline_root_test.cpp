@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/jit/api/module.h>
 
-#include "graph_text.h"
+#include "tests/passes/graph_text.h"
 #include "simplify_inlined.h"
 #include "vqt/quantize.h"
 

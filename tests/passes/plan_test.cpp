@@ -287,7 +287,7 @@ TEST(Plan, AConfigMadeInCppIsValidatedFirst) {
   EXPECT_THROW(plan_schemes({site("a")}, config), ConfigError);
 }
 
-// Sizes by hand from the layouts drawn in cpu/packed_weight.h; every section starts at a multiple of 64
+// Sizes by hand from the layouts drawn in cpu/layout/packed_weight.h; every section starts at a multiple of 64
 // bytes.
 TEST(PredictedBytes, AreTheBytesOfThePackedTensor) {
   const Scheme int8 = {8, true, Granularity::kPerChannel, 0}, int16 = {16, true, Granularity::kPerChannel, 0};

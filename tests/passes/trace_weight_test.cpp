@@ -6,7 +6,7 @@
 #include <ostream>
 #include <regex>
 
-#include "graph_text.h"
+#include "tests/passes/graph_text.h"
 
 namespace vqt {
 namespace {

@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "cpu/activation.h"
+#include "cpu/layout/activation.h"
 #include "cpu/isa.h"
 #include "cpu/range.h"
 

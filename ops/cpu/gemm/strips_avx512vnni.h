@@ -1,0 +1,94 @@
+// The order in which an AVX512-VNNI linear goes through its result. For files named *_avx512vnni.cpp only.
+//
+//   for each block of rows              what it has of x stays in L2
+//     for each strip of 1, 2 or 4 panels of the weight
+//       visit                           the strip stays in L1 or L2 while the tiles of the block pass
+//
+// While a strip is multiplied the next one is fetched into L2, an even share with every tile: so memory is
+// read all the time, not by the first tile of a strip alone.
+#pragma once
+
+#include <utility>
+
+#include "cpu/layout/activation.h"
+#include "cpu/layout/packed_weight.h"
+#include "cpu/gemm/product_avx512vnni.h"
+#include "cpu/range.h"
+
+namespace vqt::cpu {
+namespace {
+
+// So few rows wait for memory and for the latency of vpdpbusd: with 4 panels they have 4 sums each in flight,
+// as long as this strip and the next are no more than half of a second-level cache of 1 MB.
+constexpr int kFewRows = 4;
+constexpr int64_t kWideStripDepth = 4096;
+
+// `bytes` bytes at w, to be fetched in even shares.
+struct Fetch {
+  const char* w = nullptr;
+  int64_t bytes = 0, share_bytes = 0, step_bytes = 0;
+
+  Ahead share(int64_t i) const {
+    Ahead a;
+    if (i * share_bytes >= bytes) return a;
+    a.weights = w + i * share_bytes;
+    a.step_bytes = step_bytes;
+    return a;
+  }
+};
+
+struct Strip {
+  int64_t column;  // of W, the first
+  int64_t panels;
+  int64_t next;  // first column of the strip that comes next; -1: none
+  Range rows;    // whole tiles
+  int64_t tiles;
+
+  // How `shares` products of `depth` k's each fetch the next strip, `bytes` bytes at w.
+  Fetch fetch(const void* w, int64_t bytes, int64_t depth, int64_t shares) const {
+    const int64_t steps = depth / 16;
+    if (next < 0 || steps == 0) return {};
+    const int64_t lines = (bytes / 64 + steps * shares - 1) / (steps * shares);  // with every step
+    return {static_cast<const char*>(w), bytes, steps * lines * 64, lines * 64};
+  }
+};
+
+// F<rows, panels>::run for a tile of a strip: few rows have an instance with 4 panels too.
+template <template <int, int> class F, int kPanels, int... kRows>
+inline auto instance(int64_t rows, std::integer_sequence<int, kRows...>) {
+  static constexpr decltype(&F<1, kPanels>::run) kTable[] = {F<kRows + 1, kPanels>::run...};
+  return kTable[rows - 1];
+}
+template <template <int, int> class F>
+inline auto instance(int64_t rows, int64_t panels) {
+  using All = std::make_integer_sequence<int, kTileRows>;
+  if (panels == 4) return instance<F, 4>(rows, std::make_integer_sequence<int, kFewRows>());
+  return panels == 2 ? instance<F, 2>(rows, All()) : instance<F, 1>(rows, All());
+}
+
+// Blocks have at most block_tiles tiles each and about as many as each other. Rows as LinearInt8Fn has them.
+template <class Visit>
+inline void for_each_strip(const ActivationRows& x, Range rows, Range columns, int64_t block_tiles,
+                           Visit visit) {
+  const int64_t end = x.first(rows.end), first_column = columns.begin / kPanel * kPanel;
+  int64_t row = x.first(rows.begin), tiles = 0;
+  for (int64_t r = row; r < end; r += x.height(r)) ++tiles;
+  const int64_t blocks = (tiles + block_tiles - 1) / block_tiles;
+  for (int64_t b = 0; b < blocks; ++b) {
+    Strip s;
+    s.tiles = tiles * (b + 1) / blocks - tiles * b / blocks;
+    s.rows.begin = row;
+    for (int64_t t = 0; t < s.tiles; ++t) row += x.height(row);
+    s.rows.end = row;
+    const bool few = x.height(s.rows.begin) <= kFewRows && x.k_pad <= kWideStripDepth;
+    for (s.column = first_column; s.column < columns.end; s.column += s.panels * kPanel) {
+      const int64_t left = (columns.end - s.column + kPanel - 1) / kPanel;
+      s.panels = few && left >= 4 ? 4 : left >= 2 ? 2 : 1;
+      s.next = left > s.panels ? s.column + s.panels * kPanel : b + 1 < blocks ? first_column : -1;
+      visit(s);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace vqt::cpu

@@ -1,9 +1,0 @@
-#include "cpu/vec_avx2.h"
-//
-#include "cpu/layer_norm_vec.h"
-
-namespace vqt::cpu {
-
-void layer_norm_avx2(const LayerNorm& a, Range rows) { layer_norm_rows(a, rows); }
-
-}  // namespace vqt::cpu

@@ -1,9 +1,0 @@
-#include "cpu/vec_avx512.h"
-//
-#include "cpu/layer_norm_vec.h"
-
-namespace vqt::cpu {
-
-void layer_norm_avx512vnni(const LayerNorm& a, Range rows) { layer_norm_rows(a, rows); }
-
-}  // namespace vqt::cpu

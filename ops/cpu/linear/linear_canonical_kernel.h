@@ -1,0 +1,29 @@
+// y = x W^T + b for u8 rows of x and weights whose groups do not fit panels (groups that cross rows, short
+// last groups): plain loops over canonical integers, right rather than fast.
+//   v = (sum over the runs of a row of w_scale * float(sum of (x - x_zero) * (q - w_zero))) * x_scale
+// which the epilogue takes on.
+#pragma once
+
+#include <cstdint>
+
+#include "cpu/layout/activation.h"
+#include "cpu/gemm/epilogue.h"
+#include "cpu/range.h"
+
+namespace vqt::cpu {
+
+struct LinearCanonical {
+  int64_t k = 0;
+  ActivationRows x;  // sum: not read
+  int64_t bits = 8;  // 4 or 8
+  bool symmetric = true;
+  const void* w = nullptr;  // canonical [n][k], or [n][ceil(k/2)] nibbles
+  int64_t run = 1;          // values of the row-major weight that share a scale
+  const float* w_scale = nullptr;
+  const int32_t* w_zero = nullptr;
+  Epilogue out;
+};
+
+void linear_canonical(const LinearCanonical& a, Range rows, Range columns);
+
+}  // namespace vqt::cpu

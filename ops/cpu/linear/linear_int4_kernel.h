@@ -1,0 +1,51 @@
+// y = x W^T + b for u8 rows of x and 4-bit weights in panels (packed_weight.h, kCpuInt4), on raw pointers.
+//
+//   x   u8 rows (activation.h); a tile belongs to the range that holds its last row
+//       x.k_pad is groups * group
+//   w   [n_pad/16] panels, each [groups] x
+//       { scale f32[16] | zero u8[16], asymmetric only | nibbles [group/8][16][4] }
+//       a byte holds k (low) and k + 4 (high) of one column; symmetric nibbles are q + 8, their zero is 8
+//
+// Every kernel computes, for each row r and column c of W, with each step rounded to float32 and nothing
+// fused,
+//   sum = 0; for each group in order: sum = sum + scale * float(sum of x * (nibble - zero) in int32)
+//   v   = (sum - float(x_zero) * offset) * x_scale
+// and hands v to the epilogue (epilogue.h),
+// so the bits are the same for every instruction set, any split into ranges, and whatever the other rows
+// hold.
+#pragma once
+
+#include <cstdint>
+
+#include "cpu/layout/activation.h"
+#include "cpu/gemm/epilogue.h"
+#include "cpu/isa.h"
+#include "cpu/range.h"
+
+namespace vqt::cpu {
+
+struct LinearInt4 {
+  int64_t groups = 0, group = 0;  // of one row; group is padded to a multiple of 8
+  int64_t group_bytes = 0;        // of one group of one panel
+  bool symmetric = true;
+  ActivationRows x;  // sum: not read
+  const uint8_t* w = nullptr;
+  const float* offset = nullptr;  // [n_pad], sum over groups of scale * sum(nibble - zero)
+  Epilogue out;
+};
+
+constexpr int64_t kMaxGroupInt4 = 561433;  // values of a group whose int32 sum is exact: 255 * 15 each
+
+// Fills rows x columns of the result. Columns are W's own and may begin and end anywhere. No two calls may
+// share outputs.
+using LinearInt4Fn = void (*)(const LinearInt4& a, Range rows, Range columns);
+
+void linear_int4_ref(const LinearInt4& a, Range rows, Range columns);
+void linear_int4_avx2(const LinearInt4& a, Range rows, Range columns);
+void linear_int4_avxvnni(const LinearInt4& a, Range rows, Range columns);
+void linear_int4_avx512vnni(const LinearInt4& a, Range rows, Range columns);
+
+// The kernel for an instruction set; the caller has asked available(isa).
+LinearInt4Fn linear_int4_kernel(Isa isa);
+
+}  // namespace vqt::cpu

@@ -1,0 +1,129 @@
+// int4 on AVX512-VNNI: the int8 product on one group of a strip at a time (strips_avx512vnni.h), whose
+// nibbles are unpacked once for all tiles of the block.
+//
+//   for each group                       unpacked, minus zero: 32 bytes a k, 4 KB at g128, in L1
+//     for each tile of the block         int32 sums of the group, then float sums += scale * int32 sums
+//                                        1.5 KB of float sums a tile: 18 KB for a block of kBlockTiles
+//
+// Unpacking 64 bytes takes 5 instructions beside the 24 vpdpbusd for every 4 k's of a tile: with 12 tiles 2
+// %. A group's end takes 3 for each of a tile's 24 sums: 9 % of g128 where all of them share two ports. g++
+// 12's own headers hand these warnings out (GCC bug 105593).
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+
+#include "cpu/gemm/epilogue_avx512.h"
+#include "cpu/linear/linear_int4_kernel.h"
+#include "cpu/scratch.h"
+#include "cpu/gemm/strips_avx512vnni.h"
+
+namespace vqt::cpu {
+namespace {
+
+constexpr int64_t kBlockTiles = 12, kBlockBytes = 600 << 10;  // of x: see int8
+
+// One group of one panel as s8 [group/4][16][4].
+void unpack(const LinearInt4& a, const uint8_t* packed, int8_t* w) {
+  const uint8_t* zeros = packed + kPanel * sizeof(float);
+  const uint8_t* nibbles = a.symmetric ? zeros : zeros + kPanel;
+  __m512i zero = _mm512_set1_epi8(8);
+  if (!a.symmetric) {  // every byte of a column's 32-bit lane
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(zeros));
+    zero = _mm512_mullo_epi32(_mm512_cvtepu8_epi32(bytes), _mm512_set1_epi32(0x01010101));
+  }
+  const __m512i low = _mm512_set1_epi8(15);
+  for (int64_t k = 0; k < a.group; k += 8, nibbles += 64, w += 128) {
+    const __m512i v = _mm512_loadu_si512(nibbles);
+    _mm512_store_si512(w, _mm512_sub_epi8(_mm512_and_si512(v, low), zero));
+    _mm512_store_si512(w + 64, _mm512_sub_epi8(_mm512_and_si512(_mm512_srli_epi16(v, 4), low), zero));
+  }
+}
+
+// A tile and one group of a strip.
+struct Part {
+  const uint8_t* x;
+  const int8_t* w;  // panels of the group, side by side
+  int64_t group;
+  const uint8_t* scale;  // f32[16] of the first panel
+  int64_t scale_stride;  // bytes to the next panel's
+  float* sums;           // [rows][panels][16]
+};
+
+template <int kRows, int kPanels>
+struct Multiply {
+  static void run(const Part& part, const Ahead& ahead) {
+    const auto add = [ sums = part.sums, scales = part.scale, stride = part.scale_stride ](const auto& dot)
+        __attribute__((always_inline)) {
+#pragma GCC unroll 4
+      for (int p = 0; p < kPanels; ++p) {
+        const __m512 scale = _mm512_loadu_ps(scales + p * stride);
+#pragma GCC unroll 12
+        for (int r = 0; r < kRows; ++r) {
+          float* sum = sums + (r * kPanels + p) * kPanel;
+          const __m512 scaled = _mm512_mul_ps(scale, _mm512_cvtepi32_ps(dot[r][p]));
+          _mm512_store_ps(sum, _mm512_add_ps(_mm512_load_ps(sum), scaled));
+        }
+      }
+    };
+    product<kRows, kPanels>(part.x, part.w, kPanel * part.group, part.group, ahead, add);
+  }
+};
+
+// sums: [rows][panels][16]
+void finish(const LinearInt4& a, int64_t row, int64_t rows, const Strip& strip, Range columns,
+            const float* sums) {
+  // Copies: what is stored might otherwise be one of a's fields.
+  const float* const x_scale = a.x.scale + row;
+  const int32_t* const x_zero = a.x.zero + row;
+  const int64_t pitch = strip.panels * kPanel;
+  for (int64_t p = 0; p < strip.panels; ++p, sums += kPanel) {
+    const int64_t c = strip.column + p * kPanel;
+    const __m512 offset = _mm512_loadu_ps(a.offset + c);
+    finish_panel(
+        a.out, row, rows, c, columns, [=](int64_t r) __attribute__((always_inline)) {
+          const __m512 from_zero = _mm512_mul_ps(_mm512_set1_ps(static_cast<float>(x_zero[r])), offset);
+          return _mm512_mul_ps(_mm512_sub_ps(_mm512_load_ps(sums + r * pitch), from_zero),
+                               _mm512_set1_ps(x_scale[r]));
+        });
+  }
+}
+
+}  // namespace
+
+void linear_int4_avx512vnni(const LinearInt4& a, Range rows, Range columns) {
+  const int64_t panel_bytes = a.groups * a.group_bytes, tile_bytes = kTileRows * a.x.k_pad;
+  int64_t block_tiles = kBlockBytes > tile_bytes ? kBlockBytes / tile_bytes : 1;
+  if (block_tiles > kBlockTiles) block_tiles = kBlockTiles;
+  constexpr int64_t kTileSums = kTileRows * 2 * kPanel;
+  static_assert(kTileSums >= kFewRows * 4 * kPanel);
+  const int64_t sums_bytes = block_tiles * kTileSums * static_cast<int64_t>(sizeof(float));
+  auto* const sums = static_cast<float*>(scratch(sums_bytes + 4 * kPanel * a.group));
+  auto* const w = reinterpret_cast<int8_t*>(sums) + sums_bytes;
+
+  for_each_strip(a.x, rows, columns, block_tiles, [&](const Strip& strip) {
+    const uint8_t* packed = a.w + strip.column / kPanel * panel_bytes;
+    const Fetch fetch = strip.fetch(a.w + strip.next / kPanel * panel_bytes, strip.panels * panel_bytes,
+                                    a.group, a.groups * strip.tiles);
+    // A masked load that leaves the first group's out would cost the ports of vpdpbusd an instruction.
+    for (int64_t i = 0; i < strip.tiles * kTileSums; i += kPanel)
+      _mm512_store_ps(sums + i, _mm512_setzero_ps());
+    for (int64_t g = 0, share = 0; g < a.groups; ++g, packed += a.group_bytes) {
+      for (int64_t p = 0; p < strip.panels; ++p) {
+        unpack(a, packed + p * panel_bytes, w + p * kPanel * a.group);
+      }
+      const bool last = g + 1 == a.groups;
+      int64_t row = strip.rows.begin;
+      for (int64_t t = 0; t < strip.tiles; ++t, ++share) {
+        const int64_t height = a.x.height(row);
+        Ahead ahead = fetch.share(share);
+        if (last) fetch_result(a.out, row, height, strip.column, a.group / 16, ahead);
+        const uint8_t* x = a.x.q + row * a.x.k_pad + g * a.group * height;
+        const Part part = {x, w, a.group, packed, panel_bytes, sums + t * kTileSums};
+        instance<Multiply>(height, strip.panels)(part, ahead);
+        if (last) finish(a, row, height, strip, columns, part.sums);
+        row += height;
+      }
+    }
+  });
+}
+
+}  // namespace vqt::cpu

@@ -1,0 +1,109 @@
+// int8 on AVX512-VNNI: tiles of up to 12 rows x 2 panels (product_avx512vnni.h), strip by strip
+// (strips_avx512vnni.h). A tile's int32 sums pass through L1 to the epilogue, which is not worth a copy for
+// every height. g++ 12's own headers hand these warnings out (GCC bug 105593).
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+
+#include "cpu/gemm/epilogue_avx512.h"
+#include "cpu/linear/linear_int8_kernel.h"
+#include "cpu/gemm/strips_avx512vnni.h"
+
+namespace vqt::cpu {
+namespace {
+
+// x of a block, of a second-level cache of 1 MB: with the strip and the next one 850 KB at k = 4096 (12
+// tiles), 1.1 MB at 8192 (6 tiles), where more tiles mean fewer times that the weights come from memory.
+constexpr int64_t kBlockBytes = 600 << 10;
+
+template <int kRows, int kPanels>
+struct Multiply {
+  static void run(const uint8_t* x, const int8_t* w, int64_t depth, const Ahead& ahead, int32_t* sums) {
+    const auto store = [&](const auto& acc) __attribute__((always_inline)) {
+#pragma GCC unroll 12
+      for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+        for (int p = 0; p < kPanels; ++p) _mm512_store_si512(sums + (r * kPanels + p) * kPanel, acc[r][p]);
+      }
+    };
+    product<kRows, kPanels>(x, w, kPanel * depth, depth, ahead, store);
+  }
+};
+
+// sums: [rows][panels][16]
+void finish(const LinearInt8& a, int64_t row, int64_t rows, const Strip& strip, Range columns,
+            const int32_t* sums) {
+  // Copies: what is stored might otherwise be one of a's fields.
+  const float* const x_scale = a.x.scale + row;
+  const int32_t *const x_zero = a.x.zero + row, *const x_sum = a.x.sum + row;
+  const auto depth = static_cast<uint32_t>(a.k);
+  const int64_t pitch = strip.panels * kPanel;
+  for (int64_t p = 0; p < strip.panels; ++p, sums += kPanel) {
+    const int64_t c = strip.column + p * kPanel;
+    const __m512i w_sum = _mm512_loadu_si512(a.w_sum + c);
+    const __m512 w_scale = _mm512_loadu_ps(a.w_scale + c);
+    const auto without_x_zero = [=](int64_t r) __attribute__((always_inline)) {
+      const __m512i from_zero = _mm512_mullo_epi32(_mm512_set1_epi32(x_zero[r]), w_sum);
+      return _mm512_sub_epi32(_mm512_load_si512(sums + r * pitch), from_zero);
+    };
+    const auto scaled = [=](int64_t r, __m512i dot) __attribute__((always_inline)) {
+      return _mm512_mul_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(dot), _mm512_set1_ps(x_scale[r])), w_scale);
+    };
+    if (a.w_zero == nullptr) {
+      finish_panel(
+          a.out, row, rows, c,
+          columns, [=](int64_t r) __attribute__((always_inline)) { return scaled(r, without_x_zero(r)); });
+      continue;
+    }
+    const __m512i w_zero = _mm512_loadu_si512(a.w_zero + c);
+    finish_panel(
+        a.out, row, rows, c, columns, [=](int64_t r) __attribute__((always_inline)) {
+          const uint32_t rest = static_cast<uint32_t>(x_sum[r]) - depth * static_cast<uint32_t>(x_zero[r]);
+          const __m512i from_zero = _mm512_mullo_epi32(_mm512_set1_epi32(static_cast<int32_t>(rest)), w_zero);
+          return scaled(r, _mm512_sub_epi32(without_x_zero(r), from_zero));
+        });
+  }
+}
+
+template <class Finish>
+void run(const LinearInt8& a, Range rows, Range columns, Finish finish_tile) {
+  const int64_t depth = a.w_depth(), tile_bytes = kTileRows * a.x.k_pad;
+  const int64_t block_tiles = kBlockBytes > tile_bytes ? kBlockBytes / tile_bytes : 1;
+  alignas(64) int32_t sums[kTileRows * 2 * kPanel];
+  static_assert(sizeof(sums) >= kFewRows * 4 * kPanel * sizeof(int32_t));
+  for_each_strip(a.x, rows, columns, block_tiles, [&](const Strip& strip) {
+    const int8_t* const w = a.w + strip.column * depth;
+    const Fetch fetch =
+        strip.fetch(a.w + strip.next * depth, strip.panels * kPanel * depth, depth, strip.tiles);
+    int64_t row = strip.rows.begin;
+    for (int64_t t = 0; t < strip.tiles; ++t) {
+      const int64_t height = a.x.height(row);
+      Ahead ahead = fetch.share(t);
+      fetch_result(a.out, row, height, strip.column, depth / 16, ahead);
+      instance<Multiply>(height, strip.panels)(a.x.q + row * a.x.k_pad, w, depth, ahead, sums);
+      finish_tile(row, height, strip, sums);
+      row += height;
+    }
+  });
+}
+
+}  // namespace
+
+void linear_int8_avx512vnni(const LinearInt8& a, Range rows, Range columns) {
+  run(a, rows, columns, [&](int64_t row, int64_t height, const Strip& strip, const int32_t* sums) {
+    finish(a, row, height, strip, columns, sums);
+  });
+}
+
+void product_int8_avx512vnni(const LinearInt8& a, Range rows, Range columns) {
+  run(a, rows, columns, [&](int64_t row, int64_t height, const Strip& strip, const int32_t* sums) {
+    for (int64_t r = 0; r < height; ++r) {
+      float* y = a.out.y + (row + r) * a.out.y_stride - a.out.first_column;
+      for (int64_t p = 0; p < strip.panels; ++p, sums += kPanel) {
+        const int64_t c = strip.column + p * kPanel;
+        _mm512_mask_storeu_epi32(y + c, lanes_in(columns, c), _mm512_load_si512(sums));
+      }
+    }
+  });
+}
+
+}  // namespace vqt::cpu

@@ -1,0 +1,34 @@
+#include "cpu/linear/weight_only_kernel.h"
+
+namespace vqt::cpu {
+
+bool set_weight(WeightOnly& a, const PackedHeader& h, const uint8_t* block) {
+  const PackedSections s = sections(h);
+  a.k = h.k;
+  a.w = block + s.weight;
+  a.symmetric = h.symmetric != 0;
+  a.k_pad = a.group = s.k_pad;
+  a.groups = 1;
+  if (h.layout == Layout::kCpuInt8) {
+    a.kind = WeightOnly::Kind::kInt8;
+    a.scale = reinterpret_cast<const float*>(block + s.scale);
+    a.zero = a.symmetric ? nullptr : reinterpret_cast<const int32_t*>(block + s.zero);
+    return true;
+  }
+  if (h.layout == Layout::kCpuInt4) {
+    a.kind = WeightOnly::Kind::kInt4;
+    a.groups = h.k / row_group(h);
+    a.group = s.k_pad / a.groups;
+    a.group_bytes = s.group_bytes;
+    return true;
+  }
+  if (h.bits == 16 && h.granularity != Granularity::kGroup) {
+    a.kind = WeightOnly::Kind::kInt16;
+    a.scale = reinterpret_cast<const float*>(block + s.scale);
+    a.one_scale = h.granularity == Granularity::kPerTensor;
+    return true;
+  }
+  return false;
+}
+
+}  // namespace vqt::cpu

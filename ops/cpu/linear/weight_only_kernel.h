@@ -1,0 +1,57 @@
+// y = x W^T + b in float32 with a weight that is stored as integers and never float as a whole.
+//
+//   kInt8, kInt4   panels of 16 columns as in packed_weight.h
+//   kInt16         rows as they are: int16 [n][k]
+//
+// Few rows of x: the integers become float in registers, on their way to the multiplier; the weight's bytes
+// are what takes the time, a half, a quarter or an eighth of float's. More rows: a panel's values become
+// float in the first cache, once for as many rows of x as the second cache holds. Equal to the product with
+// the dequantized weight to rounding: the order of sums depends on the number of rows and on the instruction
+// set, never on how the work is split.
+#pragma once
+
+#include <cstdint>
+
+#include "cpu/isa.h"
+#include "cpu/layout/packed_weight.h"
+#include "cpu/range.h"
+
+namespace vqt::cpu {
+
+struct WeightOnly {
+  enum class Kind : uint8_t { kInt8, kInt4, kInt16 };
+  Kind kind = Kind::kInt8;
+  int64_t k = 0;
+  const float* x = nullptr;  // [rows][k]
+  int64_t rows = 0;          // of all of x: they decide how a part of them is computed
+  const uint8_t* w = nullptr;
+  // int8: one a column. int4: in the panels. int16: one a column, or one for all.
+  const float* scale = nullptr;
+  bool one_scale = false;
+  const int32_t* zero = nullptr;  // int8, asymmetric only: one a column
+  // int4: groups of a row, values in each (padded to 8), bytes of one in a panel
+  int64_t groups = 1, group = 0, group_bytes = 0;
+  bool symmetric = true;
+  int64_t k_pad = 0;            // of the panels: groups * group, or k up to 4
+  int64_t first_column = 0;     // column of the weight that is column 0 of bias and y
+  const float* bias = nullptr;  // or null
+  float* y = nullptr;           // [rows][y_stride]
+  int64_t y_stride = 0;
+};
+
+// Fills rows x columns (of the weight) of y. Rows begin at a multiple of 4, columns at a.first_column or at a
+// multiple of kPanel: then any split gives the same bits.
+using WeightOnlyFn = void (*)(const WeightOnly& a, Range rows, Range columns);
+
+void weight_only_ref(const WeightOnly& a, Range rows, Range columns);
+void weight_only_avx2(const WeightOnly& a, Range rows, Range columns);
+void weight_only_avx512vnni(const WeightOnly& a, Range rows, Range columns);
+
+inline WeightOnlyFn weight_only_kernel(Isa isa) {
+  return kernel_for(isa, weight_only_ref, weight_only_avx2, weight_only_avx512vnni);
+}
+
+// Points a at the weights of a packed block (aligned to 4 bytes). False: its layout has no kernel here.
+bool set_weight(WeightOnly& a, const PackedHeader& header, const uint8_t* block);
+
+}  // namespace vqt::cpu

@@ -1,9 +1,0 @@
-#include "cpu/vec_avx2.h"
-//
-#include "cpu/rotary_vec.h"
-
-namespace vqt::cpu {
-
-void rotary_avx2(const Rotary& a, Range tokens) { rotary_rows(a, tokens); }
-
-}  // namespace vqt::cpu
