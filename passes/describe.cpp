@@ -3,12 +3,12 @@
 
 #include <set>
 
-#include "clone_module.h"
-#include "find_sites.h"
-#include "inline_functions.h"
-#include "plan_sites.h"
-#include "refuse_if_quantized.h"
-#include "site_rows.h"
+#include "passes/ir/clone_module.h"
+#include "passes/sites/find_sites.h"
+#include "passes/ir/inline_functions.h"
+#include "passes/sites/plan_sites.h"
+#include "passes/rewrite/refuse_if_quantized.h"
+#include "passes/sites/site_rows.h"
 #include "vqt/quantize.h"
 
 namespace vqt {

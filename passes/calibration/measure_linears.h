@@ -1,0 +1,25 @@
+// What quantizing costs and saves at each site: output SQNR and the time of both kernels on the activations
+// that reach it.
+#pragma once
+
+#include <torch/csrc/jit/api/module.h>
+
+#include <vector>
+
+#include "passes/sites/find_sites.h"
+#include "passes/rewrite/quantize_linears.h"
+#include "passes/calibration/speed_guard.h"
+#include "vqt/plan.h"
+#include "vqt/quantize.h"
+
+namespace vqt {
+
+// Runs one input through a copy of the float model (own types, functions inlined) whose planned linears also
+// run quantized. One entry a site; all NaN without an input. Weights are packed for a measurement and let go,
+// so that memory stays that of the float model.
+std::vector<MeasuredSite> measure_linears(const torch::jit::Module& model, const SiteTable& table,
+                                          const std::vector<PlannedSite>& plan,
+                                          const std::vector<ActivationRange>& ranges,
+                                          const std::string& layout, const QuantizeOptions& options);
+
+}  // namespace vqt

@@ -1,0 +1,184 @@
+// A config from flags: their values put over a file or a preset, what they contradict derived again.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <map>
+#include <type_traits>
+
+#include "passes/config/config_checks.h"
+#include "passes/config/config_json.h"
+#include "vqt/nearest.h"
+
+namespace vqt {
+namespace {
+
+const char* kind(const std::string&) { return "text"; }
+const char* kind(int64_t) { return "integer"; }
+const char* kind(bool) { return "true|false"; }
+const char* kind(Activation) { return "text"; }
+const char* kind(const std::vector<std::string>&) { return "list"; }
+const char* kind(const std::vector<Override>&) { return "list of objects"; }
+template <class T>
+const char* kind(const std::optional<T>&) {
+  return kind(T());
+}
+std::string trim(const std::string& text) {
+  const size_t begin = text.find_first_not_of(" \t");
+  if (begin == std::string::npos) return "";
+  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
+}
+
+Json list_of(const std::vector<std::string>& values) {
+  Json list = Json::array();
+  for (const std::string& value : values) {
+    for (size_t begin = 0; begin < value.size();) {
+      const bool regex = trim(value.substr(begin)).rfind("re:", 0) == 0;  // may hold commas of its own
+      const size_t end = regex ? value.size() : std::min(value.find(',', begin), value.size());
+      const std::string item = trim(value.substr(begin, end - begin));
+      if (!item.empty()) list.push_back(item);
+      begin = end + 1;
+    }
+  }
+  return list;
+}
+
+Json flag_value(const std::string& flag, const std::string& kind, const std::vector<std::string>& values) {
+  if (kind == "list") return list_of(values);
+  if (values.size() != 1) {
+    throw ConfigError(fmt::format("{}: expected one value, got {}", flag, values.size()));
+  }
+  const std::string value = trim(values[0]);
+  if (kind == "list of objects") return parse_json(value, flag);
+  if (kind == "true|false") {
+    if (value == "true" || value == "false") return value == "true";
+    throw ConfigError(fmt::format("{}: expected true or false, got \"{}\"", flag, value));
+  }
+  if (kind == "integer") {
+    char* end = nullptr;
+    errno = 0;
+    const long long number = std::strtoll(value.c_str(), &end, 10);
+    if (value.empty() || *end || errno) {
+      throw ConfigError(fmt::format("{}: expected an integer, got \"{}\"", flag, value));
+    }
+    return static_cast<int64_t>(number);
+  }
+  return value;
+}
+
+void put_over(SchemeFields& fields, const SchemeFields& given) {
+  if (given.quant_type) fields.quant_type = given.quant_type;
+  if (given.bits) fields.bits = given.bits;
+  if (given.symmetric) fields.symmetric = given.symmetric;
+  if (given.per_channel) fields.per_channel = given.per_channel;
+  if (given.group_size) fields.group_size = given.group_size;
+}
+bool contradicts(const QuantizationConfig& config) {
+  try {
+    check_given_pairs(config);
+    return false;
+  } catch (const ConfigError&) {
+    return true;
+  }
+}
+
+template <class T>
+struct is_optional : std::false_type {};
+template <class T>
+struct is_optional<std::optional<T>> : std::true_type {};
+
+// Scheme flags over a config's scheme fields; what the flags contradict is derived again.
+void put_scheme_over(QuantizationConfig& config, const QuantizationConfig& given) {
+  QuantizationConfig merged = config;
+  put_over(merged, given);
+  if (contradicts(merged)) {
+    if (is_mixed(given)) {  // only bits cannot stay
+      merged.bits.reset();
+    } else {
+      static_cast<SchemeFields&>(merged) = fields_of(derive_scheme(resolve_scheme(config), given));
+    }
+  }
+  static_cast<SchemeFields&>(config) = merged;
+}
+// A changed preset does not carry the preset's plain name into reports: "production activation=none".
+void name_changes(QuantizationConfig& config, const Json& before,
+                  const std::map<std::string, std::string>& flags) {
+  const std::vector<std::string>& presets = preset_names();
+  if (std::find(presets.begin(), presets.end(), config.name) == presets.end()) return;
+  const Json after = canonical_json(config);
+  const auto member = [](const Json& object, const char* name) { return object.value(name, Json()); };
+  std::string changes;
+  visit_fields(config, [&](const Field& field, auto& value) {
+    const auto flag = flags.find(field.name);
+    if (flag == flags.end() || std::string_view(field.name) == "device") return;
+    bool same = member(before, field.name) == member(after, field.name);
+    if constexpr (is_optional<std::decay_t<decltype(value)>>::value) {  // bits=8 over a preset of 8 bits
+      same = true;
+      for (const char* name : {"quant_type", "symmetric", "per_channel", "group_size"}) {
+        same = same && member(before, name) == member(after, name);
+      }
+    }
+    if (!same) changes += fmt::format(" {}={}", field.name, flag->second);
+  });
+  config.name += changes;
+}
+}  // namespace
+
+std::vector<FieldInfo> config_fields() {
+  std::vector<FieldInfo> list;
+  const QuantizationConfig defaults;
+  visit_fields(defaults, [&](const Field& f, const auto& member) {
+    list.push_back({f.name, f.alias, kind(member), f.initial, allowed_values(f.allowed), f.help});
+  });
+  return list;
+}
+void apply_flags(QuantizationConfig& config, const FlagValues& flags) {
+  std::vector<std::string> names;
+  for (const FieldInfo& field : config_fields()) {
+    names.push_back(field.name);
+    if (!field.alias.empty()) names.push_back(field.alias);
+  }
+  for (const auto& [name, unused] : flags) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) {
+      throw ConfigError(fmt::format("--{}: no such field; nearest: {}", name, nearest_name(name, names)));
+    }
+  }
+  const Json before = canonical_json(config);
+  QuantizationConfig given;                 // the scheme fields among the flags
+  std::map<std::string, std::string> seen;  // field -> its flag's text
+  const auto take = [&](const Field& field, auto& member) {
+    std::string flag;
+    std::vector<std::string> values;
+    for (const auto& [name, list] : flags) {
+      if (name != field.name && name != field.alias) continue;
+      flag = "--" + name;
+      values.insert(values.end(), list.begin(), list.end());
+    }
+    if (flag.empty()) return;
+    read(flag, flag_value(flag, kind(member), values), member);
+    config.origins[field.name] = given.origins[field.name] = flag;
+    seen[field.name] = fmt::format("{}", fmt::join(values, ","));
+  };
+  visit_scheme_fields(given, take);
+  visit_fields(config, [&](const Field& field, auto& member) {
+    if constexpr (!is_optional<std::decay_t<decltype(member)>>::value) take(field, member);
+  });
+  check_given_pairs(given);
+  put_scheme_over(config, given);
+  if (seen.count("sensitive_layers")) config.sensitive_layers_given = true;
+  if (before["quant_type"] == "mixed_precision" && !is_mixed(config)) {
+    const QuantizationConfig defaults;  // left over from a file: they mean nothing now
+    if (!seen.count("sensitive_layers")) {
+      config.sensitive_layers = defaults.sensitive_layers;
+      config.sensitive_layers_given = false;
+    }
+    if (!seen.count("sensitive_bits")) config.sensitive_bits = defaults.sensitive_bits;
+    if (!seen.count("normal_bits")) config.normal_bits = defaults.normal_bits;
+  }
+  validate(config);
+  if (!seen.count("name")) name_changes(config, before, seen);
+}
+
+}  // namespace vqt

@@ -1,0 +1,74 @@
+// quantize(layer_norm(x))  =>  layer_norm_quantize(x), for the quantizing inside a linear too
+#include "passes/fusion/fusions.h"
+
+namespace vqt {
+namespace {
+
+using namespace torch::jit;
+
+// Over one dimension, the last; `columns` long where that is known: layer_norm accepts nothing else.
+bool is_over_the_last(const Node* norm, int64_t columns) {
+  const auto sizes = normalized_sizes(norm);
+  return sizes.size() == 1 && sizes[0].value_or(columns) == columns;
+}
+
+class LayerNormFuser {
+ public:
+  explicit LayerNormFuser(FusionGraph& graph) : graph_(graph) {}
+
+  bool fuse(Node* norm) {
+    static const Symbol kQuantize = Symbol::fromQualString("vqt::quantize_activation");
+    const std::vector<Use> uses = value_uses(norm->output());
+    if (uses.size() != 1 || uses[0].offset != 0) return false;
+    Node* reader = uses[0].user;
+    const bool quantizer = reader->kind() == kQuantize;
+    if (!in_same_block(norm, reader) || (!quantizer && !graph_.is_integer_linear(reader))) return false;
+    const auto activation = activation_arguments(reader);
+    const auto columns = columns_of(reader);
+    if (!activation || !columns || !is_over_the_last(norm, *columns)) return false;
+    Value* x = norm->input(0);
+    for (const Use& use : norm->output()->uses()) {  // what asks for the shape asks x then, and later
+      if (use.user != reader && graph_.written_between(norm, use.user, {x})) return false;
+    }
+
+    Value* quantized =
+        insert_quantizer(norm, "vqt::layer_norm_quantize",
+                         {x, norm->input(2), norm->input(3), NamedValue(norm->input(4))}, *activation);
+    if (quantizer) {
+      reader->output()->replaceAllUsesWith(quantized);
+      reader->destroy();
+    } else {
+      const WithInsertPoint guard(norm);
+      Value* dtype = graph_.graph().insert(prim::dtype, {x});
+      reader->replaceInput(0, quantized);
+      reset_activation_arguments(reader);
+      set_argument(reader, "dtype", dtype);
+    }
+    ask_instead(norm->output(), x);
+    norm->destroy();
+    return true;
+  }
+
+ private:
+  // As many as the linears that read it have.
+  std::optional<int64_t> columns_of(const Node* reader) const {
+    if (graph_.is_integer_linear(reader)) return graph_.columns(reader);
+    for (const Use& use : reader->output()->uses()) {
+      if (graph_.is_integer_linear(use.user)) return graph_.columns(use.user);
+    }
+    return std::nullopt;
+  }
+
+  FusionGraph& graph_;
+};
+
+}  // namespace
+
+int64_t fuse_layer_norm(FusionGraph& graph) {
+  int64_t made = 0;
+  LayerNormFuser fuser(graph);
+  for (Node* norm : graph.nodes("aten::layer_norm")) made += fuser.fuse(norm) ? 1 : 0;
+  return made;
+}
+
+}  // namespace vqt

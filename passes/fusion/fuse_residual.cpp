@@ -1,0 +1,117 @@
+// add(r, mul(linear(x), gamma))  =>  linear(x, gamma, residual = r); mul or add may be missing
+#include "passes/fusion/fusions.h"
+
+#include <torch/csrc/jit/ir/constants.h>
+
+namespace vqt {
+namespace {
+
+using namespace torch::jit;
+
+Value* other_input(const Node* node, const Value* value) {
+  Node* n = const_cast<Node*>(node);
+  return n->input(0) == value ? n->input(1) : n->input(0);
+}
+
+// The dtype of a linear's result: aten::linear took x, weight and bias of one dtype.
+std::optional<at::ScalarType> result_type(const FusionGraph& graph, const Node* linear) {
+  const c10::IValue bias = graph.held(linear->input(2));
+  return bias.isTensor() ? std::optional<at::ScalarType>(bias.toTensor().scalar_type()) : graph.float_type();
+}
+
+// One factor per column, of the result's own dtype: another one would have changed the product's.
+bool is_gamma(const FusionGraph& graph, const Node* linear, const Value* value) {
+  const c10::IValue held = graph.held(value);
+  if (!held.isTensor() || !held.toTensor().defined()) return false;
+  const at::Tensor& gamma = held.toTensor();
+  return gamma.dim() == 1 && gamma.size(0) == graph.rows(linear) &&
+         gamma.scalar_type() == result_type(graph, linear);
+}
+
+bool is_residual(const FusionGraph& graph, const Value* value) {
+  if (value->type()->kind() != c10::TypeKind::TensorType || is_quantized_activation(value)) return false;
+  const c10::IValue held = graph.held(value);  // a table of positions, say
+  return !held.isTensor() ||
+         (held.toTensor().defined() && held.toTensor().dim() >= 2 && held.toTensor().is_floating_point());
+}
+
+class ResidualFuser {
+ public:
+  explicit ResidualFuser(FusionGraph& graph) : graph_(graph) {}
+
+  bool fuse(Node* linear) {
+    if (!is_default(linear, "gamma") || !is_default(linear, "residual") || !is_default(linear, "y_scale")) {
+      return false;
+    }
+    const bool scaled = fuse_gamma(linear);
+    return fuse_add(linear) || scaled;
+  }
+
+ private:
+  bool fuse_gamma(Node* linear) {
+    Node* mul = only_user(linear->output());
+    if (mul == nullptr || !in_same_block(linear, mul)) return false;
+    // In place on the linear's fresh result: the same.
+    const bool in_place = is_op(mul, "aten::mul_", "Tensor") && mul->input(0) == linear->output();
+    if (!in_place && !is_op(mul, "aten::mul", "Tensor")) return false;
+    Value* gamma = other_input(mul, linear->output());
+    if (gamma == linear->output() || !is_gamma(graph_, linear, gamma)) return false;
+    if (!bring_together(linear, mul, gamma)) return false;
+    set_argument(linear, "gamma", gamma);
+    take_over(linear, mul);
+    return true;
+  }
+
+  bool fuse_add(Node* linear) {
+    Node* add = only_user(linear->output());
+    if (add == nullptr || !in_same_block(linear, add) || !is_op(add, "aten::add", "Tensor")) return false;
+    Value* residual = other_input(add, linear->output());
+    if (residual == linear->output() || !is_int(add->input(2), 1)) return false;
+    if (!is_residual(graph_, residual)) return false;
+    if (!bring_together(linear, add, residual)) return false;
+    set_argument(linear, "residual", residual);
+    take_over(linear, add);
+    return true;
+  }
+
+  // operand has to be there when the linear runs, and what it will be for user. Parameters move before it.
+  // Where something else comes later, the linear moves behind it: then nothing may write to what the linear
+  // reads.
+  bool bring_together(Node* linear, Node* user, const Value* operand) {
+    if (!graph_.held(operand).isNone()) load_before(operand->node(), linear);
+    const Node* source = operand->node();
+    if (source->kind() == prim::Param || source->isBefore(linear))
+      return !graph_.written_between(linear, user, {operand});
+    if (graph_.written_between(linear, user, {linear->inputs().begin(), linear->inputs().end()}))
+      return false;
+    linear->moveBefore(user);
+    return true;
+  }
+
+  // Attributes that no method assigns to: the module's chain of prim::GetAttr too.
+  static void load_before(const Node* load, Node* linear) {
+    Node* node = const_cast<Node*>(load);
+    if (node->kind() != prim::GetAttr && node->kind() != prim::Constant) return;
+    if (!in_same_block(node, linear) || node->isBefore(linear)) return;
+    for (Value* input : node->inputs()) load_before(input->node(), linear);
+    node->moveBefore(linear);
+  }
+
+  void take_over(Node* linear, Node* user) {
+    graph_.replace(user->output(), linear->output());
+    user->destroy();
+  }
+
+  FusionGraph& graph_;
+};
+
+}  // namespace
+
+int64_t fuse_residual(FusionGraph& graph) {
+  int64_t made = 0;
+  ResidualFuser fuser(graph);
+  for (Node* linear : graph.integer_linears()) made += fuser.fuse(linear) ? 1 : 0;
+  return made;
+}
+
+}  // namespace vqt

@@ -1,0 +1,74 @@
+// Not torch::jit::Inline: that one inlines graphs optimized for execution, with constants propagated by
+// running ops, and leaves each method compiled.
+#include "passes/fusion/inline_root.h"
+
+#include <torch/csrc/jit/api/function_impl.h>
+
+#include <set>
+
+#include "passes/ir/trace_weight.h"
+
+namespace vqt {
+namespace {
+
+using namespace torch::jit;
+
+// What a call runs, where that is a graph and known before run time.
+GraphFunction* callee(const Node* call) {
+  Function* function = nullptr;
+  if (call->kind() == prim::CallFunction) {
+    if (const auto type = call->input(0)->type()->cast<c10::FunctionType>()) function = type->function();
+  } else if (call->kind() == prim::CallMethod) {
+    const auto type = call->input(0)->type()->cast<c10::ClassType>();
+    if (type == nullptr || !type->is_module()) return nullptr;
+    function = type->findMethod(call->s(attr::name));
+    if (function == nullptr) function = type->findHook(call->s(attr::name));
+  }
+  GraphFunction* graph_function = function == nullptr ? nullptr : tryToGraphFunction(*function);
+  if (graph_function != nullptr) graph_function->ensure_defined();
+  return graph_function;
+}
+
+bool reaches_quantized_linear(Graph& graph, std::set<const Function*>& seen) {
+  bool found = false;
+  for_each_node(graph.block(), [&](Node* node) {
+    if (found) return;
+    found = is_quantized_linear(node);
+    GraphFunction* function = callee(node);
+    if (found || function == nullptr || !seen.insert(function).second) return;
+    found = reaches_quantized_linear(*function->graph(), seen);
+  });
+  return found;
+}
+
+void inline_calls(Graph& graph) {
+  for (bool changed = true; changed;) {
+    changed = false;
+    std::vector<Node*> calls;
+    for_each_node(graph.block(), [&](Node* node) {
+      const bool in_fork = node->owningGraph() != &graph;
+      if (!in_fork && callee(node) != nullptr) calls.push_back(node);
+    });
+    for (Node* call : calls) {
+      GraphFunction* function = callee(call);
+      if (call->kind() == prim::CallFunction) call->removeInput(0);
+      inlineCallTo(call, function, function->graph().get());
+      changed = true;
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<int> inline_root_methods(const ModelGraphs& model) {
+  std::vector<int> inlined;
+  for (const int method : model.instances()[0].methods) {
+    std::set<const Function*> seen;
+    Graph& graph = *model.methods()[method].graph;
+    if (reaches_quantized_linear(graph, seen)) inlined.push_back(method);
+  }
+  for (const int method : inlined) inline_calls(*model.methods()[method].graph);
+  return inlined;
+}
+
+}  // namespace vqt

@@ -1,0 +1,138 @@
+// Rules on single nodes, run until none applies.
+#include "passes/fusion/simplify_inlined.h"
+
+#include <torch/csrc/jit/ir/constants.h>
+#include <torch/csrc/jit/passes/constant_propagation.h>
+#include <torch/csrc/jit/passes/dead_code_elimination.h>
+
+#include <set>
+
+#include "passes/ir/inline_functions.h"
+#include "passes/ir/model_graph.h"
+
+namespace vqt {
+namespace {
+
+using namespace torch::jit;
+
+bool is_one_of(const Node* node, const std::set<std::string>& names) {
+  return names.count(node->kind().toQualString()) != 0;
+}
+
+bool is_comparison(const Node* node) {
+  static const std::set<std::string> kNames = {"aten::lt",      "aten::gt",    "aten::le",  "aten::ge",
+                                               "aten::eq",      "aten::ne",    "aten::len", "aten::__not__",
+                                               "aten::__and__", "aten::__or__"};
+  return is_one_of(node, kNames) && node->outputs().size() == 1;
+}
+
+// No sizes, dtypes or tensors: only what was written into the code.
+bool has_plain_constants(const Node* node) {
+  for (const Value* input : node->inputs()) {
+    const auto constant = toIValue(input);
+    if (!constant ||
+        !(constant->isInt() || constant->isDouble() || constant->isBool() || constant->isString()))
+      return false;
+  }
+  return true;
+}
+
+// The input a node gives back as it is, or null.
+Value* passed_through(Node* node) {
+  static const std::set<std::string> kCasts = {"prim::unchecked_cast", "prim::unchecked_unwrap_optional",
+                                               "aten::_unwrap_optional"};
+  static const std::set<std::string> kDropouts = {
+      "aten::dropout",  "aten::feature_dropout",  "aten::alpha_dropout",  "aten::feature_alpha_dropout",
+      "aten::dropout_", "aten::feature_dropout_", "aten::alpha_dropout_", "aten::feature_alpha_dropout_"};
+  if (is_one_of(node, kCasts)) {
+    const bool same = node->input(0)->type()->isSubtypeOf(*node->output()->type());
+    return same ? node->input(0) : nullptr;
+  }
+  if (is_one_of(node, kDropouts)) {
+    const auto p = toIValue(node->input(1)), train = toIValue(node->input(2));
+    const bool legal = p && p->isDouble() && p->toDouble() >= 0.0 && p->toDouble() <= 1.0;
+    return legal && train && train->isBool() && !train->toBool() ? node->input(0) : nullptr;
+  }
+  return nullptr;
+}
+
+std::optional<bool> none_check(const Node* node) {
+  const bool is = node->kind() == aten::__is__;
+  if (!is && node->kind() != aten::__isnot__) return std::nullopt;
+  const auto kind = [&](size_t i) { return node->input(i)->type()->kind(); };
+  for (size_t i = 0; i < 2; ++i) {
+    if (kind(i) != c10::TypeKind::NoneType) continue;
+    if (kind(1 - i) == c10::TypeKind::NoneType) return is;
+    if (kind(1 - i) == c10::TypeKind::TensorType) return !is;
+  }
+  return std::nullopt;
+}
+
+class Simplifier {
+ public:
+  Simplifier(Graph& graph, const AlwaysFalse& always_false) : graph_(graph), always_false_(always_false) {}
+
+  bool round() {
+    changed_ = false;
+    for_each_node(graph_.block(), [&](Node* node) {
+      if (node->owningGraph() != &graph_) return;
+      if (node->kind() == prim::If) return equal_outputs(node);
+      if (node->outputs().size() != 1 || node->kind() == prim::Constant || !node->output()->hasUses()) return;
+      if (Value* input = passed_through(node)) {
+        replace(node->output(), input);
+        return node->destroy();  // in-place forms are not dead to EliminateDeadCode
+      }
+      if (node->kind() == prim::GetAttr && always_false_(node->output())) return replace(node, false);
+      if (const auto outcome = none_check(node)) return replace(node, *outcome);
+      if (!is_comparison(node) || !has_plain_constants(node)) return;
+      if (const auto result = runNodeIfInputsAreConstant(node)) replace(node, result->at(0));
+    });
+    if (changed_) fold_branches(graph_);
+    return changed_;
+  }
+
+ private:
+  // An output that is the same constant, or the same outer value, in both branches.
+  void equal_outputs(Node* branch) {
+    for (size_t i = 0; i < branch->outputs().size(); ++i) {
+      if (!branch->output(i)->hasUses()) continue;
+      Value* a = branch->blocks()[0]->outputs()[i];
+      const Value* b = branch->blocks()[1]->outputs()[i];
+      if (a == b) {
+        replace(branch->output(i), a);
+        continue;
+      }
+      const auto constant_a = toIValue(a), constant_b = toIValue(b);
+      if (constant_a && constant_b && constant_a->isBool() && constant_b->isBool() &&
+          constant_a->toBool() == constant_b->toBool()) {
+        const WithInsertPoint guard(branch);
+        replace(branch->output(i), graph_.insertConstant(*constant_a));
+      }
+    }
+  }
+
+  void replace(Node* node, const c10::IValue& constant) {
+    const WithInsertPoint guard(node);
+    replace(node->output(), graph_.insertConstant(constant));
+  }
+
+  void replace(Value* value, Value* by) {
+    value->replaceAllUsesWith(by);
+    changed_ = true;
+  }
+
+  Graph& graph_;
+  const AlwaysFalse& always_false_;
+  bool changed_ = false;
+};
+
+}  // namespace
+
+void simplify_inlined(const std::shared_ptr<Graph>& graph, const AlwaysFalse& always_false) {
+  Simplifier simplifier(*graph, always_false);
+  while (simplifier.round()) {
+  }
+  EliminateDeadCode(graph);
+}
+
+}  // namespace vqt

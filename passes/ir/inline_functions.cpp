@@ -1,0 +1,175 @@
+// Free functions first, then methods, callees before callers.
+#include "passes/ir/inline_functions.h"
+
+#include <torch/csrc/jit/api/function_impl.h>
+#include <torch/csrc/jit/ir/constants.h>
+#include <torch/csrc/jit/passes/dead_code_elimination.h>
+
+#include <set>
+#include <unordered_map>
+#include <vector>
+
+#include "passes/ir/fast_path.h"
+#include "passes/ir/trace_weight.h"
+
+namespace vqt {
+namespace {
+
+using namespace torch::jit;
+
+GraphFunction* called_function(const Node* call) {
+  if (call->kind() != prim::CallFunction) return nullptr;
+  const auto type = call->input(0)->type()->cast<c10::FunctionType>();
+  return type ? tryToGraphFunction(*type->function()) : nullptr;
+}
+
+class Inliner {
+ public:
+  explicit Inliner(const ModelGraphs& model) : model_(model), done_(model.methods().size()) {}
+
+  void run() {
+    for (size_t i = 0; i < model_.methods().size(); ++i) run(static_cast<int>(i));
+  }
+
+ private:
+  void run(int index) {
+    if (done_[index]) return;
+    done_[index] = true;  // TorchScript has no recursion
+    Graph& graph = *model_.methods()[index].graph;
+    bool changed = false;
+    while (inline_one_round(graph, index)) changed = true;
+    if (changed) {
+      fold_branches(graph);
+      EliminateDeadCode(model_.methods()[index].graph);
+    }
+    note_weight_arguments(index, graph);
+  }
+
+  bool inline_one_round(Graph& graph, int index) {
+    std::vector<Node*> calls;
+    std::set<const Node*> giving;  // calls whose result is a linear's weight
+    for_each_node(graph.block(), [&](Node* node) {
+      if (node->kind() == prim::CallFunction || node->kind() == prim::CallMethod) calls.push_back(node);
+      if (is_float_linear(node)) giving.insert(weight_root(node->input(1))->node());
+    });
+    const std::vector<FastPath> fast_paths = find_fast_paths(model_, index);
+    bool changed = false;
+    for (Node* call : calls) {
+      if (GraphFunction* function = called_function(call)) {
+        const bool asks = enclosing_fast_path(fast_paths, call) < 0 && asks_a_weight(call, *function);
+        if (!asks && !giving.count(call) && !has_linear(*function)) continue;
+        function->ensure_defined();
+        call->removeInput(0);
+        inlineCallTo(call, function, function->graph().get());
+        changed = true;
+        continue;
+      }
+      const int callee = model_.callee_of(call);
+      if (callee < 0) continue;
+      run(callee);
+      if (!giving.count(call) && weight_arguments_[callee].empty()) continue;
+      const auto& type = model_.instances()[model_.methods()[callee].instance].module.type();
+      if (call->input(0)->type() != type) continue;  // through an interface
+      Function* method = type->findMethod(call->s(attr::name));
+      if (method == nullptr) method = type->findHook(call->s(attr::name));
+      inlineCallTo(call, tryToGraphFunction(*method), model_.methods()[callee].graph.get());
+      changed = true;
+    }
+    return changed;
+  }
+
+  bool has_linear(GraphFunction& function) {
+    const auto known = has_linear_.find(&function);
+    if (known != has_linear_.end()) return known->second;
+    bool found = false;
+    function.ensure_defined();
+    for_each_node(function.graph()->block(), [&](Node* node) {
+      GraphFunction* inner = called_function(node);
+      found = found || is_any_linear(node) || (inner != nullptr && has_linear(*inner));
+    });
+    return has_linear_[&function] = found;
+  }
+
+  // Does the call pass a tensor attribute to a function that does nothing but ask for its metadata?
+  static bool asks_a_weight(Node* call, GraphFunction& function) {
+    for (size_t i = 1; i < call->inputs().size(); ++i) {
+      const Value* passed = weight_root(call->inputs()[i]);
+      if (passed->node()->kind() != prim::GetAttr || !passed->type()->isSubtypeOf(*c10::TensorType::get()))
+        continue;
+      function.ensure_defined();
+      if (only_asked(function.graph()->inputs()[i - 1])) return true;
+    }
+    return false;
+  }
+
+  static bool only_asked(const Value* value) {
+    for (const Use& use : value->uses()) {
+      if (use.offset != 0) return false;
+      if (is_metadata_read(use.user)) continue;
+      if (!is_alias_of_input(use.user) || !only_asked(use.user->output())) return false;
+    }
+    return true;
+  }
+
+  void note_weight_arguments(int index, Graph& graph) {
+    for_each_node(graph.block(), [&](Node* node) {
+      if (!is_float_linear(node)) return;
+      const Value* root = weight_root(node->input(1));
+      if (root->node()->kind() == prim::Param && root->node()->owningGraph() == &graph &&
+          root->node()->owningBlock() == graph.block() && root->offset() > 0) {
+        weight_arguments_[index].insert(root->offset());
+      }
+    });
+  }
+
+  const ModelGraphs& model_;
+  std::vector<bool> done_;
+  std::unordered_map<const Function*, bool> has_linear_;
+  std::unordered_map<int, std::set<size_t>>
+      weight_arguments_;  // by method: inputs that a linear reads as its weight
+};
+
+std::optional<bool> constant_bool(const Value* value) {
+  const auto constant = toIValue(value);
+  if (constant && constant->isBool()) return constant->toBool();
+  const Node* node = value->node();
+  if (node->kind() == aten::__not__) {
+    const auto inner = constant_bool(node->input(0));
+    return inner ? std::optional<bool>(!*inner) : std::nullopt;
+  }
+  if (node->kind() == aten::__is__ || node->kind() == aten::__isnot__) {
+    const auto none = [&](size_t i) { return node->input(i)->type()->kind() == c10::TypeKind::NoneType; };
+    const auto tensor = [&](size_t i) { return node->input(i)->type()->kind() == c10::TypeKind::TensorType; };
+    if (none(0) && none(1)) return node->kind() == aten::__is__;
+    if ((none(0) && tensor(1)) || (tensor(0) && none(1))) return node->kind() == aten::__isnot__;
+  }
+  return std::nullopt;
+}
+
+void fold_block(Block* block) {
+  for (auto it = block->nodes().begin(); it != block->nodes().end();) {
+    Node* node = *it++;
+    const auto taken = node->kind() == prim::If ? constant_bool(node->input(0)) : std::nullopt;
+    if (!taken) {
+      for (Block* inner : node->blocks()) fold_block(inner);
+      continue;
+    }
+    Block* branch = node->blocks()[*taken ? 0 : 1];
+    fold_block(branch);
+    for (auto inner = branch->nodes().begin(); inner != branch->nodes().end();) {
+      Node* moved = *inner++;
+      moved->moveBefore(node);
+    }
+    for (size_t i = 0; i < node->outputs().size(); ++i)
+      node->output(i)->replaceAllUsesWith(branch->outputs()[i]);
+    node->destroy();
+  }
+}
+
+}  // namespace
+
+void inline_functions(const ModelGraphs& model) { Inliner(model).run(); }
+
+void fold_branches(Graph& graph) { fold_block(graph.block()); }
+
+}  // namespace vqt

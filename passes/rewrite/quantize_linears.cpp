@@ -1,0 +1,309 @@
+// Site by site: pack, add the packed buffer to the owner, rewrite the calls, drop the float weight.
+#include "passes/rewrite/quantize_linears.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <torch/csrc/jit/ir/constants.h>
+#include <torch/csrc/jit/passes/dead_code_elimination.h>
+
+#include <map>
+#include <set>
+
+#include "passes/sites/packed_keys.h"
+#include "vqt/ops.h"
+#include "passes/rewrite/weight_stats.h"
+
+namespace vqt {
+namespace {
+
+using namespace torch::jit;
+
+class Rewriter {
+ public:
+  Rewriter(const ModelGraphs& model, SiteTable& table, const std::vector<PlannedSite>& plan)
+      : model_(model), table_(table), plan_(plan) {
+    for (size_t i = 0; i < plan.size(); ++i) {
+      if (!plan[i].keep_float && table.sites[i].owner >= 0)
+        removed_.emplace(table.sites[i].owner, table.sites[i].attribute);
+    }
+  }
+
+  void rewrite(size_t i, const at::Tensor& packed, const ActivationRange& range) {
+    Site& site = table_.sites[i];
+    const std::string buffer = site.owner < 0 ? "" : add_buffer(site, packed);
+    const std::string op = linear_op(plan_[i].scheme);
+    std::map<const Value*, Value*> packed_by_root;
+    const auto packed_for = [&](Value* root) {
+      Value*& value = packed_by_root[root];
+      if (value == nullptr) {
+        const WithInsertPoint guard(root->node());
+        Graph& graph = *root->owningGraph();
+        value = site.owner < 0 ? graph.insertConstant(packed)
+                               : graph.insertGetAttr(root->node()->input(0), buffer);
+      }
+      return value;
+    };
+    for (const SiteCall& call : site.calls) {
+      rewrite_linear(call.linear, packed_for(call.root), op,
+                     linear_arguments(plan_[i], range, call.rows, site.info.n));
+      changed_methods_.insert(call.method);
+    }
+    for (const MetadataUse& use : site.metadata) {
+      answer_metadata(site, use, packed_for(use.root));
+      changed_methods_.insert(use.method);
+    }
+    site.calls.clear();
+    site.metadata.clear();
+    site.replaced_identity = tensor_identity(site.weight);
+    site.weight = at::Tensor();
+    if (site.owner >= 0) {
+      const Module& owner = model_.instances()[site.owner].module;
+      owner._ivalue()->setSlot(owner.type()->getAttributeSlot(site.attribute), at::Tensor());
+    }
+  }
+
+  void finish() {
+    for (int method : changed_methods_) EliminateDeadCode(model_.methods()[method].graph);
+    for (const MethodGraph& method : model_.methods()) check_no_reader(method);
+    for (const auto& [instance, attribute] : removed_) {
+      const Module& owner = model_.instances()[instance].module;
+      const size_t slot = owner.type()->getAttributeSlot(attribute);
+      owner.type()->unsafeRemoveAttribute(attribute);
+      owner._ivalue()->unsafeRemoveSlot(slot);
+    }
+  }
+
+ private:
+  std::string add_buffer(const Site& site, const at::Tensor& packed) {
+    Module owner = model_.instances()[site.owner].module;
+    std::string name = site.attribute + "_q";
+    while (owner.hasattr(name)) name += "_";
+    owner.register_buffer(name, packed);
+    return name;
+  }
+
+  // What a method asks a weight that is gone, answered by the shape it had, by the packed buffer (which moves
+  // between devices as the weight did) or by another parameter of its owner (which changes dtype as the
+  // weight did).
+  void answer_metadata(const Site& site, const MetadataUse& use, Value* packed) {
+    Node* node = use.node;
+    Graph& graph = *node->owningGraph();
+    const WithInsertPoint guard(node);
+    const std::string kind = node->kind().toQualString();
+    Value* answer = nullptr;
+    const int64_t n = site.info.n, k = site.info.k;
+    if (kind == "aten::size" && node->inputs().size() == 2) {
+      const int64_t dim = constant_as<int64_t>(node->input(1)).value();
+      answer = graph.insertConstant(dim == 0 || dim == -2 ? n : k);
+    } else if (kind == "aten::size") {
+      answer = graph.insertConstant(std::vector<int64_t>{n, k});
+    } else if (kind == "aten::dim") {
+      answer = graph.insertConstant(2);
+    } else if (kind == "aten::len") {
+      answer = graph.insertConstant(n);
+    } else if (kind == "aten::numel") {
+      answer = graph.insertConstant(n * k);
+    } else if (kind == "prim::requires_grad" || kind == "prim::is_nested" || kind == "aten::__is__") {
+      answer = graph.insertConstant(false);
+    } else if (kind == "aten::is_floating_point" || kind == "aten::__isnot__") {
+      answer = graph.insertConstant(true);
+    } else if (kind == "prim::dtype") {
+      const std::string other = other_parameter(site);
+      if (other.empty()) {
+        answer = graph.insertConstant(static_cast<int64_t>(site.weight.scalar_type()));
+      } else {
+        node->replaceInput(0, graph.insertGetAttr(use.root->node()->input(0), other));
+        return;
+      }
+    } else {  // prim::device, prim::is_cuda, prim::is_cpu
+      node->replaceInput(0, packed);
+      return;
+    }
+    node->output()->replaceAllUsesWith(answer);
+  }
+
+  std::string other_parameter(const Site& site) const {
+    if (site.owner < 0) return "";
+    const Module& owner = model_.instances()[site.owner].module;
+    const c10::ClassTypePtr type = owner.type();
+    for (size_t slot = 0; slot < type->numAttributes(); ++slot) {
+      const std::string name = type->getAttributeName(slot);
+      const c10::IValue value = owner._ivalue()->getSlot(slot);
+      if (!type->is_parameter(slot) || removed_.count({site.owner, name}) || !value.isTensor()) continue;
+      if (type->getAttribute(slot)->kind() != c10::TypeKind::TensorType || !value.toTensor().defined())
+        continue;
+      if (value.toTensor().scalar_type() == site.weight.scalar_type()) return name;
+    }
+    return "";
+  }
+
+  void check_no_reader(const MethodGraph& method) const {
+    for_each_node(method.graph->block(), [&](Node* node) {
+      if (node->kind() != prim::GetAttr && node->kind() != prim::SetAttr) return;
+      const int owner = model_.instance_of(node->input(0));
+      if (owner >= 0 && removed_.count({owner, node->s(attr::name)})) {
+        throw std::logic_error(fmt::format("vqt::quantize: {} still reads {} of {}; please report this model",
+                                           model_.describe(method), node->s(attr::name),
+                                           model_.instances()[owner].fqn));
+      }
+    });
+  }
+
+  const ModelGraphs& model_;
+  SiteTable& table_;
+  const std::vector<PlannedSite>& plan_;
+  std::set<std::pair<int, std::string>> removed_;  // (owner, attribute) of the weights that go
+  std::set<int> changed_methods_;
+};
+
+// The packed weights of one config, out of the cache where it has them.
+class PackedWeights {
+ public:
+  struct Weight : QuantizedWeight {
+    bool reused = false;
+  };
+
+  PackedWeights(const PackedCache* cache, const SiteTable& table) : cache_(cache) {
+    if (cache_) later_ = packed_keys(table, cache_->later);
+  }
+
+  Weight of(const Site& site, const Scheme& scheme, const std::string& layout) const {
+    const std::string key = packed_key(site, scheme, layout);
+    const bool again = later_.count(key) > 0;
+    if (cache_) {
+      if (auto known = cache_->load(key, again)) return {*std::move(known), true};
+    }
+    const Weight made = {quantize_weight(site.weight, scheme, layout, site.info.name), false};
+    if (again) cache_->save(key, made);
+    return made;
+  }
+
+ private:
+  const PackedCache* cache_;
+  std::set<std::string> later_;  // keys that later configs want
+};
+
+}  // namespace
+
+QuantizedWeight quantize_weight(const at::Tensor& weight, const Scheme& scheme, const std::string& layout,
+                                const std::string& site) {
+  const at::Tensor w = weight.detach().to(at::kCPU, at::kFloat).contiguous();
+  if (!all_finite(w)) {
+    throw QuantizeError(fmt::format(
+        "{}: the weight [{}, {}] holds NaN or Inf; there is no scale for it (\"ignore\" keeps it float)",
+        site, w.size(0), w.size(1)));
+  }
+  const std::string granularity = to_string(scheme.granularity);
+  const auto [scale, zero] = choose_qparams(w, scheme.bits, scheme.symmetric, granularity, scheme.group_size);
+  const at::Tensor q =
+      vqt::quantize(w, scale, zero, scheme.bits, scheme.symmetric, granularity, scheme.group_size);
+  const at::Tensor back = dequantize(q, scale, zero, scheme.bits, scheme.symmetric, granularity,
+                                     scheme.group_size, w.size(1), at::kFloat);
+  return {pack_weight(q, scale, zero, scheme.bits, scheme.symmetric, granularity, scheme.group_size,
+                      w.size(1), layout),
+          sqnr_db(w, back)};
+}
+
+std::string linear_op(const Scheme& scheme) { return fmt::format("vqt::linear_int{}", scheme.bits); }
+
+std::vector<std::pair<std::string, c10::IValue>> linear_arguments(const PlannedSite& plan,
+                                                                  const ActivationRange& range,
+                                                                  const RowRange& rows, int64_t n) {
+  std::vector<std::pair<std::string, c10::IValue>> arguments;
+  if (plan.scheme.bits != 16) {
+    arguments.emplace_back("activation", std::string(to_string(plan.activation)));
+    if (plan.activation != Activation::kNone)
+      arguments.emplace_back("activation_symmetric", plan.activation_symmetric);
+    if (plan.activation == Activation::kStatic) {
+      arguments.emplace_back("x_scale", range.scale);
+      arguments.emplace_back("x_zero_point", range.zero_point);
+    }
+  }
+  if (rows.begin != 0 || rows.end != n) {
+    arguments.emplace_back("row_begin", rows.begin);
+    arguments.emplace_back("row_end", rows.end);
+  }
+  return arguments;
+}
+
+Node* rewrite_linear(Node* linear, Value* packed, const std::string& op,
+                     const std::vector<std::pair<std::string, c10::IValue>>& arguments) {
+  Graph& graph = *linear->owningGraph();
+  const WithInsertPoint guard(linear);
+  std::vector<NamedValue> kwargs;
+  for (const auto& [name, value] : arguments) kwargs.emplace_back(name, value);
+  Value* result = graph.insert(Symbol::fromQualString(op), {linear->input(0), packed, linear->input(2)},
+                               kwargs, linear->sourceRange());
+  result->copyMetadata(linear->output());
+  linear->output()->replaceAllUsesWith(result);
+  linear->destroy();
+  return result->node();
+}
+
+bool cut_planned_fast_paths(const ModelGraphs& model, const SiteTable& table,
+                            const std::vector<PlannedSite>& plan) {
+  std::set<int> wanted;
+  std::vector<int> rewritten;  // instances whose methods hold a linear that will be rewritten
+  for (size_t i = 0; i < plan.size(); ++i) {
+    if (plan[i].keep_float) continue;
+    wanted.insert(table.sites[i].fast_paths.begin(), table.sites[i].fast_paths.end());
+    for (const SiteCall& call : table.sites[i].calls)
+      rewritten.push_back(model.methods()[call.method].instance);
+  }
+  std::vector<FastPath> paths;
+  for (size_t i = 0; i < table.fast_paths.size(); ++i) {
+    const FastPath& path = table.fast_paths[i];
+    // Layers without their fast path cannot read the nested tensor that an encoder makes for it.
+    const bool nested =
+        path.makes_nested_tensor && model.contains_any(model.methods()[path.method].instance, rewritten);
+    if (nested || wanted.count(static_cast<int>(i))) paths.push_back(path);
+  }
+  cut_fast_paths(model, paths);
+  return !paths.empty();
+}
+
+void quantize_linears(const ModelGraphs& model, SiteTable& table, const std::vector<PlannedSite>& plan,
+                      const std::vector<ActivationRange>& ranges, const std::string& layout,
+                      const QuantizeOptions& options, Report& report) {
+  TORCH_INTERNAL_ASSERT(plan.size() == table.sites.size(), "cutting fast paths changed the sites");
+  Rewriter rewriter(model, table, plan);
+  PackedWeights weights(options.packed, table);
+  std::map<int64_t, PackedWeights::Weight> tied;  // one packed tensor for all of them
+  int64_t total = 0, done = 0;
+  for (const PlannedSite& p : plan) total += p.keep_float ? 0 : 1;
+  for (size_t i = 0; i < plan.size(); ++i) {
+    if (plan[i].keep_float) continue;
+    const Site& site = table.sites[i];
+    const auto known = tied.find(site.info.tied);
+    const PackedWeights::Weight q =
+        known != tied.end() ? known->second : weights.of(site, plan[i].scheme, layout);
+    if (site.info.tied >= 0) tied.emplace(site.info.tied, q);
+    report.sites_reused += q.reused;
+    report.sites[i].bytes_after = static_cast<int64_t>(q.packed.nbytes());
+    report.sites[i].weight_sqnr_db = q.sqnr_db;
+    rewriter.rewrite(i, q.packed, ranges[i]);
+    if (options.progress) options.progress("quantizing", ++done, total);
+  }
+  rewriter.finish();
+}
+
+void note_left_weights(const ModelGraphs& model, const SiteTable& table, std::vector<std::string>& warnings) {
+  std::map<std::string, std::string> gone;  // identity of a float weight that was replaced: its site
+  for (const Site& site : table.sites) {
+    if (!site.replaced_identity.empty()) gone.emplace(site.replaced_identity, site.info.name);
+  }
+  for (const Instance& instance : model.instances()) {
+    const c10::ClassTypePtr type = instance.module.type();
+    for (size_t slot = 0; slot < type->numAttributes(); ++slot) {
+      const c10::IValue value = instance.module._ivalue()->getSlot(slot);
+      if (!value.isTensor() || !value.toTensor().defined()) continue;
+      const auto found = gone.find(tensor_identity(value.toTensor()));
+      if (found == gone.end()) continue;
+      warnings.push_back(
+          fmt::format("{}: holds the float weight of {} and is read by no method; it stays in the archive",
+                      join_fqn(instance.fqn, type->getAttributeName(slot)), found->second));
+    }
+  }
+}
+
+}  // namespace vqt

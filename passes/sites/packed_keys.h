@@ -1,0 +1,20 @@
+// What a packed weight depends on, as a text: the keys of vqt/packed_cache.h.
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "passes/sites/find_sites.h"
+#include "vqt/config.h"
+#include "vqt/scheme.h"
+
+namespace vqt {
+
+// layout as in pack_weight.
+std::string packed_key(const Site& site, const Scheme& scheme, const std::string& layout);
+
+// The keys of all sites that these configs quantize.
+std::set<std::string> packed_keys(const SiteTable& table, const std::vector<QuantizationConfig>& configs);
+
+}  // namespace vqt

@@ -1,0 +1,18 @@
+// plan_schemes, and what only the sites' numbers can forbid.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "passes/sites/find_sites.h"
+#include "vqt/plan.h"
+
+namespace vqt {
+
+std::vector<PlannedSite> plan_sites(const SiteTable& table, const QuantizationConfig& config);
+// "auto", or "canonical" with a warning where the weights are for a device this build has no kernels for.
+std::string layout_for(const std::string& device, std::vector<std::string>& warnings);
+// Throws QuantizeError with the reasons where nothing is left to quantize.
+void require_work(const SiteTable& table, const std::vector<PlannedSite>& plan);
+
+}  // namespace vqt

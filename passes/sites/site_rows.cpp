@@ -1,0 +1,120 @@
+// SiteReport rows out of sites.
+#include "passes/sites/site_rows.h"
+
+#include <torch/csrc/jit/ir/constants.h>
+
+#include <map>
+#include <string>
+
+#include "vqt/ops.h"
+
+namespace vqt {
+namespace {
+
+using namespace torch::jit;
+
+std::string dtype_name(at::ScalarType type) {
+  switch (type) {
+    case at::kFloat:
+      return "float32";
+    case at::kDouble:
+      return "float64";
+    case at::kHalf:
+      return "float16";
+    case at::kBFloat16:
+      return "bfloat16";
+    default:
+      return c10::toString(type);
+  }
+}
+
+SiteReport float_row(const Site& site) {
+  SiteReport row;
+  row.name = site.info.name;
+  row.n = site.info.n;
+  row.k = site.info.k;
+  row.action = "float";
+  row.scheme = dtype_name(site.weight.scalar_type());
+  row.reason = site.info.refusal;
+  row.calls = site.info.calls;
+  row.bytes_before = row.bytes_after = site.info.weight_bytes;
+  return row;
+}
+
+Activation activation_of(const Node* linear) {
+  const FunctionSchema& schema = linear->schema();
+  const auto index = schema.argumentIndexWithName("activation");
+  const auto name = index ? constant_as<std::string>(linear->input(*index)) : std::nullopt;
+  return name ? activation_from(*name) : Activation::kNone;
+}
+
+SiteReport quantized_row(const Site& site) {
+  SiteReport row;
+  row.name = site.info.name;
+  row.action = "quantized";
+  row.calls = site.info.calls;
+  row.bytes_after = static_cast<int64_t>(site.weight.nbytes());
+  const PackedInfo info = packed_info(site.weight);
+  row.n = info.n;
+  row.k = info.k;
+  row.bytes_before = info.n * info.k * 4;
+  const Activation activation =
+      site.calls.empty() ? Activation::kNone : activation_of(site.calls.front().linear);
+  row.scheme = shorthand(info.scheme, activation);
+  return row;
+}
+
+void add_computed(const SiteTable& table, std::vector<SiteReport>& rows) {
+  for (const ComputedLinear& computed : table.computed) {
+    SiteReport row;
+    row.name = computed.name;
+    row.action = "float";
+    row.scheme = "-";
+    row.reason = computed.reason;
+    rows.push_back(row);
+  }
+}
+
+}  // namespace
+
+std::vector<SiteReport> planned_rows(const SiteTable& table, const std::vector<PlannedSite>& plan,
+                                     const std::string& device) {
+  std::vector<SiteReport> rows;
+  for (size_t i = 0; i < table.sites.size(); ++i) {
+    SiteReport row = float_row(table.sites[i]);
+    row.reason = plan[i].reason;
+    if (!plan[i].keep_float) {
+      row.action = "quantized";
+      row.scheme = shorthand(plan[i].scheme, plan[i].activation);
+      row.bytes_after = predicted_bytes(row.n, row.k, plan[i].scheme, device);
+    }
+    rows.push_back(row);
+  }
+  add_computed(table, rows);
+  return rows;
+}
+
+void add_measured(const std::vector<MeasuredSite>& measured, std::vector<SiteReport>& rows) {
+  for (size_t i = 0; i < measured.size(); ++i) {
+    rows[i].output_sqnr_db = measured[i].output_sqnr_db;
+    rows[i].ms_float = measured[i].ms_float;
+    rows[i].ms_quantized = measured[i].ms_quantized;
+  }
+}
+
+void update_calls(const SiteTable& table, std::vector<SiteReport>& rows) {
+  std::map<std::string, int64_t> calls;
+  for (const Site& site : table.sites) calls[site.info.name] = site.info.calls;
+  for (SiteReport& row : rows) {
+    if (const auto found = calls.find(row.name); found != calls.end()) row.calls = found->second;
+  }
+}
+
+std::vector<SiteReport> present_rows(const SiteTable& table) {
+  std::vector<SiteReport> rows;
+  for (const Site& site : table.sites) rows.push_back(site.quantized ? quantized_row(site) : float_row(site));
+  add_computed(table, rows);
+  return rows;
+}
+
+}  // namespace vqt
