@@ -6,7 +6,7 @@
 #include <map>
 
 #include "progressive_table.h"
-#include "text_table.h"
+#include "loader/cli/text_table.h"
 #include "winners.h"
 
 namespace vqt {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "text_table.h"
+#include "loader/cli/text_table.h"
 
 namespace vqt {
 namespace {

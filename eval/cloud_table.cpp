@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "text_table.h"
+#include "loader/cli/text_table.h"
 
 namespace vqt {
 

@@ -6,7 +6,7 @@
 
 #include "forwards.h"
 #include "forwards_file.h"
-#include "image_options.h"
+#include "loader/images/image_options.h"
 #include "report.h"
 
 namespace vqt {

@@ -7,7 +7,7 @@
 
 #include "depth_maps.h"
 #include "forwards_file.h"
-#include "images.h"
+#include "loader/images/images.h"
 
 namespace vqt {
 

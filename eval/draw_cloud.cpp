@@ -7,7 +7,7 @@
 #include <limits>
 #include <set>
 
-#include "file_part.h"
+#include "loader/cli/file_part.h"
 #include "panels.h"
 #include "point_cloud.h"
 

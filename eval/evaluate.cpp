@@ -9,8 +9,8 @@
 
 #include "compare_outputs.h"
 #include "environment.h"
-#include "exif.h"
-#include "images.h"
+#include "loader/images/exif.h"
+#include "loader/images/images.h"
 #include "model_runs.h"
 #include "pareto.h"
 #include "process.h"

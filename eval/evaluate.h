@@ -1,7 +1,7 @@
 // The whole run: pictures, the reference, every candidate in a process of its own, comparison.
 #pragma once
 
-#include "console.h"
+#include "loader/cli/console.h"
 #include "eval_error.h"
 #include "options.h"
 #include "report.h"

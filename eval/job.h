@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "image_options.h"
-#include "placement.h"
+#include "loader/images/image_options.h"
+#include "loader/images/placement.h"
 
 namespace vqt {
 

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "console.h"
-#include "images.h"
+#include "loader/cli/console.h"
+#include "loader/images/images.h"
 #include "job.h"
 #include "options.h"
 #include "process.h"

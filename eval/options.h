@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "accuracy_limit.h"
-#include "image_options.h"
+#include "loader/images/image_options.h"
 #include "vqt/config.h"
 
 namespace vqt {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "placement.h"
+#include "loader/images/placement.h"
 
 namespace vqt {
 

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "compare_outputs.h"
-#include "console.h"
+#include "loader/cli/console.h"
 #include "depth_maps.h"
-#include "images.h"
+#include "loader/images/images.h"
 #include "options.h"
 #include "report.h"
 #include "scene_cloud.h"

@@ -13,7 +13,7 @@
 #include "pareto.h"
 #include "progressive_table.h"
 #include "report.h"
-#include "text_table.h"
+#include "loader/cli/text_table.h"
 #include "truth_table.h"
 #include "winners.h"
 

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "console.h"
+#include "loader/cli/console.h"
 #include "job.h"
 #include "options.h"
 #include "process.h"

@@ -7,7 +7,7 @@
 #include <stdexcept>
 
 #include "job.h"
-#include "zip_directory.h"
+#include "loader/archive/zip_directory.h"
 
 namespace vqt {
 namespace {

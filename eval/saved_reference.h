@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "images.h"
+#include "loader/images/images.h"
 #include "options.h"
 #include "report.h"
 

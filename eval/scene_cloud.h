@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "draw_cloud.h"
-#include "images.h"
+#include "loader/images/images.h"
 #include "score_truth.h"
 
 namespace vqt {

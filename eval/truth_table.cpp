@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "text_table.h"
+#include "loader/cli/text_table.h"
 
 namespace vqt {
 namespace {

@@ -8,7 +8,7 @@
 #include <filesystem>
 
 #include "environment.h"
-#include "file_part.h"
+#include "loader/cli/file_part.h"
 #include "forwards_file.h"
 #include "json_difference.h"
 #include "saved_reference.h"

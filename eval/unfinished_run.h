@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "console.h"
-#include "images.h"
+#include "loader/cli/console.h"
+#include "loader/images/images.h"
 #include "job.h"
 #include "options.h"
 #include "report.h"

@@ -5,9 +5,9 @@
 #include <exception>
 
 #include "check_results.h"
-#include "console.h"
+#include "loader/cli/console.h"
 #include "evaluate.h"
-#include "images.h"
+#include "loader/images/images.h"
 #include "options.h"
 #include "output_folder.h"
 #include "process.h"

@@ -10,7 +10,7 @@
 #include <fstream>
 
 #include "forwards_file.h"
-#include "images.h"
+#include "loader/images/images.h"
 #include "job.h"
 #include "packed_folder.h"
 #include "vqt/archive.h"

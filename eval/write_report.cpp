@@ -3,7 +3,7 @@
 #include <filesystem>
 
 #include "best_configs.h"
-#include "file_part.h"
+#include "loader/cli/file_part.h"
 #include "point_cloud.h"
 #include "progressive_table.h"
 #include "report.h"

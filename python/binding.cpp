@@ -8,7 +8,7 @@
 #include "vqt/archive.h"
 #include "vqt/fields.h"
 #include "vqt/quantize.h"
-#include "vqt_json.h"
+#include "loader/archive/vqt_json.h"
 
 namespace py = pybind11;
 

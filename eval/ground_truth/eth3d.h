@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "ground_truth/colmap.h"
-#include "placement.h"
+#include "loader/images/placement.h"
 
 namespace vqt {
 

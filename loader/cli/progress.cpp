@@ -1,5 +1,5 @@
 // Progress on stderr.
-#include "cli/progress.h"
+#include "loader/cli/progress.h"
 
 #include <fmt/format.h>
 #include <unistd.h>

@@ -11,7 +11,7 @@
 #include <sstream>
 
 #include "tests/temporary_folder.h"
-#include "text_table.h"
+#include "loader/cli/text_table.h"
 
 namespace vqt {
 namespace {

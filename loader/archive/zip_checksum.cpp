@@ -8,8 +8,8 @@
 #include <mutex>
 #include <thread>
 
-#include "file.h"
-#include "zip_directory.h"
+#include "loader/archive/file.h"
+#include "loader/archive/zip_directory.h"
 
 namespace vqt {
 namespace {

@@ -1,4 +1,4 @@
-#include "cli/verify.h"
+#include "loader/quantize/verify.h"
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/core/grad_mode.h>

@@ -1,4 +1,4 @@
-#include "cli/site_table.h"
+#include "loader/quantize/site_table.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 #include <cmath>
 #include <map>
 
-#include "cli/progress.h"
+#include "loader/cli/progress.h"
 
 namespace vqt::cli {
 namespace {

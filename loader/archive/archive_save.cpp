@@ -8,8 +8,8 @@
 
 #include "vqt/archive.h"
 #include "vqt/atomic_file.h"
-#include "vqt_json.h"
-#include "zip_directory.h"
+#include "loader/archive/vqt_json.h"
+#include "loader/archive/zip_directory.h"
 
 namespace vqt {
 namespace {

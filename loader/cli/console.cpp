@@ -1,4 +1,4 @@
-#include "console.h"
+#include "loader/cli/console.h"
 
 #include <fmt/format.h>
 #include <unistd.h>

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "image_options.h"
-#include "placement.h"
+#include "loader/images/image_options.h"
+#include "loader/images/placement.h"
 
 namespace vqt {
 

@@ -15,10 +15,10 @@
 #include <csignal>
 #include <nlohmann/json.hpp>
 
-#include "tests/loader/zip_builder.h"
+#include "tests/loader/archive/zip_builder.h"
 #include "tests/temporary_folder.h"
 #include "vqt/atomic_file.h"
-#include "zip_directory.h"
+#include "loader/archive/zip_directory.h"
 
 namespace vqt {
 namespace {

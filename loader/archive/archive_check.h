@@ -4,7 +4,7 @@
 #include <string>
 
 #include "vqt/archive.h"
-#include "zip_directory.h"
+#include "loader/archive/zip_directory.h"
 
 namespace vqt {
 

@@ -1,5 +1,5 @@
 // --list, --dry-run and --repack.
-#include "cli/commands.h"
+#include "loader/quantize/commands.h"
 
 #include <fmt/format.h>
 
@@ -7,10 +7,10 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "archive_check.h"
-#include "cli/site_table.h"
+#include "loader/archive/archive_check.h"
+#include "loader/quantize/site_table.h"
 #include "vqt/archive.h"
-#include "vqt_json.h"
+#include "loader/archive/vqt_json.h"
 
 namespace vqt::cli {
 namespace {

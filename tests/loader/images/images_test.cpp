@@ -1,5 +1,5 @@
 // Pictures against what Pillow and VGGT's official loader made of them, and rules against hand-worked sizes.
-#include "images.h"
+#include "loader/images/images.h"
 
 #include <ATen/ops/full.h>
 #include <gmock/gmock.h>

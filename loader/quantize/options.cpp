@@ -1,5 +1,5 @@
 // Flags of vqt-quantize; those of single fields come out of the config's list of fields.
-#include "cli/options.h"
+#include "loader/quantize/options.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

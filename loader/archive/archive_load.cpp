@@ -5,10 +5,10 @@
 
 #include <algorithm>
 
-#include "archive_check.h"
+#include "loader/archive/archive_check.h"
 #include "vqt/archive.h"
 #include "vqt/memory_return.h"
-#include "vqt_json.h"
+#include "loader/archive/vqt_json.h"
 
 namespace vqt {
 namespace {

@@ -1,6 +1,6 @@
 // Folder -> list of pictures -> 8-bit RGB -> frames of one size. The steps and roundings are those of VGGT's
 // loader, which works with Pillow: 8-bit bicubic (a = -0.5, antialiased), heights rounded half to even.
-#include "images.h"
+#include "loader/images/images.h"
 
 #include <ATen/ops/_upsample_bicubic2d_aa.h>
 #include <ATen/ops/empty.h>

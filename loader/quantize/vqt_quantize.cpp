@@ -5,7 +5,7 @@
 #include <exception>
 #include <optional>
 
-#include "cli/commands.h"
+#include "loader/quantize/commands.h"
 #include "vqt/atomic_file.h"
 
 namespace {

@@ -1,5 +1,5 @@
 // Orientations of JPEG files, whole and damaged.
-#include "exif.h"
+#include "loader/images/exif.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Reads --inputs with torch's own unpickler, which builds plain values only and runs no code.
-#include "inputs_file.h"
+#include "loader/archive/inputs_file.h"
 
 #include <ATen/core/jit_type.h>
 #include <fmt/format.h>
@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-#include "zip_directory.h"
+#include "loader/archive/zip_directory.h"
 
 namespace vqt {
 namespace {

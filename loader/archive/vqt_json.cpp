@@ -1,5 +1,5 @@
 // Writes and reads vqt.json. A number that is infinite or was not measured is null.
-#include "vqt_json.h"
+#include "loader/archive/vqt_json.h"
 
 #include <fmt/format.h>
 #include <torch/headeronly/version.h>

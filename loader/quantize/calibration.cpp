@@ -1,4 +1,4 @@
-#include "cli/calibration.h"
+#include "loader/quantize/calibration.h"
 
 #include <ATen/core/Tensor.h>
 #include <fmt/format.h>
@@ -6,9 +6,9 @@
 #include <memory>
 #include <optional>
 
-#include "cli/verify.h"
+#include "loader/quantize/verify.h"
 #ifdef VQT_HAS_IMAGES
-#include "images.h"
+#include "loader/images/images.h"
 #endif
 
 namespace vqt::cli {

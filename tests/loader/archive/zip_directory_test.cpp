@@ -1,12 +1,12 @@
 // Hand-written zips, one error each; every truncation and every flipped bit of a small one.
-#include "zip_directory.h"
+#include "loader/archive/zip_directory.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstring>
 
-#include "tests/loader/zip_builder.h"
+#include "tests/loader/archive/zip_builder.h"
 #include "tests/temporary_folder.h"
 
 namespace vqt {

@@ -5,11 +5,11 @@
 #include <chrono>
 #include <filesystem>
 
-#include "cli/calibration.h"
-#include "cli/commands.h"
-#include "cli/site_table.h"
-#include "cli/verify.h"
-#include "inputs_file.h"
+#include "loader/quantize/calibration.h"
+#include "loader/quantize/commands.h"
+#include "loader/quantize/site_table.h"
+#include "loader/quantize/verify.h"
+#include "loader/archive/inputs_file.h"
 #include "vqt/archive.h"
 #include "vqt/memory_return.h"
 

@@ -1,7 +1,7 @@
 // Reads a zip's closing records, central directory and local headers, and refuses what torch could not load
 // safely. Layout: [local header, name, extra, bytes]... central directory [, zip64 end, zip64 locator], end
 // record.
-#include "zip_directory.h"
+#include "loader/archive/zip_directory.h"
 
 #include <fmt/format.h>
 

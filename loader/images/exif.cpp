@@ -1,7 +1,7 @@
 // A JPEG is a row of segments: ff, kind, length of two bytes (itself included), content. The segment of kind
 // e1 that begins with "Exif\0\0" holds a small TIFF file, whose first directory has entries of 12 bytes: tag,
 // type, count, value.
-#include "exif.h"
+#include "loader/images/exif.h"
 
 #include <algorithm>
 #include <cstdint>

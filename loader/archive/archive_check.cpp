@@ -1,12 +1,12 @@
 // Checks an archive before torch sees it: an archive is code, and torch's reader trusts it.
-#include "archive_check.h"
+#include "loader/archive/archive_check.h"
 
 #include <caffe2/serialize/versions.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "vqt_json.h"
+#include "loader/archive/vqt_json.h"
 
 namespace vqt {
 namespace {

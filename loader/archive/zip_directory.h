@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "file.h"
+#include "loader/archive/file.h"
 #include "vqt/archive_error.h"
 
 namespace vqt {

@@ -1,5 +1,5 @@
 // Exact reads at any offset of a file.
-#include "file.h"
+#include "loader/archive/file.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
