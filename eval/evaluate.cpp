@@ -1,4 +1,4 @@
-#include "evaluate.h"
+#include "eval/evaluate.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -7,20 +7,20 @@
 #include <filesystem>
 #include <optional>
 
-#include "compare_outputs.h"
-#include "environment.h"
+#include "eval/compare/compare_outputs.h"
+#include "eval/runs/environment.h"
 #include "loader/images/exif.h"
 #include "loader/images/images.h"
-#include "model_runs.h"
-#include "pareto.h"
-#include "process.h"
-#include "progressive.h"
-#include "progressive_config.h"
-#include "recorded_run.h"
-#include "report_maps.h"
-#include "run_job.h"
-#include "saved_reference.h"
-#include "score_truth.h"
+#include "eval/runs/model_runs.h"
+#include "eval/compare/pareto.h"
+#include "eval/runs/process.h"
+#include "eval/search/progressive.h"
+#include "eval/search/progressive_config.h"
+#include "eval/compare/recorded_run.h"
+#include "eval/drawing/report_maps.h"
+#include "eval/runs/run_job.h"
+#include "eval/runs/saved_reference.h"
+#include "eval/compare/score_truth.h"
 
 namespace vqt {
 namespace {

@@ -2,10 +2,10 @@
 #pragma once
 
 #include "loader/cli/console.h"
-#include "eval_error.h"
-#include "options.h"
-#include "report.h"
-#include "unfinished_run.h"
+#include "eval/runs/eval_error.h"
+#include "eval/options.h"
+#include "eval/results/report.h"
+#include "eval/runs/unfinished_run.h"
 
 namespace vqt {
 

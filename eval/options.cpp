@@ -1,4 +1,4 @@
-#include "options.h"
+#include "eval/options.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -11,9 +11,9 @@
 #include <map>
 #include <set>
 
-#include "progressive_config.h"
-#include "recorded_run.h"
-#include "search.h"
+#include "eval/search/progressive_config.h"
+#include "eval/compare/recorded_run.h"
+#include "eval/search/search.h"
 
 namespace vqt {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "accuracy_limit.h"
+#include "eval/compare/accuracy_limit.h"
 #include "loader/images/image_options.h"
 #include "vqt/config.h"
 

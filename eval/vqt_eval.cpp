@@ -4,18 +4,18 @@
 #include <cstdio>
 #include <exception>
 
-#include "check_results.h"
+#include "eval/compare/check_results.h"
 #include "loader/cli/console.h"
-#include "evaluate.h"
+#include "eval/evaluate.h"
 #include "loader/images/images.h"
-#include "options.h"
-#include "output_folder.h"
-#include "process.h"
-#include "progressive_table.h"
-#include "recorded_run.h"
-#include "report.h"
-#include "unfinished_run.h"
-#include "worker.h"
+#include "eval/options.h"
+#include "eval/runs/output_folder.h"
+#include "eval/runs/process.h"
+#include "eval/report/progressive_table.h"
+#include "eval/compare/recorded_run.h"
+#include "eval/results/report.h"
+#include "eval/runs/unfinished_run.h"
+#include "eval/runs/worker.h"
 
 namespace {
 

@@ -1,5 +1,5 @@
 // One line after the other, numbers in any amount of white space. Lines that begin with # are comments.
-#include "ground_truth/colmap.h"
+#include "eval/ground_truth/colmap.h"
 
 #include <fmt/format.h>
 

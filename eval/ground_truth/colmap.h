@@ -8,7 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "ground_truth/pose.h"
+#include "eval/ground_truth/pose.h"
 
 namespace vqt {
 

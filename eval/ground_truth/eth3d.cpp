@@ -1,4 +1,4 @@
-#include "ground_truth/eth3d.h"
+#include "eval/ground_truth/eth3d.h"
 
 #include <fmt/format.h>
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "ground_truth/colmap.h"
+#include "eval/ground_truth/colmap.h"
 #include "loader/images/placement.h"
 
 namespace vqt {

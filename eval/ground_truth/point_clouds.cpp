@@ -1,4 +1,4 @@
-#include "ground_truth/point_clouds.h"
+#include "eval/ground_truth/point_clouds.h"
 
 #include <cmath>
 #include <opencv2/core.hpp>

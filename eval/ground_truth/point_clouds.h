@@ -4,7 +4,7 @@
 #include <optional>
 #include <vector>
 
-#include "ground_truth/pose.h"
+#include "eval/ground_truth/pose.h"
 
 namespace vqt {
 

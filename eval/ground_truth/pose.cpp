@@ -1,4 +1,4 @@
-#include "ground_truth/pose.h"
+#include "eval/ground_truth/pose.h"
 
 #include <cmath>
 #include <limits>

@@ -1,4 +1,4 @@
-#include "ground_truth/scores.h"
+#include "eval/ground_truth/scores.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "ground_truth/truth_errors.h"
+#include "eval/ground_truth/truth_errors.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 #include <cstring>
 #include <fstream>
 
-#include "ground_truth/point_clouds.h"
+#include "eval/ground_truth/point_clouds.h"
 
 namespace vqt {
 namespace {

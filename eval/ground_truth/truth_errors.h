@@ -4,9 +4,9 @@
 #include <functional>
 #include <string>
 
-#include "ground_truth/eth3d.h"
-#include "ground_truth/scores.h"
-#include "quantiles.h"
+#include "eval/ground_truth/eth3d.h"
+#include "eval/ground_truth/scores.h"
+#include "eval/metrics/quantiles.h"
 
 namespace vqt {
 

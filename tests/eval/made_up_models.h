@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "report.h"
+#include "eval/results/report.h"
 
 namespace vqt {
 

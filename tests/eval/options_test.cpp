@@ -1,5 +1,5 @@
 // The command line: what is accepted, what it means, what the errors say.
-#include "options.h"
+#include "eval/options.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

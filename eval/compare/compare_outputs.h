@@ -1,0 +1,31 @@
+// What models return: how it is read, that it is the same set of outputs, how far it is from the reference's.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "eval/runs/forwards.h"
+#include "eval/runs/forwards_file.h"
+#include "loader/images/image_options.h"
+#include "eval/results/report.h"
+
+namespace vqt {
+
+// A model's outputs and how they are to be read.
+struct Outputs {
+  ForwardsFile file;
+  std::vector<JoinedOutput> joined;
+  Outputs(const std::string& path, InputLayout layout)
+      : file(path), joined(join_forwards(file.forwards(), layout == InputLayout::kBshw ? 1 : 0)) {}
+};
+
+std::string names_of(const std::vector<JoinedOutput>& outputs);
+
+// The reference's: shapes and ranges.
+std::vector<OutputInfo> describe_outputs(const Outputs& outputs);
+
+// Every output into model.outputs; NaN and Inf into its notes. Throws EvalError where the two do not return
+// the same outputs.
+void compare_outputs(const Outputs& reference, const Outputs& got, ModelResult& model);
+
+}  // namespace vqt

@@ -1,0 +1,25 @@
+// Which models no other makes pointless: the Pareto front of size, error and time. Torch-free.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "eval/results/report.h"
+
+namespace vqt {
+
+// One entry a model: is it on the front? It is unless another is at least as good in bytes of the archive,
+// time per image and PSNR of the worst output, and better in one. Sizes within kSizeMargin and times within
+// kTimeMargin are equal; PSNR repeats exactly and has no margin. Of models that return NaN or Inf where the
+// float model does not none is on the front while there are others.
+//
+// "Within" is not transitive (100, 102 and 104 ms), yet models never beat each other in a circle, so the
+// front is never empty: along one PSNR would stay the same; a step gains more than a margin of time or loses
+// at most one, so fewer than half of the steps gain time; as few gain size; but each has to gain one of them.
+std::vector<bool> pareto_front(const EvalReport& report);
+
+// Names of at most `most` models, in the report's order: winners, then those on the front, then the others as
+// they come. The page draws these in its charts.
+std::vector<std::string> featured(const EvalReport& report, size_t most);
+
+}  // namespace vqt

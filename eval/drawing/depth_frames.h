@@ -1,0 +1,22 @@
+// Depth out of a model's outputs, as depth maps are drawn of it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "eval/drawing/depth_maps.h"
+#include "eval/runs/forwards_file.h"
+#include "loader/images/images.h"
+
+namespace vqt {
+
+using DepthPlanes = std::vector<std::vector<float>>;  // [h * w] of each picture
+
+// Output path, the first `limit` pictures.
+DepthPlanes depth_planes(const ForwardsFile& file, const std::string& path, int64_t limit);
+
+// The reference's planes with their photographs; no model yet.
+std::vector<DepthFrame> depth_frames(DepthPlanes planes, const ImageFile& images);
+
+}  // namespace vqt

@@ -1,0 +1,64 @@
+// A scene's points by the float and by every quantized model from one viewpoint, and how far the points of
+// the same pixels are apart. Plain arrays in, PLY and JPEG out.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "eval/ground_truth/pose.h"
+
+namespace vqt {
+
+// The same pixels by every model, those of the first forward.
+struct CloudPoints {
+  std::string output;                 // path of the output with points; of depth where they are made of it
+  std::string confidence;             // path; empty: not asked, or the model returns none
+  double percent = 0, threshold = 0;  // how many it left out, and the least it kept
+  int64_t pictures = 0;
+  Pose camera;                                                     // of the first picture by the float model
+  std::vector<uint8_t> colours;                                    // RGB, [n][3]
+  std::vector<float> reference;                                    // [n][3]
+  std::vector<std::pair<std::string, std::vector<float>>> models;  // name, [n][3]
+};
+
+struct CloudFigure {
+  std::string output, confidence;
+  double percent = 0, threshold = 0;
+  int64_t pictures = 0;
+  double size = 0;   // mean distance of the float model's points from its first camera
+  double scale = 0;  // distance of the last colour: the largest 99th percentile among the models
+  struct Cloud {
+    std::string name;
+    std::string file;              // path of the PLY file in the output folder
+    std::vector<float> points;     // [n][3]
+    int64_t count = 0;             // in the file: those that are finite
+    std::string picture;           // JPEG
+    std::string distance_picture;  // the float model's points, coloured by the distance to this model's; JPEG
+    double mean_distance = 0, median_distance = 0;  // over pixels whose points are finite in both
+  };
+  std::vector<uint8_t> colours;  // of all clouds, [n][3]
+  Cloud reference;               // without distances
+  std::vector<Cloud> models;
+};
+CloudFigure draw_cloud(CloudPoints points, const std::string& reference_name);
+
+// A pinhole camera: u = focal * x / z + u0, v = focal * y / z + v0, pixel centres at whole numbers.
+struct CloudView {
+  Pose pose;
+  double focal = 1, u0 = 0, v0 = 0;
+  int width = 0, height = 0;
+};
+// From above and behind the camera towards the middle of the points, so that nearly all are in the picture.
+CloudView view_from_behind(const std::vector<float>& points, const Pose& camera);
+
+// Squares' sides in pixels with which neighbours touch: points follow each other as pixels do in a row, and a
+// point reaches to the nearer of its two neighbours.
+std::vector<int> point_sides(const std::vector<float>& points, const CloudView& view);
+
+// Every point is a square; the nearer hides the farther. RGB, [height][width][3].
+std::vector<uint8_t> draw_points(const std::vector<float>& points, const std::vector<uint8_t>& colours,
+                                 const std::vector<int>& sides, const CloudView& view);
+
+}  // namespace vqt

@@ -1,0 +1,33 @@
+// What the report draws: depth maps and point clouds of the float model and of every other one.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "eval/compare/compare_outputs.h"
+#include "loader/cli/console.h"
+#include "eval/drawing/depth_maps.h"
+#include "loader/images/images.h"
+#include "eval/options.h"
+#include "eval/results/report.h"
+#include "eval/drawing/scene_cloud.h"
+
+namespace vqt {
+
+class ReportMaps {
+ public:
+  ReportMaps(const Outputs& reference, const ImageFile& pictures, const Options& options);
+
+  void add(const std::string& model, const Outputs& outputs);
+  void keep(const std::vector<std::string>& models);  // drops all others
+  // Into the report. Once: the points are moved there.
+  void draw(EvalReport& report, Console& console);
+
+ private:
+  std::string depth_path_;  // of the output that depth maps are drawn of; empty: none
+  std::vector<DepthFrame> frames_;
+  std::optional<SceneCloud> cloud_;
+};
+
+}  // namespace vqt

@@ -1,0 +1,33 @@
+// The points of a scene's first forward out of a model's outputs, for the clouds of the report.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "eval/drawing/draw_cloud.h"
+#include "loader/images/images.h"
+#include "eval/compare/score_truth.h"
+
+namespace vqt {
+
+// Which pixels are shown is the float model's to say, so that every model shows the same ones.
+class SceneCloud {
+ public:
+  // Unset: the model returns neither world_points nor depth with poses, or no point is left.
+  // percent, most: see shown_pixels.
+  static std::optional<SceneCloud> of(const ForwardsFile& reference, const std::vector<JoinedOutput>& outputs,
+                                      const ImageFile& images, double percent, int64_t most);
+
+  std::vector<float> points(const ForwardsFile& model) const;  // [n][3]
+  CloudPoints& shown() { return shown_; }
+
+ private:
+  Size frame_;
+  TruthOutputs outputs_;
+  std::vector<int64_t> pixels_;
+  CloudPoints shown_;
+};
+
+}  // namespace vqt

@@ -1,0 +1,68 @@
+#include "eval/report/answer_text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "eval/report/progressive_table.h"
+#include "loader/cli/text_table.h"
+#include "eval/compare/winners.h"
+
+namespace vqt {
+namespace {
+
+constexpr size_t kLongestName = 28;  // leaves most of the line to the reason
+
+std::string words_of(const std::string& goal) {
+  static const std::map<std::string, std::string> kWords = {
+      {"accuracy", "closest to float"}, {"size", "smallest"},    {"speed", "fastest"},
+      {"balance", "best balance"},      {"poses", "best poses"}, {"depth", "best depth"},
+      {"progressive", "within limits"}};
+  return kWords.at(goal);
+}
+
+std::string padded(const std::string& text, size_t width) {
+  return text + std::string(width - std::min(width, text_length(text)), ' ');
+}
+
+std::string of_one(const EvalReport& r, const ModelResult& m) {
+  const auto ratio = [](double of, double to, const char* more, const char* less) {
+    return of >= to ? fmt::format("{:.2f}x {}", of / to, more) : fmt::format("{:.2f}x {}", to / of, less);
+  };
+  std::string text = fmt::format(
+      "{} is {} and {} than the float model", m.name,
+      ratio(static_cast<double>(r.reference.cost.size_bytes),
+            static_cast<double>(std::max<int64_t>(1, m.cost.size_bytes)), "smaller", "larger"),
+      ratio(r.reference.cost.ms_per_image, std::max(1e-6, m.cost.ms_per_image), "faster", "slower"));
+  if (const auto* worst = worst_output(m))
+    text += fmt::format("; its worst output, {}, keeps {:.1f} dB PSNR", worst->first, *worst->second.psnr_db);
+  return wrapped(text + "\n", 2);
+}
+
+}  // namespace
+
+std::string answer_text(const EvalReport& r) {
+  if (r.models.size() == 1 && !r.progressive) return of_one(r, r.models[0]);
+  std::vector<Winner> list = winners(r);
+  if (r.progressive) {
+    const std::string& last = r.progressive->last.name;
+    list.insert(list.begin(),
+                {"progressive", last.empty() ? r.reference.name : last, progressive_outcome(r)});
+  }
+  size_t goals = 0, names = 0;
+  for (const Winner& w : list) {
+    goals = std::max(goals, text_length(words_of(w.goal)));
+    names = std::max(names, text_length(w.model));
+  }
+  const bool columns = names <= kLongestName;  // else names, which may differ in the middle, stay whole
+  std::string text;
+  for (const Winner& w : list) {
+    text += wrapped(padded(words_of(w.goal), goals) + "  " +
+                        (columns ? padded(w.model, names) + "  " : w.model + ": ") + w.why + "\n",
+                    goals + (columns ? names + 4 : 2));
+  }
+  return text;
+}
+
+}  // namespace vqt

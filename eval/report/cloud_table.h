@@ -1,0 +1,16 @@
+// The point cloud as the report's JSON and table; its pictures are in report.html. Torch-free.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "eval/drawing/draw_cloud.h"
+
+namespace vqt {
+
+nlohmann::ordered_json cloud_json(const CloudFigure& cloud);
+
+// Which pixels are shown; one row a file.
+std::string cloud_details(const CloudFigure& cloud);
+
+}  // namespace vqt

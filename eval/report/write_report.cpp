@@ -1,0 +1,64 @@
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "eval/compare/best_configs.h"
+#include "loader/cli/file_part.h"
+#include "eval/drawing/point_cloud.h"
+#include "eval/report/progressive_table.h"
+#include "eval/results/report.h"
+#include "vqt/atomic_file.h"
+
+namespace vqt {
+namespace {
+
+void write(const std::string& path, const std::string& content) {
+  AtomicFile file(path);
+  file.append(content);
+  file.commit();
+}
+
+// Those an earlier run left there for other goals go.
+void write_best_configs(const EvalReport& report, const std::filesystem::path& folder) {
+  for (const char* goal : kGoals) std::filesystem::remove(folder / best_config_path(goal));
+  for (const Winner& winner : winners(report)) {
+    const Json config = best_config(report, winner);
+    if (config.is_null()) continue;
+    const std::filesystem::path path = folder / best_config_path(winner.goal);
+    std::filesystem::create_directories(path.parent_path());
+    write(path, config.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  }
+}
+
+}  // namespace
+
+std::string write_report(const EvalReport& report, const std::string& output_dir) {
+  namespace fs = std::filesystem;
+  const fs::path folder = output_dir;
+  if (!report.depth_maps.empty()) fs::create_directories(folder / "depth");
+  for (const DepthMap& map : report.depth_maps) {
+    for (const DepthMap::Model& m : map.models) {
+      const std::string stem = file_part(fs::path(map.picture).stem().string());
+      write(folder / "depth" / fmt::format("{}_{:03}_{}.png", file_part(m.name), map.index + 1, stem), m.png);
+    }
+  }
+  write_best_configs(report, folder);
+  fs::remove(folder / kProgressiveConfig);  // of an earlier run
+  if (report.progressive && !report.progressive->config.is_null())
+    write(folder / kProgressiveConfig,
+          report.progressive->config.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  if (report.cloud) {
+    const CloudFigure& cloud = *report.cloud;
+    fs::create_directories(folder / "scene");
+    write(folder / cloud.reference.file, ply_file(cloud.reference.points, cloud.colours));
+    for (const CloudFigure::Cloud& c : cloud.models)
+      write(folder / c.file, ply_file(c.points, cloud.colours));
+  }
+  write(folder / "results.json",
+        results_json(report).dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+  write(folder / "report.txt", report_text(report));
+  write(folder / "report.html", report_html(report));
+  return folder / "report.html";
+}
+
+}  // namespace vqt

@@ -1,0 +1,67 @@
+#include "eval/runs/forwards.h"
+
+#include <fmt/format.h>
+
+#include <stdexcept>
+
+namespace vqt {
+namespace {
+using Shape = std::vector<int64_t>;
+
+bool is_frame_axis(const std::vector<Shape>& parts, const std::vector<ForwardOutputs>& forwards,
+                   size_t axis) {
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (parts[i].size() != parts[0].size() || parts[i][axis] != forwards[i].count) return false;
+    for (size_t d = 0; d < parts[i].size(); ++d) {
+      if (d != axis && parts[i][d] != parts[0][d]) return false;
+    }
+  }
+  return true;
+}
+
+JoinedOutput join(const std::string& path, const std::vector<Shape>& parts,
+                  const std::vector<ForwardOutputs>& forwards, int64_t preferred_axis) {
+  JoinedOutput joined{path, parts[0], -1};
+  for (int64_t i = -1; i < static_cast<int64_t>(parts[0].size()) && joined.frame_axis < 0; ++i) {
+    const int64_t axis = i < 0 ? preferred_axis : i;
+    if (axis < static_cast<int64_t>(parts[0].size()) &&
+        is_frame_axis(parts, forwards, static_cast<size_t>(axis)))
+      joined.frame_axis = axis;
+  }
+  if (joined.frame_axis >= 0) {
+    joined.shape[joined.frame_axis] = 0;
+    for (const ForwardOutputs& f : forwards) joined.shape[joined.frame_axis] += f.count;
+    return joined;
+  }
+  for (const Shape& part : parts) {
+    if (part != parts[0]) {
+      throw std::runtime_error(
+          fmt::format("output {}: its shape differs between forwards in more than the number of frames; run "
+                      "without --frames",
+                      path));
+    }
+  }
+  if (parts.size() > 1) joined.shape.insert(joined.shape.begin(), static_cast<int64_t>(parts.size()));
+  return joined;
+}
+
+}  // namespace
+
+std::vector<JoinedOutput> join_forwards(const std::vector<ForwardOutputs>& forwards, int64_t preferred_axis) {
+  std::vector<JoinedOutput> joined;
+  for (size_t k = 0; k < forwards.at(0).tensors.size(); ++k) {
+    const std::string& path = forwards[0].tensors[k].path;
+    std::vector<Shape> shapes;
+    for (const ForwardOutputs& f : forwards) {
+      if (f.tensors.size() != forwards[0].tensors.size() || f.tensors[k].path != path) {
+        throw std::runtime_error(
+            fmt::format("output {}: not returned by every forward; run without --frames", path));
+      }
+      shapes.push_back(f.tensors[k].shape);
+    }
+    joined.push_back(join(path, shapes, forwards, preferred_axis));
+  }
+  return joined;
+}
+
+}  // namespace vqt

@@ -1,0 +1,21 @@
+// Outputs of several forwards over one scene, seen as if there had been one.
+#pragma once
+
+#include <vector>
+
+#include "eval/runs/forwards_file.h"
+
+namespace vqt {
+
+struct JoinedOutput {
+  std::string path;
+  std::vector<int64_t> shape;
+  int64_t frame_axis = -1;  // -1: not one axis holds the frames
+};
+
+// An output is joined along its frame axis: preferred_axis where its size is the number of frames in every
+// forward, else the first other axis of which that is true. Where there is none, several forwards are stacked
+// along a new first axis. Throws std::runtime_error where forwards differ in names or shapes.
+std::vector<JoinedOutput> join_forwards(const std::vector<ForwardOutputs>& forwards, int64_t preferred_axis);
+
+}  // namespace vqt

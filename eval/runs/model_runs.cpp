@@ -1,0 +1,73 @@
+#include "eval/runs/model_runs.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "eval/search/progressive_config.h"
+#include "eval/runs/run_job.h"
+
+namespace vqt {
+
+FinishedModel ModelRuns::reference() const {
+  Job work = job("run", options_.reference, "reference");
+  for (const Candidate& c : options_.candidates) {
+    if (c.source != "model") work.check_configs.emplace_back(c.config.to_json(), c.config.source);
+  }
+  return {{}, run_job(work, temp_, console_, "reference"), work.output};
+}
+
+FinishedModel ModelRuns::candidate(const Candidate& candidate) const {
+  FinishedModel done;
+  std::string archive = candidate.path;
+  if (candidate.source != "model") {
+    Job work = job("quantize", options_.reference, "quantized.pt");
+    work.config = candidate.config.to_json();
+    work.config_source = candidate.config.source;
+    work.packed = temp_.file("packed");
+    work.later = configs_after(candidate);
+    done.quantized = run_job(work, temp_, console_, candidate.name + ": quantize");
+    archive = work.output;
+  }
+  Job work = job("run", archive, "outputs");
+  work.given = candidate.source == "model";
+  if (!work.given) work.name = candidate.name;
+  done.run = run_job(work, temp_, console_, candidate.name);
+  done.forwards = work.output;
+  if (candidate.source != "model") std::filesystem::remove(archive);
+  return done;
+}
+
+Job ModelRuns::job(const std::string& task, const std::string& model, const std::string& output) const {
+  Job job;
+  job.task = task;
+  job.model = job.name = model;
+  job.output = temp_.file(output);
+  job.pictures = pictures_.path;
+  job.sizes = pictures_.sizes;
+  job.frame = pictures_.frame;
+  job.images = options_.images;
+  job.frames = options_.frames;
+  job.warmup = options_.warmup;
+  job.runs = options_.runs;
+  return job;
+}
+
+// What packed weights may be wanted for once more.
+std::vector<std::string> ModelRuns::configs_after(const Candidate& candidate) const {
+  const std::vector<Candidate>& all = options_.candidates;
+  if (options_.progressive) {  // steps store a site in the base's way or in 4 bits
+    const auto later = [&](const Trial& trial) {
+      return candidate_of(all.at(0), trial, options_.int4_group_size).config.to_json();
+    };
+    return {later({"", {}, {}}), later({"", {}, {"re:.*"}})};
+  }
+  std::vector<std::string> configs;
+  auto next =
+      std::find_if(all.begin(), all.end(), [&](const Candidate& c) { return c.name == candidate.name; });
+  for (; next != all.end(); ++next) {
+    if (next->name != candidate.name && next->source != "model") configs.push_back(next->config.to_json());
+  }
+  return configs;
+}
+
+}  // namespace vqt

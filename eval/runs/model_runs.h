@@ -1,0 +1,36 @@
+// Runs the float model and the candidates, each in processes of its own.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "loader/cli/console.h"
+#include "loader/images/images.h"
+#include "eval/runs/job.h"
+#include "eval/options.h"
+#include "eval/runs/process.h"
+#include "eval/runs/unfinished_run.h"
+
+namespace vqt {
+
+class ModelRuns {
+ public:
+  // Keeps references to all of them; pictures may be filled in later.
+  ModelRuns(const Options& options, Console& console, const TempFolder& temp, const ImageFile& pictures)
+      : options_(options), console_(console), temp_(temp), pictures_(pictures) {}
+
+  // The file of outputs lies in temp until the next run. Throw EvalError, Interrupted.
+  FinishedModel reference() const;  // checks every candidate's config, too
+  FinishedModel candidate(const Candidate& candidate) const;
+
+ private:
+  Job job(const std::string& task, const std::string& model, const std::string& output) const;
+  std::vector<std::string> configs_after(const Candidate& candidate) const;
+
+  const Options& options_;
+  Console& console_;
+  const TempFolder& temp_;
+  const ImageFile& pictures_;
+};
+
+}  // namespace vqt

@@ -1,0 +1,63 @@
+#include "eval/runs/run_job.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include "eval/runs/eval_error.h"
+
+namespace vqt {
+namespace fs = std::filesystem;
+namespace {
+constexpr double kShortMs = 50;  // scenes below it vary by themselves
+}  // namespace
+
+JobResult run_job(Job job, const TempFolder& temp, Console& console, const std::string& title) {
+  job.result = temp.file("result.json");
+  fs::remove(job.result);
+  const std::string job_path = temp.file("job.json");
+  std::ofstream(job_path) << nlohmann::json(job).dump(-1, ' ', false,
+                                                      nlohmann::json::error_handler_t::replace);
+  console.start(title);
+  const int code = run_self(
+      {"--vqt_worker", job_path},
+      [&](const std::string& line) {
+        const auto progress = nlohmann::json::parse(line);
+        console.update(progress.at("done"), progress.at("total"));
+      },
+      [&] { console.tick(); });
+  std::ifstream file(job.result);
+  if (!file) {
+    std::string why = fmt::format("its process ended with exit code {}", code);
+    if (code > 128) why = fmt::format("its process was ended by signal {}", code - 128);
+    if (code == 128 + 9)
+      why += ", probably because memory ran out; fewer pictures a forward (--frames) need less";
+    throw EvalError(fmt::format("{}: {}", title, why), 1);
+  }
+  const JobResult result = nlohmann::json::parse(file).get<JobResult>();
+  if (!result.error.empty()) throw EvalError(result.error, result.exit_code);
+  console.finish();
+  return result;
+}
+
+Cost cost_of(const JobResult& result, int64_t pictures) {
+  return {result.file_bytes, result.ms / static_cast<double>(pictures), result.all_ms, result.warmup,
+          result.peak_memory_bytes};
+}
+
+std::optional<std::string> timing_note(const JobResult& result, const Options& options) {
+  if (static_cast<int64_t>(result.all_ms.size()) != options.runs || result.warmup != options.warmup) {
+    return fmt::format("timed by one forward of the scene without warm-up, as it takes {}",
+                       duration_text(result.ms / 1e3));
+  }
+  const auto [least, most] = std::minmax_element(result.all_ms.begin(), result.all_ms.end());
+  if (*most < 1.5 * *least || *most < kShortMs) return {};
+  return fmt::format(
+      "its timed forwards took from {:.0f} to {:.0f} ms: the machine was busy with something else, measure "
+      "again",
+      *least, *most);
+}
+
+}  // namespace vqt

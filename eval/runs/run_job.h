@@ -1,0 +1,23 @@
+// One piece of work in a process of its own, and what its times are worth.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "loader/cli/console.h"
+#include "eval/runs/job.h"
+#include "eval/options.h"
+#include "eval/runs/process.h"
+#include "eval/results/report.h"
+
+namespace vqt {
+
+// Waits for it, with progress under title. Its files lie in temp. Throws EvalError, Interrupted.
+JobResult run_job(Job job, const TempFolder& temp, Console& console, const std::string& title);
+
+Cost cost_of(const JobResult& result, int64_t pictures);
+
+// What a reader of the times has to know: fewer forwards than asked for, or forwards that differ much.
+std::optional<std::string> timing_note(const JobResult& result, const Options& options);
+
+}  // namespace vqt

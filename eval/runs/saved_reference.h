@@ -1,0 +1,25 @@
+// What a saved reference is of: --save-reference writes it, --load-reference compares it.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "loader/images/images.h"
+#include "eval/options.h"
+#include "eval/results/report.h"
+
+namespace vqt {
+
+// Its file name and the checksums of its records.
+Json describe_model(const std::string& path);
+
+// Model (checksums of its records), pictures (names and prepared pixels), how they are fed.
+Json describe_reference(const Options& options, const ImageFile& pictures);
+
+Json cost_to_json(const Cost& cost);
+Cost cost_from_json(const Json& json);
+
+// Throws std::runtime_error that names the first thing that differs, and how.
+void check_same_reference(const Json& saved, const Json& expected, const std::string& path);
+
+}  // namespace vqt

@@ -1,0 +1,195 @@
+#include "eval/runs/worker.h"
+
+#include <ATen/core/grad_mode.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+
+#include "eval/runs/forwards_file.h"
+#include "loader/images/images.h"
+#include "eval/runs/job.h"
+#include "eval/runs/packed_folder.h"
+#include "vqt/archive.h"
+#include "vqt/memory_return.h"
+#include "vqt/outputs.h"
+#include "vqt/quantize.h"
+
+namespace vqt {
+namespace {
+using Json = nlohmann::json;
+
+constexpr double kLongForwardMs = 30e3;  // from here on the first forward is the only one
+
+// The largest resident size this process has had.
+int64_t peak_memory_bytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    int64_t kib = 0;
+    if (word == "VmHWM:" && status >> kib) return kib * 1024;
+  }
+  return 0;
+}
+
+Progress progress_to(int fd) {
+  return [fd](const std::string& stage, int64_t done, int64_t total) {
+    const std::string line = Json{{"stage", stage}, {"done", done}, {"total", total}}.dump() + "\n";
+    if (::write(fd, line.data(), line.size()) < 0) ::_exit(1);  // the parent is gone
+  };
+}
+
+// "The following operation failed in the TorchScript interpreter. Traceback ... RuntimeError: why" -> "why".
+std::string reason_of(const std::exception& e) {
+  std::string text = e.what();
+  if (const auto* torch_error = dynamic_cast<const c10::Error*>(&e))
+    text = torch_error->what_without_backtrace();
+  const size_t at = text.rfind("RuntimeError: ");
+  if (at != std::string::npos) text = text.substr(at + 14);
+  return text.substr(0, text.find_last_not_of(" \n") + 1);
+}
+
+std::string describe(const at::Tensor& input) {
+  return fmt::format("float32 [{}]", fmt::join(input.sizes().begin(), input.sizes().end(), ", "));
+}
+
+ImageFile pictures_of(const Job& job) {
+  ImageFile pictures;
+  pictures.path = job.pictures;
+  pictures.sizes = job.sizes;
+  pictures.frame = job.frame;
+  return pictures;
+}
+
+struct Chunk {
+  int64_t first, count;
+};
+
+std::vector<Chunk> split(int64_t pictures, int64_t frames) {
+  std::vector<Chunk> chunks;
+  const int64_t step = frames > 0 ? frames : pictures;
+  for (int64_t first = 0; first < pictures; first += step)
+    chunks.push_back({first, std::min(step, pictures - first)});
+  return chunks;
+}
+
+c10::IValue forward(torch::jit::Module& module, const at::Tensor& input, const Job& job) {
+  try {
+    return module.forward({input});
+  } catch (const std::exception& e) {
+    const std::string hint =
+        "\nFor a model that takes other input see --input_layout, --mean, --std, --image_size and --frames.";
+    throw std::runtime_error(fmt::format("{}: forward fails on {}: {}{}", job.name, describe(input),
+                                         reason_of(e), job.given ? hint : ""));
+  }
+}
+
+void run(const Job& job, const Progress& progress, JobResult& result) {
+  const at::NoGradGuard no_grad;
+  Archive archive = load_archive(job.model);
+  result.file_bytes = archive.file_bytes;
+  result.vqt_json = archive.vqt_json;
+  for (const auto& [text, source] : job.check_configs) {
+    const QuantizationConfig config = QuantizationConfig::from_json(text, source);
+    describe_sites(archive.module, &config);  // a pattern that matches nothing shows now, not after an hour
+  }
+  const ImageFile pictures = pictures_of(job);
+  const std::vector<Chunk> chunks = split(pictures.count(), job.frames);
+  ForwardsWriter writer(job.output);
+  bool written = false;
+  int64_t total = (job.warmup + job.runs) * static_cast<int64_t>(chunks.size()), done = 0;
+  progress("forward", 0, total);
+  const auto whole_scene = [&] {  // milliseconds
+    double ms = 0;
+    for (const Chunk& c : chunks) {
+      const at::Tensor input = model_input(read_images(pictures, c.first, c.count), job.images);
+      const auto start = std::chrono::steady_clock::now();
+      const c10::IValue value = forward(archive.module, input, job);
+      ms += std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+      // Of the first time: no forward but the one at work is ever in memory.
+      if (!written) writer.append(flatten_outputs(value), c.first, c.count);
+      progress("forward", ++done, total);
+    }
+    written = true;
+    return ms;
+  };
+  const double first = whole_scene();
+  if (first > kLongForwardMs || job.warmup == 0) result.all_ms.push_back(first);
+  if (first <= kLongForwardMs) {
+    for (int64_t i = 1; i < job.warmup; ++i) whole_scene();
+    result.warmup = job.warmup;
+    while (static_cast<int64_t>(result.all_ms.size()) < job.runs) result.all_ms.push_back(whole_scene());
+  }
+  std::vector<double> sorted = result.all_ms;
+  std::sort(sorted.begin(), sorted.end());
+  const size_t middle = sorted.size() / 2;
+  result.ms = sorted.size() % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  result.peak_memory_bytes = peak_memory_bytes();
+  writer.finish();
+}
+
+void quantize_archive(const Job& job, const Progress& progress, JobResult& result) {
+  Archive archive = load_archive(job.model);
+  const QuantizationConfig config = QuantizationConfig::from_json(job.config, job.config_source);
+  Report report;
+  QuantizeOptions options;
+  options.progress = progress;
+  std::vector<Chunk> chunks;
+  const ImageFile pictures = pictures_of(job);
+  size_t next = 0;
+  if (config.activation == Activation::kStatic) {
+    const int64_t count = std::min(pictures.count(), config.calibration_samples);
+    chunks = split(count, job.frames);
+    result.warnings.push_back(fmt::format("calibrated on {} of the pictures it is scored on", count));
+    options.calibration = [&](std::vector<c10::IValue>& arguments) {
+      if (next == chunks.size()) return false;
+      arguments = {model_input(read_images(pictures, chunks[next].first, chunks[next].count), job.images)};
+      ++next;
+      return true;
+    };
+  }
+  PackedCache packed;
+  if (!job.packed.empty()) {
+    std::vector<QuantizationConfig> later;
+    for (const std::string& text : job.later) later.push_back(QuantizationConfig::from_json(text));
+    packed = packed_folder(job.packed, std::move(later));
+    options.packed = &packed;
+  }
+  const MemoryReturn memory_return;
+  const torch::jit::Module quantized = quantize(std::move(archive.module), config, report, options);
+  save_archive(quantized, archive.extra, report, job.output);
+  result.warnings.insert(result.warnings.end(), report.warnings.begin(), report.warnings.end());
+  for (const SiteReport& site : report.sites) result.sites_quantized += site.action == "quantized";
+  result.sites_reused = report.sites_reused;
+  result.sites_quantized -= result.sites_reused;
+}
+
+}  // namespace
+
+int run_worker(const std::string& job_path, int progress_fd) {
+  Job job;
+  JobResult result;
+  try {
+    job = Json::parse(std::ifstream(job_path)).get<Job>();
+    if (job.task == "run") {
+      run(job, progress_to(progress_fd), result);
+    } else {
+      quantize_archive(job, progress_to(progress_fd), result);
+    }
+  } catch (const ConfigError& e) {
+    result.error = e.what();
+    result.exit_code = 2;
+  } catch (const c10::Error& e) {
+    result.error = e.what_without_backtrace();
+    result.exit_code = 1;
+  } catch (const std::exception& e) {
+    result.error = e.what();
+    result.exit_code = 1;
+  }
+  std::ofstream(job.result) << Json(result).dump(-1, ' ', false, Json::error_handler_t::replace);
+  return result.exit_code;
+}
+
+}  // namespace vqt

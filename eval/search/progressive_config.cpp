@@ -1,0 +1,53 @@
+#include "eval/search/progressive_config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace vqt {
+
+void check_progressive(const Options& o) {
+  if (!o.progressive) {
+    if (!o.limits.empty()) throw UsageError("--limit: of use with --progressive only");
+    return;
+  }
+  if (o.limits.empty()) {
+    throw UsageError(
+        "--progressive: --limit is missing, the accuracy to keep: --limit psnr=35 (dB, of a model's worst "
+        "output); "
+        "with --ground_truth also --limit auc_30=-2 (points it may fall) or abs_rel=+5%");
+  }
+  const auto of_truth = std::find_if(o.limits.begin(), o.limits.end(),
+                                     [](const Limit& limit) { return needs_truth(limit.metric); });
+  if (o.ground_truth.empty() && of_truth != o.limits.end())
+    throw UsageError(fmt::format("--limit: {}: needs --ground_truth", of_truth->text));
+  if (o.candidates.size() != 1 || o.candidates[0].source == "model") {
+    throw UsageError(
+        "--progressive: expected one --config or --preset to begin with (default: production) and no "
+        "--model");
+  }
+  const QuantizationConfig& config = o.candidates[0].config;
+  if (is_mixed(config) || resolve_scheme(config).bits != 8) {
+    throw UsageError(fmt::format("--progressive: expected a config of 8 bits to begin with, got {} of {}",
+                                 is_mixed(config) ? "mixed_precision" : quant_type_of(resolve_scheme(config)),
+                                 o.candidates[0].name));
+  }
+}
+
+Candidate candidate_of(const Candidate& base, const Trial& trial, int64_t group_size) {
+  Candidate c = base;
+  c.source = "progressive";
+  c.name = c.config.name = trial.name;
+  c.config.source = "--progressive: " + trial.name;
+  c.config.origins.clear();
+  c.config.ignore.insert(c.config.ignore.end(), trial.keep_float.begin(), trial.keep_float.end());
+  if (trial.int4.empty()) return c;
+  Override int4;
+  int4.targets = trial.int4;
+  int4.bits = 4;
+  int4.group_size = group_size;
+  c.config.overrides.push_back(int4);
+  return c;
+}
+
+}  // namespace vqt

@@ -1,0 +1,32 @@
+// --search field=values: a candidate for every combination of values, over every config and preset given.
+// Torch-free.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "eval/options.h"
+
+namespace vqt {
+
+// One field and the values to try, in the order given.
+struct SearchField {
+  std::string name;
+  std::vector<std::string> values;
+};
+
+// "group_size=32,64". Of a field whose value is a list each alternative is a list of one value, or an empty
+// one; a pattern that begins with re: reaches to the end of the text, as do overrides. A field given twice is
+// one with more values. Throws UsageError: no such field (with the nearest name), a value it does not take.
+std::vector<SearchField> parse_search(const std::vector<std::string>& texts);
+
+constexpr size_t kMostCandidates = 200;
+
+// Replaces each candidate that is no archive by its combinations with the fields; the preset production takes
+// part where there is none. What contradicts itself is left out and what comes to the same config is there
+// once, with a note each. Throws UsageError: too many, or no combination left, or one of a single field that
+// contradicts itself.
+void add_combinations(std::vector<Candidate>& candidates, const std::vector<SearchField>& fields,
+                      std::vector<std::string>& notes);
+
+}  // namespace vqt

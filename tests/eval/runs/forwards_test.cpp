@@ -1,0 +1,144 @@
+// Outputs of split scenes, seen as one, and the file that holds them.
+#include "eval/runs/forwards.h"
+
+#include <ATen/ops/arange.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/full.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+
+#include "tests/temporary_folder.h"
+
+namespace vqt {
+namespace {
+using testing::ElementsAre;
+using testing::HasSubstr;
+using Shape = std::vector<int64_t>;
+
+// One output named x in forwards over those numbers of pictures.
+std::vector<ForwardOutputs> forwards(const std::vector<Shape>& shapes, const std::vector<int64_t>& counts) {
+  std::vector<ForwardOutputs> result;
+  int64_t first = 0;
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    result.push_back({first, counts[i], {{"x", "Float", shapes[i], 0, 0, 0}}});
+    first += counts[i];
+  }
+  return result;
+}
+
+TEST(JoinForwards, AlongThePreferredAxisWhereItHoldsTheFrames) {
+  const auto joined = join_forwards(forwards({{1, 2, 2, 3}, {1, 2, 2, 3}, {1, 1, 2, 3}}, {2, 2, 1}), 1);
+  ASSERT_EQ(joined.size(), 1u);
+  EXPECT_EQ(joined[0].path, "x");
+  EXPECT_EQ(joined[0].frame_axis, 1);
+  EXPECT_THAT(joined[0].shape, ElementsAre(1, 5, 2, 3));
+}
+
+TEST(JoinForwards, AlongAnotherAxisWhereThatHoldsTheFrames) {
+  const auto joined = join_forwards(forwards({{4, 1, 2, 9}, {4, 1, 2, 9}, {4, 1, 1, 9}}, {2, 2, 1}), 1);
+  EXPECT_EQ(joined[0].frame_axis, 2);
+  EXPECT_THAT(joined[0].shape, ElementsAre(4, 1, 5, 9));
+}
+
+TEST(JoinForwards, StacksWhatHasNoFrames) {
+  const auto joined = join_forwards(forwards({{7, 6}, {7, 6}}, {2, 1}), 1);
+  EXPECT_EQ(joined[0].frame_axis, -1);
+  EXPECT_THAT(joined[0].shape, ElementsAre(2, 7, 6));
+}
+
+TEST(JoinForwards, LeavesASingleForwardAlone) {
+  EXPECT_THAT(join_forwards(forwards({{3}}, {5}), 1)[0].shape, ElementsAre(3));
+  EXPECT_THAT(join_forwards(forwards({{}}, {5}), 1)[0].shape, ElementsAre());
+}
+
+TEST(JoinForwards, RefusesForwardsThatDoNotFit) {
+  EXPECT_THROW(join_forwards(forwards({{2, 3}, {2, 4}}, {5, 5}), 1), std::runtime_error);
+  auto named = forwards({{2, 3}, {2, 3}}, {5, 5});
+  named[1].tensors[0].path = "y";
+  EXPECT_THROW(join_forwards(named, 1), std::runtime_error);
+}
+
+class ForwardsFileTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ForwardsWriter writer(path());
+    writer.append(outputs_, 0, 2);
+    writer.append({{"a", at::arange(3, at::kLong)}}, 2, 1);
+    writer.finish();
+  }
+  std::string path() const { return folder_ / "forwards"; }
+  std::string bytes() const {
+    std::ifstream file(path(), std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  static std::string error_of(const std::string& path) {
+    try {
+      const ForwardsFile file(path);
+      file.read(*file.forwards()[0].find("b.c"));
+    } catch (const std::exception& e) {
+      return e.what();
+    }
+    return "no error";
+  }
+  TemporaryFolder folder_;
+  const NamedTensors outputs_ = {{"b.c", at::arange(6, at::kFloat).reshape({2, 3})},
+                                 {"half", at::full({2}, 0.1, at::kBFloat16)},
+                                 {"turned", at::arange(6, at::kFloat).reshape({2, 3}).t()},
+                                 {"none", at::empty({0, 4}, at::kDouble)},
+                                 {"number", at::full({}, true, at::kBool)}};
+};
+
+TEST_F(ForwardsFileTest, KeepsNamesOrderTypesAndValues) {
+  const ForwardsFile file(path());
+  ASSERT_EQ(file.forwards().size(), 2u);
+  EXPECT_EQ(file.forwards()[1].first, 2);
+  EXPECT_TRUE(file.about().is_null());
+  const auto& tensors = file.forwards()[0].tensors;
+  ASSERT_EQ(tensors.size(), outputs_.size());
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    EXPECT_EQ(tensors[i].path, outputs_[i].first);
+    const at::Tensor back = file.read(tensors[i]);
+    EXPECT_EQ(back.scalar_type(), outputs_[i].second.scalar_type());
+    EXPECT_TRUE(at::equal(back, outputs_[i].second)) << tensors[i].path;
+  }
+  EXPECT_TRUE(at::equal(file.read(*file.forwards()[1].find("a")), at::arange(3, at::kLong)));
+}
+
+TEST_F(ForwardsFileTest, ASavedCopySaysWhatItIs) {
+  const std::string copy = folder_ / "copy";
+  save_forwards(ForwardsFile(path()), {{"model", "m.pt"}}, copy);
+  const ForwardsFile file(copy);
+  EXPECT_EQ(file.about()["model"], "m.pt");
+  EXPECT_TRUE(at::equal(file.read(*file.forwards()[0].find("b.c")), outputs_[0].second));
+}
+
+TEST_F(ForwardsFileTest, DamageIsAnErrorThatNamesTheFile) {
+  const std::string whole = bytes(), other = folder_ / "other";
+  const auto with = [&](const std::string& text) {
+    std::ofstream(other, std::ios::binary) << text;
+    return error_of(other);
+  };
+  EXPECT_EQ(with(whole), "no error");
+  EXPECT_THAT(with(""), testing::AllOf(HasSubstr(other), HasSubstr("--save-reference")));
+  EXPECT_THAT(with("PK" + std::string(100, 'x')), HasSubstr("is no file of outputs"));
+  for (size_t n = 8; n < whole.size(); n += 13) EXPECT_THAT(with(whole.substr(0, n)), HasSubstr(other));
+  std::string changed = whole;
+  changed[12] ^= 1;  // in the first tensor
+  EXPECT_THAT(with(changed), HasSubstr("output b.c has another checksum"));
+  changed = whole;
+  changed.replace(changed.find("[2,3]"), 5, "[2,4]");
+  EXPECT_THAT(with(changed), HasSubstr("b.c: its size"));
+  changed = whole;
+  changed.replace(changed.find("\"first\":2"), 9, "\"first\":3");
+  EXPECT_THAT(with(changed), HasSubstr("do not follow"));
+  EXPECT_THAT(error_of(folder_ / "none"), HasSubstr("No such file"));
+}
+
+}  // namespace
+}  // namespace vqt
