@@ -17,10 +17,10 @@
 
 #include "bench_flags.h"
 #include "cpu/isa.h"
-#include "cpu/linear/linear_int8_kernel.h"
 #include "cpu/layout/packed_weight.h"
-#include "register_rate.h"
+#include "cpu/linear/linear_int8_kernel.h"
 #include "ops/run_plan.h"
+#include "register_rate.h"
 
 namespace {
 

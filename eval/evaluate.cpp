@@ -8,19 +8,19 @@
 #include <optional>
 
 #include "eval/compare/compare_outputs.h"
-#include "eval/runs/environment.h"
-#include "loader/images/exif.h"
-#include "loader/images/images.h"
-#include "eval/runs/model_runs.h"
 #include "eval/compare/pareto.h"
-#include "eval/runs/process.h"
-#include "eval/search/progressive.h"
-#include "eval/search/progressive_config.h"
 #include "eval/compare/recorded_run.h"
+#include "eval/compare/score_truth.h"
 #include "eval/drawing/report_maps.h"
+#include "eval/runs/environment.h"
+#include "eval/runs/model_runs.h"
+#include "eval/runs/process.h"
 #include "eval/runs/run_job.h"
 #include "eval/runs/saved_reference.h"
-#include "eval/compare/score_truth.h"
+#include "eval/search/progressive.h"
+#include "eval/search/progressive_config.h"
+#include "loader/images/exif.h"
+#include "loader/images/images.h"
 
 namespace vqt {
 namespace {

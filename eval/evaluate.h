@@ -1,11 +1,11 @@
 // The whole run: pictures, the reference, every candidate in a process of its own, comparison.
 #pragma once
 
-#include "loader/cli/console.h"
-#include "eval/runs/eval_error.h"
 #include "eval/options.h"
 #include "eval/results/report.h"
+#include "eval/runs/eval_error.h"
 #include "eval/runs/unfinished_run.h"
+#include "loader/cli/console.h"
 
 namespace vqt {
 

@@ -11,8 +11,8 @@
 #include <map>
 #include <set>
 
-#include "eval/search/progressive_config.h"
 #include "eval/compare/recorded_run.h"
+#include "eval/search/progressive_config.h"
 #include "eval/search/search.h"
 
 namespace vqt {

@@ -5,17 +5,17 @@
 #include <exception>
 
 #include "eval/compare/check_results.h"
-#include "loader/cli/console.h"
+#include "eval/compare/recorded_run.h"
 #include "eval/evaluate.h"
-#include "loader/images/images.h"
 #include "eval/options.h"
+#include "eval/report/progressive_table.h"
+#include "eval/results/report.h"
 #include "eval/runs/output_folder.h"
 #include "eval/runs/process.h"
-#include "eval/report/progressive_table.h"
-#include "eval/compare/recorded_run.h"
-#include "eval/results/report.h"
 #include "eval/runs/unfinished_run.h"
 #include "eval/runs/worker.h"
+#include "loader/cli/console.h"
+#include "loader/images/images.h"
 
 namespace {
 

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
-#include "cpu/linear/linear_sums_kernel.h"
 #include "cpu/layout/packed_weight.h"
+#include "cpu/linear/linear_sums_kernel.h"
 
 namespace vqt {
 namespace {

@@ -7,8 +7,8 @@
 #include <optional>
 #include <string_view>
 
-#include "ops/check.h"
 #include "cpu/gemm/epilogue.h"
+#include "ops/check.h"
 
 namespace vqt {
 

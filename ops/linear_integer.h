@@ -5,8 +5,8 @@
 
 #include <string_view>
 
-#include "cpu/layout/activation.h"
 #include "cpu/gemm/epilogue.h"
+#include "cpu/layout/activation.h"
 #include "ops/linear_args.h"
 #include "ops/pack_weight.h"
 #include "ops/run_plan.h"

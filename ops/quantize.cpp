@@ -5,8 +5,8 @@
 
 #include <atomic>
 
-#include "ops/check.h"
 #include "cpu/quantize/quantize_kernel.h"
+#include "ops/check.h"
 #include "ops/kernel_scope.h"
 #include "ops/parallel.h"
 #include "ops/values.h"

@@ -6,8 +6,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "ops/check.h"
 #include "cpu/quantize/quantize_per_token_kernel.h"
+#include "ops/check.h"
 #include "ops/kernel_scope.h"
 #include "ops/parallel.h"
 #include "vqt/ops.h"

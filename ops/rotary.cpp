@@ -5,8 +5,8 @@
 
 #include <sstream>
 
-#include "ops/check.h"
 #include "cpu/norm/rotary_kernel.h"
+#include "ops/check.h"
 #include "ops/kernel_scope.h"
 #include "ops/norm_args.h"
 #include "ops/parallel.h"

@@ -8,8 +8,8 @@
 #include <functional>
 #include <vector>
 
-#include "cpu/quantize/quantize_kernel.h"
 #include "cpu/linear/weight_only_kernel.h"
+#include "cpu/quantize/quantize_kernel.h"
 #include "ops/kernel_scope.h"
 #include "ops/optional_floats.h"
 #include "ops/run_plan.h"

@@ -4,10 +4,10 @@
 #include <set>
 
 #include "passes/ir/clone_module.h"
-#include "passes/sites/find_sites.h"
 #include "passes/ir/inline_functions.h"
-#include "passes/sites/plan_sites.h"
 #include "passes/rewrite/refuse_if_quantized.h"
+#include "passes/sites/find_sites.h"
+#include "passes/sites/plan_sites.h"
 #include "passes/sites/site_rows.h"
 #include "vqt/quantize.h"
 

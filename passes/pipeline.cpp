@@ -1,17 +1,17 @@
 // The order of the passes, and why.
 #include <ATen/core/grad_mode.h>
 
-#include "passes/ir/clone_module.h"
-#include "passes/sites/find_sites.h"
-#include "passes/fusion/fuse.h"
-#include "passes/ir/inline_functions.h"
 #include "passes/calibration/measure_linears.h"
 #include "passes/calibration/observe_activations.h"
-#include "passes/sites/plan_sites.h"
+#include "passes/calibration/speed_guard.h"
+#include "passes/fusion/fuse.h"
+#include "passes/ir/clone_module.h"
+#include "passes/ir/inline_functions.h"
 #include "passes/rewrite/quantize_linears.h"
 #include "passes/rewrite/refuse_if_quantized.h"
+#include "passes/sites/find_sites.h"
+#include "passes/sites/plan_sites.h"
 #include "passes/sites/site_rows.h"
-#include "passes/calibration/speed_guard.h"
 #include "vqt/quantize.h"
 
 namespace vqt {

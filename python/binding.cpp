@@ -5,10 +5,10 @@
 #include <pybind11/stl.h>
 #include <torch/csrc/jit/python/pybind_utils.h>
 
+#include "loader/archive/vqt_json.h"
 #include "vqt/archive.h"
 #include "vqt/fields.h"
 #include "vqt/quantize.h"
-#include "loader/archive/vqt_json.h"
 
 namespace py = pybind11;
 

@@ -9,8 +9,8 @@
 #include <limits>
 #include <stdexcept>
 
-#include "eval/results/report.h"
 #include "eval/compare/winners.h"
+#include "eval/results/report.h"
 
 namespace vqt {
 namespace {

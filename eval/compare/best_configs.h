@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "eval/results/report.h"
 #include "eval/compare/winners.h"
+#include "eval/results/report.h"
 
 namespace vqt {
 

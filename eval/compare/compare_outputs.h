@@ -4,10 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "eval/results/report.h"
 #include "eval/runs/forwards.h"
 #include "eval/runs/forwards_file.h"
 #include "loader/images/image_options.h"
-#include "eval/results/report.h"
 
 namespace vqt {
 

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "eval/runs/forwards.h"
 #include "eval/ground_truth/truth_errors.h"
 #include "eval/results/report.h"
+#include "eval/runs/forwards.h"
 
 namespace vqt {
 

@@ -7,9 +7,9 @@
 #include <limits>
 #include <set>
 
-#include "loader/cli/file_part.h"
 #include "eval/drawing/panels.h"
 #include "eval/drawing/point_cloud.h"
+#include "loader/cli/file_part.h"
 
 namespace vqt {
 namespace {

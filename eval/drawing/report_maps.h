@@ -6,12 +6,12 @@
 #include <vector>
 
 #include "eval/compare/compare_outputs.h"
-#include "loader/cli/console.h"
 #include "eval/drawing/depth_maps.h"
-#include "loader/images/images.h"
+#include "eval/drawing/scene_cloud.h"
 #include "eval/options.h"
 #include "eval/results/report.h"
-#include "eval/drawing/scene_cloud.h"
+#include "loader/cli/console.h"
+#include "loader/images/images.h"
 
 namespace vqt {
 

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "eval/compare/score_truth.h"
 #include "eval/drawing/draw_cloud.h"
 #include "loader/images/images.h"
-#include "eval/compare/score_truth.h"
 
 namespace vqt {
 

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <map>
 
+#include "eval/compare/winners.h"
 #include "eval/report/progressive_table.h"
 #include "loader/cli/text_table.h"
-#include "eval/compare/winners.h"
 
 namespace vqt {
 namespace {

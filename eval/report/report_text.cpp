@@ -7,15 +7,15 @@
 #include <map>
 #include <set>
 
-#include "eval/report/answer_text.h"
 #include "eval/compare/best_configs.h"
-#include "eval/report/cloud_table.h"
 #include "eval/compare/pareto.h"
+#include "eval/compare/winners.h"
+#include "eval/report/answer_text.h"
+#include "eval/report/cloud_table.h"
 #include "eval/report/progressive_table.h"
+#include "eval/report/truth_table.h"
 #include "eval/results/report.h"
 #include "loader/cli/text_table.h"
-#include "eval/report/truth_table.h"
-#include "eval/compare/winners.h"
 
 namespace vqt {
 namespace {

@@ -4,12 +4,12 @@
 #include <map>
 
 #include "eval/compare/best_configs.h"
-#include "eval/report/cloud_table.h"
 #include "eval/compare/pareto.h"
-#include "eval/report/progressive_table.h"
-#include "eval/results/report.h"
-#include "eval/report/truth_table.h"
 #include "eval/compare/winners.h"
+#include "eval/report/cloud_table.h"
+#include "eval/report/progressive_table.h"
+#include "eval/report/truth_table.h"
+#include "eval/results/report.h"
 
 namespace vqt {
 namespace {

@@ -3,10 +3,10 @@
 #include <filesystem>
 
 #include "eval/compare/best_configs.h"
-#include "loader/cli/file_part.h"
 #include "eval/drawing/point_cloud.h"
 #include "eval/report/progressive_table.h"
 #include "eval/results/report.h"
+#include "loader/cli/file_part.h"
 #include "vqt/atomic_file.h"
 
 namespace vqt {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "eval/search/progressive_config.h"
 #include "eval/runs/run_job.h"
+#include "eval/search/progressive_config.h"
 
 namespace vqt {
 

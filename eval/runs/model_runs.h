@@ -4,12 +4,12 @@
 #include <string>
 #include <vector>
 
-#include "loader/cli/console.h"
-#include "loader/images/images.h"
-#include "eval/runs/job.h"
 #include "eval/options.h"
+#include "eval/runs/job.h"
 #include "eval/runs/process.h"
 #include "eval/runs/unfinished_run.h"
+#include "loader/cli/console.h"
+#include "loader/images/images.h"
 
 namespace vqt {
 

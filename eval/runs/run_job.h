@@ -4,11 +4,11 @@
 #include <optional>
 #include <string>
 
-#include "loader/cli/console.h"
-#include "eval/runs/job.h"
 #include "eval/options.h"
-#include "eval/runs/process.h"
 #include "eval/results/report.h"
+#include "eval/runs/job.h"
+#include "eval/runs/process.h"
+#include "loader/cli/console.h"
 
 namespace vqt {
 

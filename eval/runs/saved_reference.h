@@ -4,9 +4,9 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "loader/images/images.h"
 #include "eval/options.h"
 #include "eval/results/report.h"
+#include "loader/images/images.h"
 
 namespace vqt {
 

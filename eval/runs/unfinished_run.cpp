@@ -7,11 +7,11 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "eval/runs/environment.h"
-#include "loader/cli/file_part.h"
-#include "eval/runs/forwards_file.h"
 #include "eval/results/json_difference.h"
+#include "eval/runs/environment.h"
+#include "eval/runs/forwards_file.h"
 #include "eval/runs/saved_reference.h"
+#include "loader/cli/file_part.h"
 
 namespace vqt {
 namespace {

@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "loader/cli/console.h"
-#include "loader/images/images.h"
-#include "eval/runs/job.h"
 #include "eval/options.h"
 #include "eval/results/report.h"
+#include "eval/runs/job.h"
+#include "loader/cli/console.h"
+#include "loader/images/images.h"
 
 namespace vqt {
 

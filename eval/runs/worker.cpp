@@ -10,9 +10,9 @@
 #include <fstream>
 
 #include "eval/runs/forwards_file.h"
-#include "loader/images/images.h"
 #include "eval/runs/job.h"
 #include "eval/runs/packed_folder.h"
+#include "loader/images/images.h"
 #include "vqt/archive.h"
 #include "vqt/memory_return.h"
 #include "vqt/outputs.h"

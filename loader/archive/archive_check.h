@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "vqt/archive.h"
 #include "loader/archive/zip_directory.h"
+#include "vqt/archive.h"
 
 namespace vqt {
 

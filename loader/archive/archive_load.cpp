@@ -6,9 +6,9 @@
 #include <algorithm>
 
 #include "loader/archive/archive_check.h"
+#include "loader/archive/vqt_json.h"
 #include "vqt/archive.h"
 #include "vqt/memory_return.h"
-#include "loader/archive/vqt_json.h"
 
 namespace vqt {
 namespace {

@@ -6,10 +6,10 @@
 #include <torch/csrc/jit/serialization/export.h>
 #include <zlib.h>
 
-#include "vqt/archive.h"
-#include "vqt/atomic_file.h"
 #include "loader/archive/vqt_json.h"
 #include "loader/archive/zip_directory.h"
+#include "vqt/archive.h"
+#include "vqt/atomic_file.h"
 
 namespace vqt {
 namespace {

@@ -8,9 +8,9 @@
 #include <set>
 
 #include "loader/archive/archive_check.h"
+#include "loader/archive/vqt_json.h"
 #include "loader/quantize/site_table.h"
 #include "vqt/archive.h"
-#include "loader/archive/vqt_json.h"
 
 namespace vqt::cli {
 namespace {

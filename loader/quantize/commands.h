@@ -1,8 +1,8 @@
 // What vqt-quantize can do, one function each. The result goes to stdout; all throw on failure.
 #pragma once
 
-#include "loader/quantize/options.h"
 #include "loader/cli/progress.h"
+#include "loader/quantize/options.h"
 
 namespace vqt::cli {
 

@@ -5,11 +5,11 @@
 #include <chrono>
 #include <filesystem>
 
+#include "loader/archive/inputs_file.h"
 #include "loader/quantize/calibration.h"
 #include "loader/quantize/commands.h"
 #include "loader/quantize/site_table.h"
 #include "loader/quantize/verify.h"
-#include "loader/archive/inputs_file.h"
 #include "vqt/archive.h"
 #include "vqt/memory_return.h"
 
@@ -99,9 +99,10 @@ void quantize(const Options& options, ProgressLine& progress) {
 
   const auto after = static_cast<int64_t>(std::filesystem::file_size(options.out));
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  fmt::print("{}{}archive: {} -> {} ({})\ntime: {}, peak memory: {}\n{}\n", summary(report.sites), fusion_line(report.fusions_made),
-             bytes_text(archive.file_bytes), bytes_text(after), ratio_text(archive.file_bytes, after),
-             time_text(seconds), bytes_text(peak_memory_bytes()), options.out);
+  fmt::print("{}{}archive: {} -> {} ({})\ntime: {}, peak memory: {}\n{}\n", summary(report.sites),
+             fusion_line(report.fusions_made), bytes_text(archive.file_bytes), bytes_text(after),
+             ratio_text(archive.file_bytes, after), time_text(seconds), bytes_text(peak_memory_bytes()),
+             options.out);
 }
 
 }  // namespace vqt::cli

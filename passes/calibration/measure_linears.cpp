@@ -13,8 +13,8 @@
 #include <functional>
 #include <optional>
 
-#include "passes/ir/clone_module.h"
 #include "passes/calibration/interleaved_times.h"
+#include "passes/ir/clone_module.h"
 #include "passes/rewrite/weight_stats.h"
 
 namespace vqt {

@@ -6,9 +6,9 @@
 
 #include <vector>
 
-#include "passes/sites/find_sites.h"
-#include "passes/rewrite/quantize_linears.h"
 #include "passes/calibration/speed_guard.h"
+#include "passes/rewrite/quantize_linears.h"
+#include "passes/sites/find_sites.h"
 #include "vqt/plan.h"
 #include "vqt/quantize.h"
 

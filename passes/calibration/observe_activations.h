@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "passes/sites/find_sites.h"
 #include "passes/rewrite/quantize_linears.h"
+#include "passes/sites/find_sites.h"
 #include "vqt/plan.h"
 #include "vqt/quantize.h"
 

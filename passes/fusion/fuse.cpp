@@ -9,8 +9,8 @@
 
 #include "passes/fusion/fusions.h"
 #include "passes/fusion/inline_root.h"
-#include "passes/ir/model_graph.h"
 #include "passes/fusion/simplify_inlined.h"
+#include "passes/ir/model_graph.h"
 
 namespace vqt {
 namespace {

@@ -9,9 +9,9 @@
 #include <map>
 #include <set>
 
+#include "passes/rewrite/weight_stats.h"
 #include "passes/sites/packed_keys.h"
 #include "vqt/ops.h"
-#include "passes/rewrite/weight_stats.h"
 
 namespace vqt {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <vector>
 
-#include "passes/sites/find_sites.h"
 #include "passes/calibration/speed_guard.h"
+#include "passes/sites/find_sites.h"
 #include "vqt/plan.h"
 #include "vqt/quantize.h"
 

@@ -3,13 +3,13 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/jit/api/module.h>
 
+#include "passes/calibration/observe_activations.h"
 #include "passes/ir/clone_module.h"
 #include "passes/ir/fast_path.h"
-#include "tests/passes/graph_text.h"
 #include "passes/ir/inline_functions.h"
 #include "passes/ir/model_graph.h"
-#include "passes/calibration/observe_activations.h"
 #include "passes/rewrite/quantize_linears.h"
+#include "tests/passes/graph_text.h"
 
 namespace vqt {
 namespace {

@@ -37,7 +37,7 @@ struct Epilogue {
   // zero nor sum.
   ActivationRows q;  // q.q null: not wanted
   float y_scale = 0.0f;
-  int32_t y_zero = 0;        // 0..255; symmetric values are stored as q + 128: y_zero is 128
+  int32_t y_zero = 0;  // 0..255; symmetric values are stored as q + 128: y_zero is 128
   bool y_symmetric = false;
 };
 

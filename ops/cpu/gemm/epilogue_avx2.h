@@ -8,8 +8,8 @@
 #include <cstring>
 
 #include "cpu/gemm/epilogue.h"
-#include "cpu/simd/gelu.h"
 #include "cpu/range.h"
+#include "cpu/simd/gelu.h"
 #include "cpu/simd/vec_avx2.h"
 
 namespace vqt::cpu {

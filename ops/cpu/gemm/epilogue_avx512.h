@@ -4,10 +4,10 @@
 #include <immintrin.h>
 
 #include "cpu/gemm/epilogue.h"
-#include "cpu/simd/gelu.h"
-#include "cpu/layout/packed_weight.h"
 #include "cpu/gemm/product_avx512vnni.h"
+#include "cpu/layout/packed_weight.h"
 #include "cpu/range.h"
+#include "cpu/simd/gelu.h"
 #include "cpu/simd/rounding_avx512.h"
 #include "cpu/simd/vec_avx512.h"
 

@@ -10,9 +10,9 @@
 
 #include <utility>
 
+#include "cpu/gemm/product_avx512vnni.h"
 #include "cpu/layout/activation.h"
 #include "cpu/layout/packed_weight.h"
-#include "cpu/gemm/product_avx512vnni.h"
 #include "cpu/range.h"
 
 namespace vqt::cpu {

@@ -9,8 +9,8 @@
 #include <cstdint>
 
 #include "cpu/layout/packed_weight.h"
-#include "cpu/scratch.h"
 #include "cpu/linear/widened_int8_avx2.h"
+#include "cpu/scratch.h"
 
 namespace vqt::cpu {
 namespace {

@@ -6,8 +6,8 @@
 
 #include <cstdint>
 
-#include "cpu/layout/activation.h"
 #include "cpu/gemm/epilogue.h"
+#include "cpu/layout/activation.h"
 #include "cpu/range.h"
 
 namespace vqt::cpu {

@@ -12,9 +12,9 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 
 #include "cpu/gemm/epilogue_avx512.h"
+#include "cpu/gemm/strips_avx512vnni.h"
 #include "cpu/linear/linear_int4_kernel.h"
 #include "cpu/scratch.h"
-#include "cpu/gemm/strips_avx512vnni.h"
 
 namespace vqt::cpu {
 namespace {

@@ -1,7 +1,7 @@
 // The specification: plain loops over the packed layout. Every other kernel gives these bits.
 #include "cpu/gemm/epilogue_ref.h"
-#include "cpu/linear/linear_int4_kernel.h"
 #include "cpu/layout/packed_weight.h"
+#include "cpu/linear/linear_int4_kernel.h"
 
 namespace vqt::cpu {
 

@@ -14,9 +14,9 @@
 
 #include <cstdint>
 
-#include "cpu/layout/activation.h"
 #include "cpu/gemm/epilogue.h"
 #include "cpu/isa.h"
+#include "cpu/layout/activation.h"
 #include "cpu/range.h"
 
 namespace vqt::cpu {

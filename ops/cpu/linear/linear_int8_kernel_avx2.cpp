@@ -1,9 +1,9 @@
 // int8 on AVX2: which rows and columns go which way.
 #include <algorithm>
 
+#include "cpu/layout/packed_weight.h"
 #include "cpu/linear/few_rows_int8_avx2.h"
 #include "cpu/linear/linear_int8_kernel.h"
-#include "cpu/layout/packed_weight.h"
 #include "cpu/linear/strassen_int8_avx2.h"
 
 namespace vqt::cpu {

@@ -5,8 +5,8 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 
 #include "cpu/gemm/epilogue_avx512.h"
-#include "cpu/linear/linear_int8_kernel.h"
 #include "cpu/gemm/strips_avx512vnni.h"
+#include "cpu/linear/linear_int8_kernel.h"
 
 namespace vqt::cpu {
 namespace {

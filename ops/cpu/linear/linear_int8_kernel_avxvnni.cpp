@@ -1,9 +1,9 @@
 // int8 on AVX-VNNI: vpdpbusd on 256-bit registers, straight from the packed panels (product_avxvnni.h). A
 // panel stays in L1 while the rows of a block pass, and what the block has of x in L2.
 #include "cpu/gemm/epilogue_avx2.h"
-#include "cpu/linear/linear_int8_kernel.h"
-#include "cpu/layout/packed_weight.h"
 #include "cpu/gemm/product_avxvnni.h"
+#include "cpu/layout/packed_weight.h"
+#include "cpu/linear/linear_int8_kernel.h"
 
 namespace vqt::cpu {
 namespace {

@@ -1,6 +1,6 @@
 #include "cpu/gemm/epilogue_avx2.h"
-#include "cpu/linear/linear_sums_kernel.h"
 #include "cpu/layout/packed_weight.h"
+#include "cpu/linear/linear_sums_kernel.h"
 
 namespace vqt::cpu {
 namespace {

@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "cpu/gemm/epilogue_avx512.h"
-#include "cpu/linear/linear_sums_kernel.h"
 #include "cpu/layout/packed_weight.h"
+#include "cpu/linear/linear_sums_kernel.h"
 
 namespace vqt::cpu {
 

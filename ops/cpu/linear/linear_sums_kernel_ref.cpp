@@ -1,8 +1,8 @@
 #include <cstring>
 
 #include "cpu/gemm/epilogue_ref.h"
-#include "cpu/linear/linear_sums_kernel.h"
 #include "cpu/layout/packed_weight.h"
+#include "cpu/linear/linear_sums_kernel.h"
 
 namespace vqt::cpu {
 

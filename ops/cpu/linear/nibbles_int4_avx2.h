@@ -9,8 +9,8 @@
 #include <cstdint>
 
 #include "cpu/gemm/epilogue_avx2.h"
-#include "cpu/linear/linear_int4_kernel.h"
 #include "cpu/layout/packed_weight.h"
+#include "cpu/linear/linear_int4_kernel.h"
 
 namespace vqt::cpu {
 namespace {

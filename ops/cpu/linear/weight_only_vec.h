@@ -11,8 +11,8 @@
 #include <cstring>
 #include <utility>
 
-#include "cpu/scratch.h"
 #include "cpu/linear/weight_only_kernel.h"
+#include "cpu/scratch.h"
 
 namespace vqt::cpu {
 namespace {

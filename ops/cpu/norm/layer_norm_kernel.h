@@ -4,8 +4,8 @@
 #include <cstdint>
 
 #include "cpu/isa.h"
-#include "cpu/range.h"
 #include "cpu/norm/row_norm.h"
+#include "cpu/range.h"
 
 namespace vqt::cpu {
 

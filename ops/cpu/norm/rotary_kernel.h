@@ -12,8 +12,8 @@
 #include <cstdint>
 
 #include "cpu/isa.h"
-#include "cpu/range.h"
 #include "cpu/norm/row_norm.h"
+#include "cpu/range.h"
 
 namespace vqt::cpu {
 
@@ -41,8 +41,6 @@ void rotary_ref(const Rotary& a, Range tokens);
 void rotary_avx2(const Rotary& a, Range tokens);
 void rotary_avx512vnni(const Rotary& a, Range tokens);
 
-inline RotaryFn rotary_kernel(Isa isa) {
-  return kernel_for(isa, rotary_ref, rotary_avx2, rotary_avx512vnni);
-}
+inline RotaryFn rotary_kernel(Isa isa) { return kernel_for(isa, rotary_ref, rotary_avx2, rotary_avx512vnni); }
 
 }  // namespace vqt::cpu

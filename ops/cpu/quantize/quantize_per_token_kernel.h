@@ -12,8 +12,8 @@
 
 #include <cstdint>
 
-#include "cpu/layout/activation.h"
 #include "cpu/isa.h"
+#include "cpu/layout/activation.h"
 
 namespace vqt::cpu {
 

@@ -8,8 +8,8 @@
 
 #include <type_traits>
 
-#include "cpu/simd/avx512vnni.h"
 #include "cpu/quantize/quantize_per_token_kernel.h"
+#include "cpu/simd/avx512vnni.h"
 #include "cpu/simd/rounding_avx512.h"
 
 namespace vqt::cpu {

@@ -20,21 +20,22 @@ std::tuple<at::Tensor, at::Tensor> choose_qparams(const at::Tensor& x, int64_t b
 at::Tensor quantize(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& zero_point, int64_t bits,
                     bool symmetric, std::string_view granularity, int64_t group_size);
 // k: columns of the float tensor; needed for 4 bits with odd K, -1 otherwise.
-at::Tensor dequantize(const at::Tensor& q, const at::Tensor& scale, const at::Tensor& zero_point, int64_t bits,
-                      bool symmetric, std::string_view granularity, int64_t group_size, int64_t k,
-                      at::ScalarType dtype);
+at::Tensor dequantize(const at::Tensor& q, const at::Tensor& scale, const at::Tensor& zero_point,
+                      int64_t bits, bool symmetric, std::string_view granularity, int64_t group_size,
+                      int64_t k, at::ScalarType dtype);
 std::tuple<at::Tensor, at::Tensor, at::Tensor> quantize_per_token(const at::Tensor& x, bool symmetric);
 
 // uint8 [N, bytes a row]: header, scales, zero points, sums and weights in one self-describing tensor (packed_weight.h).
 // layout: "cpu" (panels for the CPU kernels; an error where they do not apply), "canonical" (any machine can read it),
 // "auto" (cpu where the fast kernels apply, else canonical).
-at::Tensor pack_weight(const at::Tensor& weight, const at::Tensor& scale, const at::Tensor& zero_point, int64_t bits,
-                       bool symmetric, std::string_view granularity, int64_t group_size, int64_t k,
-                       std::string_view layout);
+at::Tensor pack_weight(const at::Tensor& weight, const at::Tensor& scale, const at::Tensor& zero_point,
+                       int64_t bits, bool symmetric, std::string_view granularity, int64_t group_size,
+                       int64_t k, std::string_view layout);
 // Back to canonical (weight, scale, zero_point). The caller states the scheme, so that shapes are known without reading
 // data; a packed weight of another scheme is an error.
-std::tuple<at::Tensor, at::Tensor, at::Tensor> unpack_weight(const at::Tensor& packed, int64_t k, int64_t bits,
-                                                             bool symmetric, std::string_view granularity,
+std::tuple<at::Tensor, at::Tensor, at::Tensor> unpack_weight(const at::Tensor& packed, int64_t k,
+                                                             int64_t bits, bool symmetric,
+                                                             std::string_view granularity,
                                                              int64_t group_size);
 
 // What a packed weight says of itself. Throws where the tensor is not one.

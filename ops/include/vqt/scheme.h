@@ -9,7 +9,8 @@ namespace vqt {
 enum class Granularity : uint8_t {
   kPerTensor = 0,   // one scale
   kPerChannel = 1,  // one scale per output row
-  kGroup = 2,       // one scale per run of group_size values of the row-major weight; group_size -1: one group a row
+  // One scale per run of group_size values of the row-major weight; group_size -1: one group per row.
+  kGroup = 2,
 };
 
 enum class Activation : uint8_t {
@@ -25,7 +26,8 @@ struct Scheme {
   int64_t group_size = 0;  // values per scale with kGroup (-1: a whole row), 0 otherwise
 
   bool operator==(const Scheme& o) const {
-    return bits == o.bits && symmetric == o.symmetric && granularity == o.granularity && group_size == o.group_size;
+    return bits == o.bits && symmetric == o.symmetric && granularity == o.granularity &&
+           group_size == o.group_size;
   }
 };
 

@@ -79,10 +79,10 @@ void visit_fields(Config& c, Visitor&& visitor) {
   visitor(Field{"algorithms", "", "none", "smoothquant|hadamard|gptq|bias_correction",
                 "accuracy algorithms, in order; none of them is in this version"},
           c.algorithms);
-  visitor(Field{"fusions", "", "all",
-                "all|none|activation|residual|rotary|shared_input|layer_norm|static_output",
-                "what the linears compute together with their neighbours in one kernel"},
-          c.fusions);
+  visitor(
+      Field{"fusions", "", "all", "all|none|activation|residual|rotary|shared_input|layer_norm|static_output",
+            "what the linears compute together with their neighbours in one kernel"},
+      c.fusions);
   visitor(
       Field{
           "overrides", "", "none", "",

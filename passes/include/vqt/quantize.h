@@ -53,8 +53,9 @@ using Progress = std::function<void(const std::string& stage, int64_t done, int6
 
 struct QuantizeOptions {
   InputSource calibration;  // needed for activation static
-  InputSource measure;      // where given, each site's output SQNR and times are measured on its first arguments
-  bool speed_guard = false;  // sites whose quantized linears measure slower than float stay float; needs measure
+  InputSource measure;  // where given, each site's output SQNR and times are measured on its first arguments
+  bool speed_guard =
+      false;  // sites whose quantized linears measure slower than float stay float; needs measure
   const PackedCache* packed = nullptr;  // packed weights made for other configs of this model
   Progress progress;
 };
@@ -68,7 +69,8 @@ torch::jit::Module quantize(torch::jit::Module model, const QuantizationConfig& 
 std::vector<SiteInfo> list_sites(const torch::jit::Module& model);
 // The table of sites of any model, float or quantized; of a float one with config also what the config would do
 // (bytes_after predicted, no weight read).
-std::vector<SiteReport> describe_sites(const torch::jit::Module& model, const QuantizationConfig* config = nullptr);
+std::vector<SiteReport> describe_sites(const torch::jit::Module& model,
+                                       const QuantizationConfig* config = nullptr);
 
 bool is_quantized(const torch::jit::Module& model);
 

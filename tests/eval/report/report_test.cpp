@@ -10,8 +10,8 @@
 #include <regex>
 #include <sstream>
 
-#include "tests/temporary_folder.h"
 #include "loader/cli/text_table.h"
+#include "tests/temporary_folder.h"
 
 namespace vqt {
 namespace {

@@ -15,10 +15,10 @@
 #include <csignal>
 #include <nlohmann/json.hpp>
 
+#include "loader/archive/zip_directory.h"
 #include "tests/loader/archive/zip_builder.h"
 #include "tests/temporary_folder.h"
 #include "vqt/atomic_file.h"
-#include "loader/archive/zip_directory.h"
 
 namespace vqt {
 namespace {

@@ -14,8 +14,8 @@
 #include <string>
 #include <vector>
 
-#include "cpu/layout/activation.h"
 #include "cpu/isa.h"
+#include "cpu/layout/activation.h"
 #include "cpu/range.h"
 
 namespace vqt::cpu {

@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "passes/fusion/fusion_graph.h"
-#include "tests/passes/graph_text.h"
 #include "passes/rewrite/quantize_linears.h"
+#include "tests/passes/graph_text.h"
 
 namespace vqt {
 

@@ -5,8 +5,8 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/jit/api/module.h>
 
-#include "tests/passes/graph_text.h"
 #include "passes/fusion/simplify_inlined.h"
+#include "tests/passes/graph_text.h"
 #include "vqt/quantize.h"
 
 namespace vqt {

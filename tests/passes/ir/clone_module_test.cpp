@@ -9,9 +9,9 @@
 #include <set>
 #include <sstream>
 
-#include "tests/passes/graph_text.h"
 #include "passes/ir/inline_functions.h"
 #include "passes/ir/model_graph.h"
+#include "tests/passes/graph_text.h"
 #include "vqt/quantize.h"
 
 namespace vqt {

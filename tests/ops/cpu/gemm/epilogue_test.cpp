@@ -13,10 +13,10 @@
 #include <string>
 #include <vector>
 
-#include "cpu/simd/gelu.h"
+#include "cpu/layout/packed_weight.h"
 #include "cpu/linear/linear_int4_kernel.h"
 #include "cpu/linear/linear_int8_kernel.h"
-#include "cpu/layout/packed_weight.h"
+#include "cpu/simd/gelu.h"
 #include "tests/ops/cpu/linear_case.h"
 
 namespace vqt::cpu {

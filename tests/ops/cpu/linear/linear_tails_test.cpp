@@ -9,9 +9,9 @@
 #include <cstdlib>
 #include <limits>
 
+#include "cpu/layout/packed_weight.h"
 #include "cpu/linear/linear_int4_kernel.h"
 #include "cpu/linear/linear_int8_kernel.h"
-#include "cpu/layout/packed_weight.h"
 #include "tests/ops/cpu/linear_case.h"
 
 namespace vqt::cpu {
