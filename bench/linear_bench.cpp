@@ -21,10 +21,10 @@
 #include <string>
 #include <vector>
 
-#include "bench_flags.h"
+#include "bench/bench_flags.h"
+#include "bench/register_rate.h"
 #include "cpu/isa.h"
 #include "cpu/linear_plan.h"
-#include "register_rate.h"
 #include "vqt/ops.h"
 
 namespace {

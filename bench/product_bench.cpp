@@ -15,12 +15,12 @@
 #include <string>
 #include <vector>
 
-#include "bench_flags.h"
+#include "bench/bench_flags.h"
+#include "bench/register_rate.h"
 #include "cpu/isa.h"
 #include "cpu/layout/packed_weight.h"
 #include "cpu/linear/linear_int8_kernel.h"
 #include "ops/run_plan.h"
-#include "register_rate.h"
 
 namespace {
 
