@@ -3,7 +3,7 @@
 BUILD ?= build
 JOBS ?= $(shell nproc)
 
-.PHONY: help setup build demo demo-30m demo-1b train-mini test asan bench install format clean
+.PHONY: help setup build demo demo-30m demo-1b train-mini lint test check asan bench install format clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,10 +30,18 @@ train-mini: setup ## train the mini VGGT from nothing, or go on where it stopped
 	.venv/bin/pip install -q --disable-pip-version-check -c requirements.txt -r requirements-train.txt
 	.venv/bin/python -m examples.vggt_mini.train $(TRAIN)
 
+lint: setup ## formats of C++ and Python, who includes whom; compiles nothing
+	git ls-files '*.cpp' '*.h' '*.cu' | xargs clang-format --dry-run -Werror
+	.venv/bin/ruff check -q .
+	.venv/bin/python -m pytest -q tests/docs/layers_test.py
+
 test: setup $(BUILD)/build.ninja ## every test: ctest, then pytest
 	cmake --build $(BUILD) -j$(JOBS)
 	ctest --test-dir $(BUILD) --output-on-failure
 	.venv/bin/python -m pytest -q tests
+
+check: ## what CI runs: lint, then test
+	@.ci/run
 
 asan: setup ## the C++ tests under address and undefined-behaviour sanitizers
 	cmake --preset asan
@@ -46,7 +54,7 @@ bench: build ## speed against other runtimes on this machine: docs/benchmarks (1
 install: build ## into PREFIX (default: ./install)
 	cmake --install $(BUILD) --prefix $(or $(PREFIX),install)
 
-format: ## clang-format on every C++ file
+format: setup ## clang-format on every C++ file
 	git ls-files '*.cpp' '*.h' '*.cu' | xargs clang-format -i
 
 clean: ## remove build trees and artifacts, keep .venv

@@ -20,15 +20,16 @@ from contextlib import nullcontext
 from typing import Any
 
 KINDS = (
-    "linears", "attention", "convolutions", "around convolutions", "norm and quantize", "GELU", "residual and scale", "rotary",
-    "copies and concatenations", "other",
+    "linears", "attention", "convolutions", "around convolutions", "norm and quantize", "GELU", "residual and scale",
+    "rotary", "copies and concatenations", "other",
 )  # fmt: skip
 _BY_NAME = [
     (r"vqt::(linear_|weight_only).*|aten::(linear|addmm|mm|_int_mm|matmul)", "linears"),
     (r"aten::(_?scaled_dot_product.*|_?softmax|bmm|baddbmm)", "attention"),
     (r"aten::.*conv.*", "convolutions"),
     (r"aten::(upsample.*|relu_?|clamp_min_?)", "around convolutions"),
-    (r"aten::(native_)?layer_norm|vqt::(layer_norm_quantize|quantize_activation|quantize_per_token)", "norm and quantize"),
+    (r"aten::(native_)?layer_norm", "norm and quantize"),
+    (r"vqt::(layer_norm_quantize|quantize_activation|quantize_per_token)", "norm and quantize"),
     (r"aten::gelu_?", "GELU"),
     (r"vqt::rotary|aten::neg_?", "rotary"),
     (r"aten::(cat|copy_|clone|contiguous|_to_copy|to|reshape|stack)", "copies and concatenations"),

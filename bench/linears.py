@@ -61,8 +61,8 @@ def errors(threads: int, rows: int = 16, k: int = 1024, n: int = 1024) -> dict[s
 
 
 def measure_shape(
-    k: int, n: int, rows: Sequence[int], threads: int, last_cache: int, say: Say, chosen: Callable[[int], list[type[Peer]]] = plan,
-    turns: dict[int, int] = TURNS, seconds: float = SECONDS,
+    k: int, n: int, rows: Sequence[int], threads: int, last_cache: int, say: Say,
+    chosen: Callable[[int], list[type[Peer]]] = plan, turns: dict[int, int] = TURNS, seconds: float = SECONDS,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """One entry for each number of rows: {k, n, m, seconds: {variant: s}, notes: {variant: why it has no time}}."""
     w, bias, x_all = problem(k, n, max(rows))

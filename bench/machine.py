@@ -35,7 +35,7 @@ def cpu_fields(cpuinfo: str) -> dict[str, str]:
 
 
 def slug(cpuinfo: str) -> str:
-    """amd-epyc-zen4, intel-xeon-sapphire-rapids: one page for each kind of CPU. Made of vendor, family, model, flags."""
+    """amd-epyc-zen4, intel-xeon-sapphire-rapids: one page for each kind of CPU, by vendor, family, model, flags."""
     cpu = cpu_fields(cpuinfo)
     vendor, name = cpu.get("vendor_id", ""), cpu.get("model name", "").lower()
     try:
@@ -74,7 +74,8 @@ def python(code: str, env: dict[str, str] | None = None, timeout: float = 600) -
 
 def isas() -> tuple[list[str], list[str]]:
     """(names that VQT_ISA knows, those this CPU has), both in rising order, out of the library's own error message."""
-    code = "import torch, vqt; torch.ops.vqt.linear_int8(torch.ones(1, 8), torch.ones(1, 8, dtype=torch.int8), None, torch.ones(1))"
+    arguments = "torch.ones(1, 8), torch.ones(1, 8, dtype=torch.int8), None, torch.ones(1)"
+    code = f"import torch, vqt; torch.ops.vqt.linear_int8({arguments})"
     text = python(code, {"VQT_ISA": "?"}).stderr
     known, here = re.search(r"expected one of (.*?), got", text), re.search(r"this CPU has (.*)", text)
     if not known or not here:

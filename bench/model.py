@@ -20,7 +20,8 @@ PRESETS = ("production", "mobile")
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": "1048576", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 # What __main__ or the caller set for other ends: a forward runs as a user's does.
 _NOT_INHERITED = (
-    "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "MALLOC_MMAP_MAX_", "GLIBC_TUNABLES", "GOMP_SPINCOUNT",
+    "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "MALLOC_MMAP_MAX_", "GLIBC_TUNABLES",
+    "GOMP_SPINCOUNT",
 )  # fmt: skip
 NEEDED_MEMORY = 14 << 30  # three models, and room for one forward
 NEEDED_DISK = 10 << 30
@@ -108,7 +109,8 @@ def whole(
 ) -> dict[str, Any]:  # fmt: skip
     """{models: {name: {seconds, forwards, peak, kinds, bytes, quantize_seconds}}, ...}; archives are deleted."""
     if config is None:
-        free = int(next(line.split()[1] for line in open("/proc/meminfo") if line.startswith("MemAvailable"))) * 1024
+        memory = Path("/proc/meminfo").read_text().splitlines()
+        free = int(next(line.split()[1] for line in memory if line.startswith("MemAvailable"))) * 1024
         if free < NEEDED_MEMORY:
             raise PartError(f"VGGT-1B: needs {NEEDED_MEMORY >> 30} GiB of memory, {free >> 30} GiB are free")
         if shutil.disk_usage(folder).free < NEEDED_DISK:

@@ -30,10 +30,10 @@ def buckets(times: dict[int, float]) -> dict[int, float]:
 
 
 def every_row(
-    threads: int, last_cache: int, say: Callable[[str], None], rows: Sequence[int] = range(1, 513), passes: int = PASSES,
-    shape: tuple[int, int] = SHAPE,
+    threads: int, last_cache: int, say: Callable[[str], None], rows: Sequence[int] = range(1, 513),
+    passes: int = PASSES, shape: tuple[int, int] = SHAPE,
 ) -> dict[str, Any]:  # fmt: skip
-    """{k, n, seconds: {variant: {m: s}}}. Numbers of rows that look like a cliff are measured again: noise looks like one too."""
+    """{k, n, seconds: {variant: {m: s}}}. Row counts that look like a cliff are measured again: noise is like one."""
     (k, n), begin = shape, time.perf_counter()
     w, bias, x_all = linears.problem(k, n, max(rows))
     count = timing.copies((v.bits / 8 * k * n for v in OURS), last_cache)

@@ -34,7 +34,7 @@ def _axis_embedding(span: float, steps: int, channels: int, device: torch.device
 
 
 def add_position(x: Tensor, aspect: float) -> Tensor:
-    """x [n, c, h, w] plus 0.1 x a sin-cos embedding, written over x; c a multiple of 4, aspect = image width / height."""
+    """x [n, c, h, w] plus 0.1 x a sin-cos embedding, written over x; c % 4 == 0, aspect = image width / height."""
     half = x.size(1) // 2
     diagonal = math.sqrt(aspect * aspect + 1.0)
     ex = _axis_embedding(aspect / diagonal, x.size(3), half, x.device) * 0.1
@@ -71,8 +71,8 @@ class Fusion(nn.Module):
         if self.resConfUnit1 is not None:
             assert level is not None
             x = self.resConfUnit1(level).add_(x)
-        # The official code resizes first. Resizing takes weighted means, so a 1x1 convolution may as well come before, on
-        # a quarter of the pixels.
+        # The official code resizes first. Resizing takes weighted means, so a 1x1 convolution gives the same
+        # before it, on a quarter of the pixels.
         return resize(self.out_conv(self.resConfUnit2(x)), height, width)
 
 

@@ -28,7 +28,9 @@ def draw_curve(log: Path, picture: Path) -> None:
     axes[1].set(title="Held-out pose (higher is better)", xlabel="minutes of training", ylabel="percent")
     axes[2].plot(minutes, [e["validation"]["abs_rel"] for e in entries], label="depth AbsRel")
     axes[2].plot(minutes, [e["validation"]["rotation_median"] / 30 for e in entries], label="rotation median / 30 deg")
-    axes[2].plot(minutes, [e["validation"]["translation_median"] / 90 for e in entries], label="direction median / 90 deg")
+    axes[2].plot(
+        minutes, [e["validation"]["translation_median"] / 90 for e in entries], label="direction median / 90 deg"
+    )
     axes[2].set(title="Held-out errors (lower is better)", xlabel="minutes of training", ylabel="error")
     for axis in axes:  # below, where it hides no line
         axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=3, fontsize=8, frameon=False)

@@ -69,7 +69,9 @@ def _weights(sites: list[dict], before: list[dict] | None, path: Path) -> None:
     kinds = [*_MARKERS, "other"]
     for axes, key in ((top, "kurtosis"), (bottom, "channel_spread")):
         if before:
-            axes.plot(index, [s["weights"][key] for s in before], ".", color="#999999", markersize=4, label="before training")
+            axes.plot(
+                index, [s["weights"][key] for s in before], ".", color="#999999", markersize=4, label="before training"
+            )
         for colour, kind in zip(("#0b61a4", "#c4420f", "#2a8a3e", "#8b3fa8", "#444444"), kinds):
             chosen = [i for i, s in enumerate(sites) if (s["kind"] if s["kind"] in _MARKERS else "other") == kind]
             if chosen:
@@ -80,7 +82,9 @@ def _weights(sites: list[dict], before: list[dict] | None, path: Path) -> None:
     _reference_lines(top, len(sites))
     bottom.axhline(OUTLIER, color="black", linewidth=0.8, linestyle=":")
     top.set(title="Weights: kurtosis of every site, in the order they run", ylabel="kurtosis")
-    bottom.set(title=f"Weights: range of the widest row over the median row's (outliers above {OUTLIER:.0f})", ylabel="ratio")
+    bottom.set(
+        title=f"Weights: range of the widest row over the median row's (outliers above {OUTLIER:.0f})", ylabel="ratio"
+    )
     top.tick_params(labelbottom=False)
     figure.legend(*top.get_legend_handles_labels(), fontsize=8, ncols=6, loc="outside lower center")
     _save(figure, path)
@@ -97,7 +101,9 @@ def _activations(sites: list[dict], streams: list[dict], path: Path) -> None:
                 axes.plot([i, i], [site[kind][key] for kind in _COLOURS], color="#bbbbbb", linewidth=0.8, zorder=1)
         for kind, colour in _COLOURS.items():
             chosen = [i for i, site in enumerate(sites) if site[kind]]
-            axes.plot(chosen, [sites[i][kind][key] for i in chosen], "o", color=colour, markersize=5, label=_LABELS[kind])
+            axes.plot(
+                chosen, [sites[i][kind][key] for i in chosen], "o", color=colour, markersize=5, label=_LABELS[kind]
+            )
         _log_ticks(axes)
         _site_axis(axes, sites)
     _reference_lines(top, len(sites))
@@ -109,7 +115,9 @@ def _activations(sites: list[dict], streams: list[dict], path: Path) -> None:
     stream.set_xticks(range(len(streams)), [_block(s["name"]) for s in streams], fontsize=8, rotation=45, ha="right")
     _log_ticks(stream)
     stream.grid(True, axis="y", which="both", alpha=0.25, linewidth=0.6)
-    stream.set(title="Residual stream entering each block: largest magnitude (dots) and rms (dashed)", ylabel="magnitude")
+    stream.set(
+        title="Residual stream entering each block: largest magnitude (dots) and rms (dashed)", ylabel="magnitude"
+    )
     figure.legend(*top.get_legend_handles_labels(), fontsize=8, ncols=2, loc="outside lower center")
     _save(figure, path)
 
@@ -141,7 +149,11 @@ def _histograms(sites: list[dict], values: dict[str, dict[str, Values]], path: P
 
 
 def draw(
-    sites: list[dict], before: list[dict] | None, streams: list[dict], values: dict[str, dict[str, Values]], folder: Path
+    sites: list[dict],
+    before: list[dict] | None,
+    streams: list[dict],
+    values: dict[str, dict[str, Values]],
+    folder: Path,
 ) -> None:
     import matplotlib
 

@@ -2,10 +2,10 @@
 
     images/dslr_images_undistorted/view_0.png                the pictures
     dslr_calibration_undistorted/cameras.txt                 COLMAP text: one PINHOLE camera
-    dslr_calibration_undistorted/images.txt                  poses, world to camera, and the points each picture shows
-    dslr_calibration_undistorted/points3D.txt                some points of the surfaces that two pictures or more show
-    ground_truth_depth/dslr_images_undistorted/view_0.png    no PNG in spite of its name, which is ETH3D's way: float32,
-                                                             row by row, metres along the optical axis; 0 or inf: unknown
+    dslr_calibration_undistorted/images.txt                  poses, world to camera, and the points each image shows
+    dslr_calibration_undistorted/points3D.txt                some points of the surfaces that two images or more show
+    ground_truth_depth/dslr_images_undistorted/view_0.png    not a PNG in spite of its name: float32, row by row,
+                                                             metres along the optical axis; 0 or inf: unknown
 
 COLMAP has the first pixel's centre at (0.5, 0.5), this project at (0, 0) with the principal point at (W / 2, H / 2).
 So cx and cy are written as W / 2 + 0.5 and H / 2 + 0.5: the ray of a pixel is the same in both.
@@ -217,7 +217,9 @@ def _read_poses(path: Path, camera: int) -> dict[str, np.ndarray]:
 def _read_picture(path: Path, height: int, width: int) -> np.ndarray:
     with Image.open(path) as image:
         if image.size != (width, height):
-            raise ValueError(f"{path}: expected the camera's {width} x {height} pixels, got {image.width} x {image.height}")
+            raise ValueError(
+                f"{path}: expected the camera's {width} x {height} pixels, got {image.width} x {image.height}"
+            )
         return np.asarray(image.convert("RGB"))
 
 

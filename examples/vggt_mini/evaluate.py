@@ -163,7 +163,9 @@ def by_motion(scenes: list[Scored]) -> list[dict[str, float | str]]:
             inside = (size >= low) & (size < high)
             if inside.any():
                 upper = f" to {high:g}" if np.isfinite(high) else " and more"
-                out.append({"pairs": f"{title} {low:g}{upper}", "count": int(inside.sum()), "auc30": auc(worse[inside], 30)})
+                out.append(
+                    {"pairs": f"{title} {low:g}{upper}", "count": int(inside.sum()), "auc30": auc(worse[inside], 30)}
+                )
     return out
 
 
@@ -225,9 +227,13 @@ def draw_depth(results: list[tuple[Views, Scored]], picture: Path, most: int = 8
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="evaluate", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="evaluate", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="safetensors (default: the ones that ship)")
-    parser.add_argument("--scenes", type=Path, default=SCENES, help="a scene or a folder of scenes (default: the final ones)")
+    parser.add_argument(
+        "--scenes", type=Path, default=SCENES, help="a scene or a folder of scenes (default: the final ones)"
+    )
     parser.add_argument("--picture", type=Path, metavar="OUT.png", help="held-out depth maps beside ground truth")
     args = parser.parse_args(argv)
     try:

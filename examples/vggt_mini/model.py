@@ -90,7 +90,7 @@ class Trainee(nn.Module):
 
 
 def load_weights(model: VGGT, path: Path, config: Path = CONFIG) -> None:
-    """The file's tensors as float32; config: what the model was made after. Raises ValueError or OSError with the file."""
+    """The file's tensors as float32; config: the model's sizes. Raises ValueError or OSError with the file."""
     try:
         model.load_state_dict({key: value.float() for key, value in load_file(path).items()})
     except (SafetensorError, RuntimeError) as error:

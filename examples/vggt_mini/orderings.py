@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
-
 import vqt
+from torch import Tensor
 
 from .page import SCENES, load_scenes, markdown_table, write_section
 

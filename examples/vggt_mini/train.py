@@ -129,7 +129,9 @@ def learning_rate(stage: Stage, step: int) -> float:
 
 
 @torch.no_grad()
-def validate(trainee: Trainee, pool: Pool, dense: bool, device: torch.device, views: int = 2, scenes: int = 250) -> dict:
+def validate(
+    trainee: Trainee, pool: Pool, dense: bool, device: torch.device, views: int = 2, scenes: int = 250
+) -> dict:
     """Figures on scenes that training never sees, textures included."""
     trainee.eval()
     rng = np.random.default_rng(7)
@@ -220,12 +222,14 @@ class Training:
             out.write(json.dumps(entry) + "\n")
 
     def run(self, stages: list[Stage], pools: Path, minutes: float, every: int) -> bool:
-        """Trains for at most `minutes`. Returns whether all stages are done. Raises ValueError where the checkpoint is of
-        other stages; stages that were added after its own are trained next."""
+        """Trains for at most `minutes`. Returns whether all stages are done. Raises ValueError where the checkpoint
+        is of other stages; stages that were added after its own are trained next."""
         names = [stage.name for stage in stages]
         if self.names is not None and self.names != names[: len(self.names)]:
-            raise ValueError(f"{self.checkpoint}: is of the stages {', '.join(self.names)}, asked for {', '.join(names)}; "
-                             "give --init as then, or name another --out")  # fmt: skip
+            raise ValueError(
+                f"{self.checkpoint}: is of the stages {', '.join(self.names)}, asked for {', '.join(names)}; "
+                "give --init as then, or name another --out"
+            )
         self.names = names
         stop = []
         signal.signal(signal.SIGINT, lambda *_: stop.append("Ctrl-C"))
@@ -301,19 +305,27 @@ def write_weights(trainee: Trainee, path: Path) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="train", description=__doc__)
-    parser.add_argument("--out", type=Path, default=ROOT / "artifacts/vggt_mini", help="folder of the run and its scenes")
-    parser.add_argument("--minutes", type=float, default=100, help="of this sitting (default 100); the next one goes on")
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "artifacts/vggt_mini", help="folder of the run and its scenes"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=100, help="of this sitting (default 100); the next one goes on"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--validate-every", type=int, default=250, metavar="STEPS")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--weights", type=Path, help="where the finished weights go (default: OUT/vggt_mini.safetensors)")
+    parser.add_argument(
+        "--weights", type=Path, help="where the finished weights go (default: OUT/vggt_mini.safetensors)"
+    )
     parser.add_argument("--init", type=Path, metavar="WEIGHTS",
                         help="begin at these weights, with the stages from \"auxiliary\" on")  # fmt: skip
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
     try:
         training = Training(args.out, args.seed, torch.device(args.device), args.init)
-        finished = training.run(STAGES_FROM_WEIGHTS if args.init else STAGES, args.out, args.minutes, args.validate_every)
+        finished = training.run(
+            STAGES_FROM_WEIGHTS if args.init else STAGES, args.out, args.minutes, args.validate_every
+        )
     except (ValueError, OSError) as error:
         print(f"train: {error}", file=sys.stderr)
         return 1

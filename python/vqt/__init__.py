@@ -20,6 +20,6 @@ from .config import QuantizationConfig, preset_names  # noqa: E402
 from .report import Report, Site  # noqa: E402
 
 __all__ = [
-    "ArchiveError", "ConfigError", "QuantizationConfig", "QuantizeError", "Report", "Site", "is_quantized", "list_sites",
-    "load", "preset_names", "quantize", "repack", "report", "save",
+    "ArchiveError", "ConfigError", "QuantizationConfig", "QuantizeError", "Report", "Site", "is_quantized",
+    "list_sites", "load", "preset_names", "quantize", "repack", "report", "save",
 ]

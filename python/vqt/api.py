@@ -53,7 +53,7 @@ def quantize(
     speed_guard: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> torch.jit.ScriptModule:
-    """A copy of the module with quantized Linears; the module itself is not changed. vqt.report(result) is the table of sites.
+    """A copy of the module with quantized Linears; the module itself is unchanged. vqt.report(result): its layer table.
 
     config: a QuantizationConfig, its fields as a mapping, or a preset's name; None: int8_per_channel_sym.
     calibration: for activation="static", inputs to run through the float model, each a tensor or a tuple of forward's

@@ -25,7 +25,8 @@ class QuantizationConfig:
         try:
             text = json.dumps(given, allow_nan=False)
         except (TypeError, ValueError) as error:
-            raise _C.ConfigError(f"QuantizationConfig: expected strings, numbers, booleans and lists: {error}") from None
+            message = f"QuantizationConfig: expected strings, numbers, booleans and lists: {error}"
+            raise _C.ConfigError(message) from None
         self._config = _C.Config.from_json(text, "QuantizationConfig")
 
     @classmethod
@@ -88,9 +89,8 @@ def _describe(field: _C.FieldInfo) -> str:
     return f"    {field.name}: {field.help}{values}. Default: {field.initial}"
 
 
-QuantizationConfig.__doc__ = "What to store in how many bits. Keyword fields; None is as good as not given.\n\n" + "\n".join(
-    map(_describe, _FIELDS.values())
-)
+_INTRODUCTION = "What to store in how many bits. Keyword fields; None is as good as not given."
+QuantizationConfig.__doc__ = "\n".join([_INTRODUCTION, "", *map(_describe, _FIELDS.values())])
 QuantizationConfig.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
     [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in _FIELDS]
 )

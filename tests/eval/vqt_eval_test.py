@@ -323,7 +323,7 @@ def test_pictures_of_every_kind(space: Path, tmp_path: Path) -> None:
     rgb.save(folder / "a_turned.jpg", exif=exif)
     rgb.resize((50, 90)).convert("L").save(folder / "b_grey.png")
     rgb.convert("RGBA").save(folder / "c_alpha.png")
-    Image.fromarray((np.asarray(rgb.convert("L")).astype(np.uint16) * 257)).save(folder / "d_16.png")
+    Image.fromarray(np.asarray(rgb.convert("L")).astype(np.uint16) * 257).save(folder / "d_16.png")
     rgb.convert("P").save(folder / "e_palette.png")
     rgb.convert("1").save(folder / "f_one_bit.png")
     rgb.convert("CMYK").save(folder / "g_cmyk.jpg")

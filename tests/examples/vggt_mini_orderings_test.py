@@ -17,7 +17,13 @@ pytest.importorskip("vqt", reason="needs the built package (make build)")
 
 from examples.vggt_mini.evaluate import WEIGHTS, load_model  # noqa: E402
 from examples.vggt_mini.orderings import (  # noqa: E402
-    Measured, Ordering, Scheme, judge, measure, orderings, relative_rmse
+    Measured,
+    Ordering,
+    Scheme,
+    judge,
+    measure,
+    orderings,
+    relative_rmse,
 )  # fmt: skip
 from examples.vggt_mini.page import SCENES, load_scenes  # noqa: E402
 

@@ -6,7 +6,6 @@ import pickle
 from pathlib import Path
 
 import pytest
-
 import vqt
 
 FIELDS = ["name", "quant_type", "bits", "symmetric", "per_channel", "group_size", "skip_first_last", "activation",

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
-
 import vqt
+from torch import Tensor, nn
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("VQT_BUILD_DIR", ROOT / "build"))
