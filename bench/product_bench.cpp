@@ -1,24 +1,25 @@
-// How much of what the instructions could do the int8 product reaches: u8 rows times packed s8 weights into
-// int32 sums, no quantizing, no epilogue, at VGGT's shapes, against the same instructions on registers alone.
+// The share of the instructions' peak rate that the int8 product reaches: u8 rows times packed s8 weights into
+// int32 sums, without quantizer and epilogue, at VGGT's shapes, against the same instructions on registers alone.
 // Both are timed in turns; every figure is the best of its repetitions. Prints JSON:
-//   {"isa", "threads", "register": multiply-adds a second, "product": {"int8": [{"m", "k", "n", "rate",
-//   "share"}]}}
+//   {"isa", "threads", "register": multiply-adds per second,
+//    "product": {"int8": [{"m", "k", "n", "rate", "share"}]}}
 // product is empty where the instruction set has no kernel of that kind.
 //   product_bench [--quick] [--threads N] [--repetitions N] [--rows M]
 #include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "bench/bench_flags.h"
 #include "bench/register_rate.h"
 #include "cpu/isa.h"
-#include "cpu/layout/packed_weight.h"
+#include "cpu/layout/activation.h"
 #include "cpu/linear/linear_int8_kernel.h"
 #include "ops/run_plan.h"
 
@@ -29,6 +30,36 @@ using vqt::cpu::Isa;
 struct Shape {
   int64_t m, k, n;
 };
+
+struct Flags {
+  bool quick = false;
+  int repetitions = 15;
+  int64_t rows = 0;  // 0: all
+};
+
+// --threads takes effect at once. An unknown flag ends the program with 2 and the usage on stderr.
+Flags parse_flags(int argc, char** argv) {
+  Flags flags;
+  for (int i = 1; i < argc; ++i) {
+    const std::string flag = argv[i];
+    const auto number = [&] { return std::max(1, std::atoi(argv[++i])); };
+    if (flag == "--quick") {
+      flags.quick = true;
+    } else if (flag == "--rows" && i + 1 < argc) {
+      flags.rows = number();
+    } else if (flag == "--threads" && i + 1 < argc) {
+      at::set_num_threads(number());
+    } else if (flag == "--repetitions" && i + 1 < argc) {
+      flags.repetitions = number();
+    } else {
+      const char* usage =
+          "usage: product_bench [--quick] [--rows M] [--threads N] [--repetitions N], got %s\n";
+      std::fprintf(stderr, usage, argv[i]);
+      std::exit(2);
+    }
+  }
+  return flags;
+}
 
 template <class Work>
 double seconds(const Work& work) {
@@ -73,7 +104,7 @@ class Product {
 }  // namespace
 
 int main(int argc, char** argv) {
-  vqt::bench::Flags flags = vqt::bench::parse_flags(argc, argv, "product_bench");
+  Flags flags = parse_flags(argc, argv);
   std::vector<Shape> shapes;
   for (const auto& [k, n] : {std::pair<int64_t, int64_t>{1024, 1024},
                              {1024, 3072},

@@ -1,5 +1,5 @@
-// The instructions that int8's inner loop is made of, on registers alone: what no kernel that multiplies u8
-// by s8 one by one can pass. 12 sums in flight: two instructions a cycle of a latency of 5 need 10.
+// The instructions of int8's inner loop on registers alone: the upper limit for a kernel that multiplies every u8
+// by every s8. 12 sums in flight: two instructions per cycle with a latency of 5 need 10.
 #pragma once
 
 #include <cstdint>
@@ -12,18 +12,18 @@ namespace vqt::bench {
 
 #if defined(__x86_64__)
 inline void avx2_loop(int64_t turns) {
+#define VQT_ADD(from, to) "vpaddd %%ymm" #from ", %%ymm" #to ", %%ymm" #to "\n\t"
 #define VQT_TWO(a, b)                      \
   "vpmaddwd %%ymm12, %%ymm13, %%ymm14\n\t" \
-  "vpmaddwd %%ymm12, %%ymm13, %%ymm15\n\t" \
-  "vpaddd %%ymm14, %%ymm" #a ", %%ymm" #a  \
-  "\n\t"                                   \
-  "vpaddd %%ymm15, %%ymm" #b ", %%ymm" #b "\n\t"
+  "vpmaddwd %%ymm12, %%ymm13, %%ymm15\n\t" VQT_ADD(14, a) VQT_ADD(15, b)
   asm volatile("1:\n\t" VQT_TWO(0, 1) VQT_TWO(2, 3) VQT_TWO(4, 5) VQT_TWO(6, 7) VQT_TWO(8, 9)
                    VQT_TWO(10, 11) "dec %0\n\tjnz 1b\n\tvzeroupper"
                : "+r"(turns)
                :
                : "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
                  "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+#undef VQT_TWO
+#undef VQT_ADD
 }
 inline void avxvnni_loop(int64_t turns) {
 #define VQT_DOT(a) "%{vex%} vpdpbusd %%ymm12, %%ymm13, %%ymm" #a "\n\t"
@@ -33,6 +33,7 @@ inline void avxvnni_loop(int64_t turns) {
                :
                : "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
                  "xmm10", "xmm11", "xmm12", "xmm13");
+#undef VQT_DOT
 }
 inline void avx512vnni_loop(int64_t turns) {
 #define VQT_DOT512(a) "vpdpbusd %%zmm12, %%zmm13, %%zmm" #a "\n\t"
@@ -43,10 +44,11 @@ inline void avx512vnni_loop(int64_t turns) {
                :
                : "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
                  "xmm10", "xmm11", "xmm12", "xmm13");
+#undef VQT_DOT512
 }
 #endif
 
-// Goes through the loop so many times; the multiply-adds of one thread. 0: not for this instruction set.
+// Runs the loop `turns` times. Returns the multiply-adds of one thread, 0 where the instruction set has no loop here.
 inline double register_loop(cpu::Isa isa, int64_t turns) {
 #if defined(__x86_64__)
   const auto done = [&](int64_t products) { return 12.0 * static_cast<double>(products * turns); };
@@ -60,7 +62,7 @@ inline double register_loop(cpu::Isa isa, int64_t turns) {
     case cpu::Isa::kAvx512Vnni:
       avx512vnni_loop(turns);
       return done(64);
-    case cpu::Isa::kAmx:  // best_isa() is never this one
+    case cpu::Isa::kAmx:  // best_isa() never returns it
     case cpu::Isa::kRef:
       break;
   }
@@ -69,7 +71,7 @@ inline double register_loop(cpu::Isa isa, int64_t turns) {
   return 0.0;
 }
 
-// Multiply-adds a second on all threads. seconds(work): how long work takes.
+// Multiply-adds per second on all threads. seconds(work): how long work takes.
 template <class Seconds>
 double register_rate(cpu::Isa isa, int64_t turns, const Seconds& seconds) {
   const int threads = at::get_num_threads();
