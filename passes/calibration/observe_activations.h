@@ -26,7 +26,7 @@ std::vector<ActivationRange> observe_activations(const torch::jit::Module& model
 // vqt::observe(x, statistics) before a linear; statistics comes from an attribute of the method's own module.
 void insert_observer(torch::jit::Node* linear, const std::string& attribute);
 
-// From {min, max} to scale and zero point, after the formulas of DESIGN 1 with 8 bits.
+// From {min, max} to scale and zero point, by the formulas of docs/ops.md for 8 bits.
 ActivationRange range_of(float min, float max, bool symmetric);
 
 }  // namespace vqt

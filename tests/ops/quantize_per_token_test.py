@@ -1,4 +1,4 @@
-"""quantize_per_token against numpy; DESIGN's rule for rows that are not finite."""
+"""quantize_per_token against numpy; the rule for rows that are not finite."""
 
 import numpy as np
 import pytest

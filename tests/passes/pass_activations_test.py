@@ -31,7 +31,7 @@ class Model(nn.Module):
 
 
 def range_of(low: float, high: float, symmetric: bool) -> tuple[float, int]:
-    """DESIGN 1 for 8 bits, in float32."""
+    """The formulas of docs/ops.md for 8 bits, in float32."""
     if symmetric:
         return float(torch.tensor(max(abs(low), abs(high))) / 127), 0
     low, high = min(low, 0.0), max(high, 0.0)

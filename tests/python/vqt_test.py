@@ -88,7 +88,7 @@ class One(nn.Module):
 
 
 def fake_quantized(w: Tensor, bits: int, symmetric: bool, group: int) -> Tensor:
-    """Weights rounded by the formulas of the design, in plain torch; group columns share a scale."""
+    """Weights rounded by the formulas of docs/ops.md, in plain torch; group columns share a scale."""
     runs = w.detach().reshape(-1, group)
     if symmetric:
         top = 2 ** (bits - 1) - 1
