@@ -28,9 +28,22 @@ namespace fs = std::filesystem;
 
 constexpr size_t kMostPictured = 8;  // models: depth maps and clouds of 200 would make a page of 100 MB
 
+// The configs that are quantized by after this candidate's: packed weights are kept for them.
+std::vector<std::string> configs_after(const RunSettings& settings, const Candidate& candidate) {
+  if (settings.progressive) return configs_of_steps(settings);
+  const std::vector<Candidate>& all = settings.candidates;
+  auto next =
+      std::find_if(all.begin(), all.end(), [&](const Candidate& c) { return c.name == candidate.name; });
+  std::vector<std::string> configs;
+  for (; next != all.end(); ++next) {
+    if (next->name != candidate.name && next->source != "model") configs.push_back(next->config.to_json());
+  }
+  return configs;
+}
+
 class Evaluation {
  public:
-  Evaluation(const Options& options, Console& console, UnfinishedRun& unfinished, EvalReport& report)
+  Evaluation(const RunSettings& options, Console& console, UnfinishedRun& unfinished, EvalReport& report)
       : options_(options),
         console_(console),
         unfinished_(unfinished),
@@ -213,8 +226,9 @@ class Evaluation {
   }
 
   void run_candidate(const Candidate& c) {
-    const FinishedModel done = unfinished_.take_or_run("model " + c.name, work_key(options_, images_, &c),
-                                                       [&] { return runs_.candidate(c); });
+    const FinishedModel done =
+        unfinished_.take_or_run("model " + c.name, work_key(options_, images_, &c),
+                                [&] { return runs_.candidate(c, configs_after(options_, c)); });
     ModelResult model;
     model.name = c.name;
     model.source = c.source;
@@ -259,7 +273,7 @@ class Evaluation {
     maps_->keep({found.steps[0].model, found.last.name});
   }
 
-  const Options& options_;
+  const RunSettings& options_;
   Console& console_;
   UnfinishedRun& unfinished_;
   TempFolder temp_;
@@ -275,7 +289,7 @@ class Evaluation {
 
 }  // namespace
 
-void evaluate(const Options& options, Console& console, UnfinishedRun& unfinished, EvalReport& report) {
+void evaluate(const RunSettings& options, Console& console, UnfinishedRun& unfinished, EvalReport& report) {
   Evaluation evaluation(options, console, unfinished, report);
   try {
     evaluation.run();

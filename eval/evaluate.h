@@ -1,8 +1,8 @@
 // The whole run: pictures, the reference, every candidate in a process of its own, comparison.
 #pragma once
 
-#include "eval/options.h"
-#include "eval/results/report.h"
+#include "eval/results/eval_report.h"
+#include "eval/results/run_settings.h"
 #include "eval/runs/eval_error.h"
 #include "eval/runs/unfinished_run.h"
 #include "loader/cli/console.h"
@@ -10,6 +10,6 @@
 namespace vqt {
 
 // Throws EvalError, ImageError, std::runtime_error; Interrupted with a report of the models that were done.
-void evaluate(const Options& options, Console& console, UnfinishedRun& unfinished, EvalReport& report);
+void evaluate(const RunSettings& options, Console& console, UnfinishedRun& unfinished, EvalReport& report);
 
 }  // namespace vqt

@@ -11,6 +11,7 @@
 #include <map>
 #include <set>
 
+#include "eval/compare/accuracy_limit.h"
 #include "eval/compare/recorded_run.h"
 #include "eval/search/progressive_config.h"
 #include "eval/search/search.h"
@@ -88,16 +89,8 @@ Example: vqt-eval --reference vggt.pt --preset production smallest --image_folde
 
 }  // namespace
 
-void make_names_distinct(std::vector<Candidate>& candidates) {
-  std::set<std::string> taken;
-  for (Candidate& c : candidates) {
-    const std::string base = c.name;
-    for (int n = 2; !taken.insert(c.name).second; ++n) c.name = fmt::format("{}-{}", base, n);
-  }
-}
-
-Options parse_options(const std::vector<std::string>& arguments) {
-  Options o;
+RunSettings parse_options(const std::vector<std::string>& arguments) {
+  RunSettings o;
   std::vector<std::string> models, configs, presets, searches, limits;
   std::vector<double> mean(o.images.mean.begin(), o.images.mean.end());
   std::vector<double> std(o.images.std.begin(), o.images.std.end());

@@ -9,7 +9,10 @@
 #include "eval/evaluate.h"
 #include "eval/options.h"
 #include "eval/report/progressive_table.h"
-#include "eval/results/report.h"
+#include "eval/report/report_text.h"
+#include "eval/report/results_json.h"
+#include "eval/report/write_report.h"
+#include "eval/results/eval_report.h"
 #include "eval/runs/output_folder.h"
 #include "eval/runs/process.h"
 #include "eval/runs/unfinished_run.h"
@@ -24,7 +27,7 @@ int complain(const std::string& what, int exit_code) {
   return exit_code;
 }
 
-void print_report(const vqt::EvalReport& report, const vqt::Options& options) {
+void print_report(const vqt::EvalReport& report, const vqt::RunSettings& options) {
   const std::string page = vqt::write_report(report, options.output_dir);
   fmt::print("{}\n", vqt::summary_text(report));
   if (report.progressive && !report.progressive->config.is_null()) {
@@ -34,7 +37,7 @@ void print_report(const vqt::EvalReport& report, const vqt::Options& options) {
   fmt::print("report: {}\n", page);
 }
 
-int run(const vqt::Options& options) {
+int run(const vqt::RunSettings& options) {
   vqt::Json recorded;
   if (!options.check.empty()) recorded = vqt::read_results(options.check);
   vqt::Console console(options.quiet);
@@ -64,7 +67,7 @@ int main(int argc, char** argv) try {
   if (arguments.size() == 3 && arguments[0] == "--vqt_worker") {  // this program, started by itself
     return vqt::run_worker(arguments[1], std::stoi(arguments[2]));
   }
-  const vqt::Options options = vqt::parse_options(arguments);
+  const vqt::RunSettings options = vqt::parse_options(arguments);
   if (!options.help.empty()) {
     fmt::print("{}", options.help);
     return 0;

@@ -10,7 +10,6 @@
 #include <stdexcept>
 
 #include "eval/compare/winners.h"
-#include "eval/results/report.h"
 
 namespace vqt {
 namespace {

@@ -3,17 +3,10 @@
 
 #include <string>
 
-namespace vqt {
-struct ModelResult;
-struct ReferenceResult;
+#include "eval/results/limit.h"
+#include "eval/results/model_result.h"
 
-struct Limit {
-  enum class Kind { kAbsolute, kChange, kPercent };  // psnr=35, auc_30=-2, abs_rel=+5%
-  std::string text;                                  // as given
-  std::string metric;                                // psnr, auc_30, abs_rel, points.overall, ...
-  Kind kind = Kind::kAbsolute;
-  double value = 0;  // dB, the metric's unit, or percent of the float model's value
-};
+namespace vqt {
 
 // METRIC=VALUE. psnr is the PSNR of a model's worst output in dB. The others are those of ground truth: a
 // value without sign is the bound itself, one with a sign how far the model may be off the float model, and

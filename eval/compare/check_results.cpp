@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "eval/ground_truth/scores.h"
 #include "loader/cli/text_table.h"
 
 namespace vqt {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "eval/results/report.h"
+#include "eval/results/model_result.h"
 #include "eval/runs/forwards.h"
 #include "eval/runs/forwards_file.h"
 #include "loader/images/image_options.h"

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "eval/results/report.h"
+#include "eval/results/eval_report.h"
 
 namespace vqt {
 

@@ -7,6 +7,8 @@
 #include <fstream>
 
 #include "eval/compare/check_results.h"
+#include "eval/results/eval_report.h"
+#include "eval/results/usage_error.h"
 #include "eval/runs/job.h"
 
 namespace vqt {
@@ -32,7 +34,7 @@ std::string archive_path(const std::string& recorded, std::vector<Candidate>& gi
   return path;
 }
 
-std::vector<Candidate> recorded_candidates(const Json& results, const Options& flags) {
+std::vector<Candidate> recorded_candidates(const Json& results, const RunSettings& flags) {
   std::vector<Candidate> candidates, given = flags.candidates;
   for (const Json& model : results.at("models")) {
     Candidate c{model.at("name"), model.at("source"), model.at("path"), {}};
@@ -53,7 +55,7 @@ std::vector<Candidate> recorded_candidates(const Json& results, const Options& f
 
 }  // namespace
 
-Json recorded_run(const Options& o) {
+Json recorded_run(const RunSettings& o) {
   Json images = nlohmann::json(o.images);
   return {{"reference", o.reference},
           {"image_folder", o.image_folder},
@@ -89,12 +91,12 @@ Json read_results(const std::string& path) {
   return results;
 }
 
-Options repeated_run(const Json& results, const Options& flags, const std::set<std::string>& given) {
+RunSettings repeated_run(const Json& results, const RunSettings& flags, const std::set<std::string>& given) {
   for (const std::string& name : given) {
     if (kBesideCheck.count(name) == 0)
       throw UsageError(fmt::format("--{}: of no use with --check: {} says what is run", name, flags.check));
   }
-  Options o = flags;
+  RunSettings o = flags;
   try {
     const Json& run = results.at("run");
     const auto take = [&](const char* name, auto& value) {

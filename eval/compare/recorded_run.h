@@ -4,13 +4,13 @@
 #include <set>
 #include <string>
 
-#include "eval/options.h"
-#include "eval/results/report.h"
+#include "eval/results/json.h"
+#include "eval/results/run_settings.h"
 
 namespace vqt {
 
 // The field "run". What was compared is in the field "models".
-Json recorded_run(const Options& options);
+Json recorded_run(const RunSettings& options);
 
 // The results.json of a run that came to its end, of this version. Throws UsageError.
 Json read_results(const std::string& path);
@@ -18,6 +18,6 @@ Json read_results(const std::string& path);
 // The run that wrote the file flags.check. Of the flags given with it, named without hyphens: those of files
 // and folders, warmup and runs come before what is recorded; flags.candidates are archives at another place.
 // Throws UsageError where another is among them, ConfigError.
-Options repeated_run(const Json& results, const Options& flags, const std::set<std::string>& given);
+RunSettings repeated_run(const Json& results, const RunSettings& flags, const std::set<std::string>& given);
 
 }  // namespace vqt

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "eval/ground_truth/truth_errors.h"
-#include "eval/results/report.h"
+#include "eval/results/model_result.h"
 #include "eval/runs/forwards.h"
 
 namespace vqt {

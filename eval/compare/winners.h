@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "eval/results/report.h"
+#include "eval/results/eval_report.h"
 
 namespace vqt {
 

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "eval/results/depth_map.h"
+
 namespace vqt {
 
 // One frame: what the reference saw and said, and what every model said.
@@ -19,28 +21,8 @@ struct DepthFrame {
   std::vector<std::pair<std::string, std::vector<float>>> models;  // name, [height][width]
 };
 
-// Depth is coloured by the 2nd to 98th percentile of the reference. Differences: in the report by the largest
-// 99th percentile among the models, so that models can be compared by eye; in a model's own figure by its
-// own.
-struct DepthScale {
-  double low = 0, high = 1, difference = 0;
-};
 DepthScale depth_scale(const DepthFrame& frame);
 
-struct DepthMap {
-  std::string output;  // path of the output that was drawn
-  std::string picture;
-  int64_t index = 0;
-  DepthScale scale;
-  std::string photo_jpeg, reference_jpeg;  // panels for the HTML report
-  struct Model {
-    std::string name;
-    std::string png;                          // the whole figure with legends
-    std::string depth_jpeg, difference_jpeg;  // panels
-    double mean_difference = 0;               // over finite pixels
-  };
-  std::vector<Model> models;
-};
 DepthMap draw_depth(const DepthFrame& frame, const std::string& output, const std::string& reference_name);
 
 // "#rrggbb" from low to high, for a legend.

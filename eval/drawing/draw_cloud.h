@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "eval/ground_truth/pose.h"
+#include "eval/results/cloud_figure.h"
 
 namespace vqt {
 
@@ -23,25 +24,6 @@ struct CloudPoints {
   std::vector<std::pair<std::string, std::vector<float>>> models;  // name, [n][3]
 };
 
-struct CloudFigure {
-  std::string output, confidence;
-  double percent = 0, threshold = 0;
-  int64_t pictures = 0;
-  double size = 0;   // mean distance of the float model's points from its first camera
-  double scale = 0;  // distance of the last colour: the largest 99th percentile among the models
-  struct Cloud {
-    std::string name;
-    std::string file;              // path of the PLY file in the output folder
-    std::vector<float> points;     // [n][3]
-    int64_t count = 0;             // in the file: those that are finite
-    std::string picture;           // JPEG
-    std::string distance_picture;  // the float model's points, coloured by the distance to this model's; JPEG
-    double mean_distance = 0, median_distance = 0;  // over pixels whose points are finite in both
-  };
-  std::vector<uint8_t> colours;  // of all clouds, [n][3]
-  Cloud reference;               // without distances
-  std::vector<Cloud> models;
-};
 CloudFigure draw_cloud(CloudPoints points, const std::string& reference_name);
 
 // A pinhole camera: u = focal * x / z + u0, v = focal * y / z + v0, pixel centres at whole numbers.

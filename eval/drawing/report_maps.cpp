@@ -8,7 +8,7 @@
 
 namespace vqt {
 
-ReportMaps::ReportMaps(const Outputs& reference, const ImageFile& pictures, const Options& options)
+ReportMaps::ReportMaps(const Outputs& reference, const ImageFile& pictures, const RunSettings& options)
     : depth_path_(depth_path(reference.joined, pictures.count(), pictures.frame)) {
   if (!depth_path_.empty())
     frames_ = depth_frames(depth_planes(reference.file, depth_path_, options.depth_frames), pictures);

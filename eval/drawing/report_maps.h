@@ -8,8 +8,8 @@
 #include "eval/compare/compare_outputs.h"
 #include "eval/drawing/depth_maps.h"
 #include "eval/drawing/scene_cloud.h"
-#include "eval/options.h"
-#include "eval/results/report.h"
+#include "eval/results/eval_report.h"
+#include "eval/results/run_settings.h"
 #include "loader/cli/console.h"
 #include "loader/images/images.h"
 
@@ -17,7 +17,7 @@ namespace vqt {
 
 class ReportMaps {
  public:
-  ReportMaps(const Outputs& reference, const ImageFile& pictures, const Options& options);
+  ReportMaps(const Outputs& reference, const ImageFile& pictures, const RunSettings& options);
 
   void add(const std::string& model, const Outputs& outputs);
   void keep(const std::vector<std::string>& models);  // drops all others

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "eval/drawing/draw_cloud.h"
+#include "eval/results/cloud_figure.h"
 
 namespace vqt {
 

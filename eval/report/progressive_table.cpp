@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "eval/compare/accuracy_limit.h"
 #include "loader/cli/text_table.h"
 
 namespace vqt {

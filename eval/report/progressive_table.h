@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "eval/results/report.h"
+#include "eval/results/eval_report.h"
 
 namespace vqt {
 

@@ -1,7 +1,10 @@
 // report.html: a page, a charting library and the data in one file. The page draws itself (report/*.js).
+#include "eval/report/report_html.h"
+
 #include <algorithm>
 
-#include "eval/results/report.h"
+#include "eval/drawing/depth_maps.h"
+#include "eval/report/results_json.h"
 
 // The files of report/ and the charting library, put into the binary as they are.
 #define VQT_FILE(path) ".incbin \"" path "\"\n"

@@ -1,4 +1,6 @@
 // report.txt and the table on stdout: the answer first, then every output, the sites, the environment.
+#include "eval/report/report_text.h"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -13,8 +15,8 @@
 #include "eval/report/answer_text.h"
 #include "eval/report/cloud_table.h"
 #include "eval/report/progressive_table.h"
+#include "eval/report/results_json.h"
 #include "eval/report/truth_table.h"
-#include "eval/results/report.h"
 #include "loader/cli/text_table.h"
 
 namespace vqt {

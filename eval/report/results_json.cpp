@@ -1,4 +1,6 @@
 // results.json: every number at full precision; what cannot be given is null.
+#include "eval/report/results_json.h"
+
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -9,7 +11,6 @@
 #include "eval/report/cloud_table.h"
 #include "eval/report/progressive_table.h"
 #include "eval/report/truth_table.h"
-#include "eval/results/report.h"
 
 namespace vqt {
 namespace {

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "eval/results/report.h"
+#include "eval/results/eval_report.h"
 
 namespace vqt {
 

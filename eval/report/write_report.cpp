@@ -1,3 +1,5 @@
+#include "eval/report/write_report.h"
+
 #include <fmt/format.h>
 
 #include <filesystem>
@@ -5,7 +7,9 @@
 #include "eval/compare/best_configs.h"
 #include "eval/drawing/point_cloud.h"
 #include "eval/report/progressive_table.h"
-#include "eval/results/report.h"
+#include "eval/report/report_html.h"
+#include "eval/report/report_text.h"
+#include "eval/report/results_json.h"
 #include "loader/cli/file_part.h"
 #include "vqt/atomic_file.h"
 

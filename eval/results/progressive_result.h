@@ -6,10 +6,16 @@
 #include <string>
 #include <vector>
 
-#include "eval/compare/accuracy_limit.h"
-#include "eval/search/parts.h"
+#include "eval/results/limit.h"
 
 namespace vqt {
+
+// Layers that --progressive quantizes in one step.
+struct Part {
+  std::string name;
+  std::vector<std::string> sites;
+  int64_t bytes = 0;
+};
 
 // A model to try: the base config, but for sites that these patterns match.
 struct Trial {

@@ -1,10 +1,8 @@
 #include "eval/runs/model_runs.h"
 
-#include <algorithm>
 #include <filesystem>
 
 #include "eval/runs/run_job.h"
-#include "eval/search/progressive_config.h"
 
 namespace vqt {
 
@@ -16,7 +14,7 @@ FinishedModel ModelRuns::reference() const {
   return {{}, run_job(work, temp_, console_, "reference"), work.output};
 }
 
-FinishedModel ModelRuns::candidate(const Candidate& candidate) const {
+FinishedModel ModelRuns::candidate(const Candidate& candidate, const std::vector<std::string>& later) const {
   FinishedModel done;
   std::string archive = candidate.path;
   if (candidate.source != "model") {
@@ -24,7 +22,7 @@ FinishedModel ModelRuns::candidate(const Candidate& candidate) const {
     work.config = candidate.config.to_json();
     work.config_source = candidate.config.source;
     work.packed = temp_.file("packed");
-    work.later = configs_after(candidate);
+    work.later = later;
     done.quantized = run_job(work, temp_, console_, candidate.name + ": quantize");
     archive = work.output;
   }
@@ -50,24 +48,6 @@ Job ModelRuns::job(const std::string& task, const std::string& model, const std:
   job.warmup = options_.warmup;
   job.runs = options_.runs;
   return job;
-}
-
-// What packed weights may be wanted for once more.
-std::vector<std::string> ModelRuns::configs_after(const Candidate& candidate) const {
-  const std::vector<Candidate>& all = options_.candidates;
-  if (options_.progressive) {  // steps store a site in the base's way or in 4 bits
-    const auto later = [&](const Trial& trial) {
-      return candidate_of(all.at(0), trial, options_.int4_group_size).config.to_json();
-    };
-    return {later({"", {}, {}}), later({"", {}, {"re:.*"}})};
-  }
-  std::vector<std::string> configs;
-  auto next =
-      std::find_if(all.begin(), all.end(), [&](const Candidate& c) { return c.name == candidate.name; });
-  for (; next != all.end(); ++next) {
-    if (next->name != candidate.name && next->source != "model") configs.push_back(next->config.to_json());
-  }
-  return configs;
 }
 
 }  // namespace vqt

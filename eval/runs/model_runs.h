@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "eval/options.h"
+#include "eval/results/run_settings.h"
 #include "eval/runs/job.h"
 #include "eval/runs/process.h"
 #include "eval/runs/unfinished_run.h"
@@ -16,18 +16,18 @@ namespace vqt {
 class ModelRuns {
  public:
   // Keeps references to all of them; pictures may be filled in later.
-  ModelRuns(const Options& options, Console& console, const TempFolder& temp, const ImageFile& pictures)
+  ModelRuns(const RunSettings& options, Console& console, const TempFolder& temp, const ImageFile& pictures)
       : options_(options), console_(console), temp_(temp), pictures_(pictures) {}
 
   // The file of outputs lies in temp until the next run. Throw EvalError, Interrupted.
   FinishedModel reference() const;  // checks every candidate's config, too
-  FinishedModel candidate(const Candidate& candidate) const;
+  // later: configs that the run still quantizes by, so that packed weights are kept for them.
+  FinishedModel candidate(const Candidate& candidate, const std::vector<std::string>& later) const;
 
  private:
   Job job(const std::string& task, const std::string& model, const std::string& output) const;
-  std::vector<std::string> configs_after(const Candidate& candidate) const;
 
-  const Options& options_;
+  const RunSettings& options_;
   Console& console_;
   const TempFolder& temp_;
   const ImageFile& pictures_;

@@ -47,7 +47,7 @@ Cost cost_of(const JobResult& result, int64_t pictures) {
           result.peak_memory_bytes};
 }
 
-std::optional<std::string> timing_note(const JobResult& result, const Options& options) {
+std::optional<std::string> timing_note(const JobResult& result, const RunSettings& options) {
   if (static_cast<int64_t>(result.all_ms.size()) != options.runs || result.warmup != options.warmup) {
     return fmt::format("timed by one forward of the scene without warm-up, as it takes {}",
                        duration_text(result.ms / 1e3));

@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
-#include "eval/options.h"
-#include "eval/results/report.h"
+#include "eval/results/model_result.h"
+#include "eval/results/run_settings.h"
 #include "eval/runs/job.h"
 #include "eval/runs/process.h"
 #include "loader/cli/console.h"
@@ -18,6 +18,6 @@ JobResult run_job(Job job, const TempFolder& temp, Console& console, const std::
 Cost cost_of(const JobResult& result, int64_t pictures);
 
 // What a reader of the times has to know: fewer forwards than asked for, or forwards that differ much.
-std::optional<std::string> timing_note(const JobResult& result, const Options& options);
+std::optional<std::string> timing_note(const JobResult& result, const RunSettings& options);
 
 }  // namespace vqt

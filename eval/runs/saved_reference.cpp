@@ -27,7 +27,7 @@ Json describe_model(const std::string& path) {
   return {{"name", std::filesystem::path(path).filename().string()}, {"checksum", model_checksum(path)}};
 }
 
-Json describe_reference(const Options& options, const ImageFile& pictures) {
+Json describe_reference(const RunSettings& options, const ImageFile& pictures) {
   Json input = nlohmann::json(options.images);
   input["frames"] = options.frames > 0 ? std::min(options.frames, pictures.count()) : pictures.count();
   return {{"model", describe_model(options.reference)},

@@ -4,8 +4,9 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "eval/options.h"
-#include "eval/results/report.h"
+#include "eval/results/json.h"
+#include "eval/results/model_result.h"
+#include "eval/results/run_settings.h"
 #include "loader/images/images.h"
 
 namespace vqt {
@@ -14,7 +15,7 @@ namespace vqt {
 Json describe_model(const std::string& path);
 
 // Model (checksums of its records), pictures (names and prepared pixels), how they are fed.
-Json describe_reference(const Options& options, const ImageFile& pictures);
+Json describe_reference(const RunSettings& options, const ImageFile& pictures);
 
 Json cost_to_json(const Cost& cost);
 Cost cost_from_json(const Json& json);

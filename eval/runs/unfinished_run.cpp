@@ -37,7 +37,7 @@ Json read_entry(const std::string& path) {
 
 }  // namespace
 
-Json work_key(const Options& options, const ImageFile& pictures, const Candidate* candidate) {
+Json work_key(const RunSettings& options, const ImageFile& pictures, const Candidate* candidate) {
   const Json here = describe_environment("");
   const char* isa = std::getenv("VQT_ISA");
   Json key = describe_reference(options, pictures);

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "eval/options.h"
-#include "eval/results/report.h"
+#include "eval/results/json.h"
+#include "eval/results/run_settings.h"
 #include "eval/runs/job.h"
 #include "loader/cli/console.h"
 #include "loader/images/images.h"
@@ -23,7 +23,7 @@ struct FinishedModel {
 };
 
 // Everything that a model's outputs, time and memory depend on. No candidate: the reference.
-Json work_key(const Options& options, const ImageFile& pictures, const Candidate* candidate);
+Json work_key(const RunSettings& options, const ImageFile& pictures, const Candidate* candidate);
 
 class UnfinishedRun {
  public:

@@ -6,17 +6,13 @@
 #include <string>
 #include <vector>
 
+#include "eval/results/progressive_result.h"
+
 namespace vqt {
 
 struct SiteSize {
   std::string name;
   int64_t bytes = 0;  // of the float weight
-};
-
-struct Part {
-  std::string name;
-  std::vector<std::string> sites;
-  int64_t bytes = 0;
 };
 
 // Sites by their place, from their names: the network is split into the modules it is made of, and the

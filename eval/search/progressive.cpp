@@ -9,7 +9,9 @@
 #include <numeric>
 #include <stdexcept>
 
+#include "eval/compare/accuracy_limit.h"
 #include "eval/compare/winners.h"
+#include "eval/search/parts.h"
 
 namespace vqt {
 namespace {

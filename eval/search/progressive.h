@@ -5,8 +5,8 @@
 #include <functional>
 #include <vector>
 
+#include "eval/results/model_result.h"
 #include "eval/results/progressive_result.h"
-#include "eval/results/report.h"
 
 namespace vqt {
 

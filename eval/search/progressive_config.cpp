@@ -4,9 +4,12 @@
 
 #include <algorithm>
 
+#include "eval/compare/accuracy_limit.h"
+#include "eval/results/usage_error.h"
+
 namespace vqt {
 
-void check_progressive(const Options& o) {
+void check_progressive(const RunSettings& o) {
   if (!o.progressive) {
     if (!o.limits.empty()) throw UsageError("--limit: of use with --progressive only");
     return;
@@ -48,6 +51,14 @@ Candidate candidate_of(const Candidate& base, const Trial& trial, int64_t group_
   int4.group_size = group_size;
   c.config.overrides.push_back(int4);
   return c;
+}
+
+std::vector<std::string> configs_of_steps(const RunSettings& settings) {
+  std::vector<std::string> configs;
+  for (const Trial& trial : {Trial{"", {}, {}}, Trial{"", {}, {"re:.*"}}})
+    configs.push_back(
+        candidate_of(settings.candidates.at(0), trial, settings.int4_group_size).config.to_json());
+  return configs;
 }
 
 }  // namespace vqt

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
+#include "eval/results/usage_error.h"
 #include "vqt/fields.h"
 #include "vqt/nearest.h"
 
@@ -153,6 +155,14 @@ std::vector<SearchField> parse_search(const std::vector<std::string>& texts) {
     }
   }
   return fields;
+}
+
+void make_names_distinct(std::vector<Candidate>& candidates) {
+  std::set<std::string> taken;
+  for (Candidate& c : candidates) {
+    const std::string base = c.name;
+    for (int n = 2; !taken.insert(c.name).second; ++n) c.name = fmt::format("{}-{}", base, n);
+  }
 }
 
 void add_combinations(std::vector<Candidate>& candidates, const std::vector<SearchField>& fields,

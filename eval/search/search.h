@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "eval/options.h"
+#include "eval/results/run_settings.h"
 
 namespace vqt {
 
@@ -19,6 +19,9 @@ struct SearchField {
 // one; a pattern that begins with re: reaches to the end of the text, as do overrides. A field given twice is
 // one with more values. Throws UsageError: no such field (with the nearest name), a value it does not take.
 std::vector<SearchField> parse_search(const std::vector<std::string>& texts);
+
+// Later ones of equal names get -2, -3, ... appended.
+void make_names_distinct(std::vector<Candidate>& candidates);
 
 constexpr size_t kMostCandidates = 200;
 

@@ -7,19 +7,21 @@
 #include <filesystem>
 #include <fstream>
 
+#include "eval/search/search.h"
+
 namespace vqt {
 namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using Words = std::vector<std::string>;
 
-Options parse(Words extra) {
+RunSettings parse(Words extra) {
   Words all = {"--reference", "m.pt", "--image_folder", "photos"};
   all.insert(all.end(), extra.begin(), extra.end());
   return parse_options(all);
 }
 
-Words names(const Options& o) {
+Words names(const RunSettings& o) {
   Words result;
   for (const Candidate& c : o.candidates) result.push_back(c.name);
   return result;
@@ -41,7 +43,7 @@ std::string usage_error_with(Words extra) {
 }
 
 TEST(ParseOptions, Defaults) {
-  const Options o = parse({});
+  const RunSettings o = parse({});
   EXPECT_EQ(o.reference, "m.pt");
   EXPECT_EQ(o.image_folder, "photos");
   EXPECT_EQ(o.max_images, -1);
@@ -63,7 +65,7 @@ TEST(ParseOptions, Defaults) {
 }
 
 TEST(ParseOptions, HyphensAndUnderscoresAreTheSame) {
-  const Options o =
+  const RunSettings o =
       parse_options({"--reference=a-b.pt", "--image-folder", "my-photos", "--max-images=3", "--output_dir",
                      "x-y", "--input-layout", "bchw", "--image-size", "224", "--preset", "max-accuracy"});
   EXPECT_EQ(o.reference, "a-b.pt");  // values keep their hyphens
@@ -78,8 +80,8 @@ TEST(ParseOptions, HyphensAndUnderscoresAreTheSame) {
 TEST(ParseOptions, CandidatesKeepTheOrderTypedAndGetDistinctNames) {
   const std::string config = testing::TempDir() + "vqt_options_test.json";
   std::ofstream(config) << R"({"name": "production", "quant_type": "int8_per_channel_asym"})";
-  const Options o = parse({"--preset", "smallest", "production", "--model", "dir/production.pt", "b.pt",
-                           "--config", config, "--preset", "mobile", "--model", "c/b.pt"});
+  const RunSettings o = parse({"--preset", "smallest", "production", "--model", "dir/production.pt", "b.pt",
+                               "--config", config, "--preset", "mobile", "--model", "c/b.pt"});
   EXPECT_THAT(names(o),
               ElementsAre("smallest", "production", "production-2", "b", "production-3", "mobile", "b-2"));
   Words sources;
@@ -165,7 +167,7 @@ TEST(ParseOptions, AnUnknownPresetListsThePresets) {
 }
 
 TEST(ParseOptions, GroundTruthBringsItsOwnPictures) {
-  const Options o = parse_options({"--reference", "m.pt", "--ground-truth", "courtyard"});
+  const RunSettings o = parse_options({"--reference", "m.pt", "--ground-truth", "courtyard"});
   EXPECT_EQ(o.ground_truth, "courtyard");
   EXPECT_EQ(o.image_folder, "");
   EXPECT_EQ(parse({"--ground_truth", "courtyard"}).image_folder, "photos");
@@ -183,8 +185,8 @@ TEST(ParseOptions, HelpShowsUnitsAndDefaults) {
 }
 
 TEST(ParseOptions, Progressive) {
-  const Options o = parse({"--progressive", "--limit", "psnr=35", "--limit", "auc_30=-2", "--ground_truth",
-                           "g", "--int4-group-size", "64"});
+  const RunSettings o = parse({"--progressive", "--limit", "psnr=35", "--limit", "auc_30=-2",
+                               "--ground_truth", "g", "--int4-group-size", "64"});
   EXPECT_TRUE(o.progressive);
   EXPECT_EQ(o.int4_group_size, 64);
   ASSERT_EQ(o.limits.size(), 2);

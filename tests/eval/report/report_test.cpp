@@ -1,5 +1,5 @@
 // The report's three faces from one made-up run, and depth maps from made-up depths.
-#include "eval/results/report.h"
+#include "eval/report/report_html.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,6 +10,11 @@
 #include <regex>
 #include <sstream>
 
+#include "eval/drawing/depth_maps.h"
+#include "eval/drawing/draw_cloud.h"
+#include "eval/report/report_text.h"
+#include "eval/report/results_json.h"
+#include "eval/report/write_report.h"
 #include "loader/cli/text_table.h"
 #include "tests/temporary_folder.h"
 

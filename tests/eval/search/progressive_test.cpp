@@ -7,6 +7,7 @@
 #include <cmath>
 #include <map>
 
+#include "eval/compare/accuracy_limit.h"
 #include "tests/eval/made_up_models.h"
 #include "vqt/plan.h"
 

@@ -1,0 +1,14 @@
+// The files of a report. Torch-free.
+#pragma once
+
+#include <string>
+
+#include "eval/results/eval_report.h"
+
+namespace vqt {
+
+// results.json, report.txt, report.html, depth/*.png, scene/*.ply; each beside its place and renamed. Returns
+// the path of report.html.
+std::string write_report(const EvalReport& report, const std::string& output_dir);
+
+}  // namespace vqt

@@ -1,0 +1,16 @@
+// A limit of accuracy: what a model may lose and still be taken. Torch-free.
+#pragma once
+
+#include <string>
+
+namespace vqt {
+
+struct Limit {
+  enum class Kind { kAbsolute, kChange, kPercent };  // psnr=35, auc_30=-2, abs_rel=+5%
+  std::string text;                                  // as given
+  std::string metric;                                // psnr, auc_30, abs_rel, points.overall, ...
+  Kind kind = Kind::kAbsolute;
+  double value = 0;  // dB, the metric's unit, or percent of the float model's value
+};
+
+}  // namespace vqt
