@@ -17,6 +17,7 @@
 #include "cpu/isa.h"
 #include "cpu/layout/activation.h"
 #include "cpu/range.h"
+#include "tests/case_random.h"
 
 namespace vqt::cpu {
 

@@ -82,7 +82,9 @@ std::vector<int32_t> sums_of(const LinearInt8& a, Range rows, Range columns) {
   return sums;
 }
 
-void check(Shape shape, bool symmetric, Range columns, std::mt19937& random) {
+void check(Shape shape, bool symmetric, Range columns) {
+  CaseRandom random({shape.m, shape.n, shape.k, symmetric, columns.begin, columns.end});
+  if (random.left_out()) return;
   const Case c(shape, symmetric, random);
   const int64_t width = columns.size();
   for (const bool all : {false, true}) {
@@ -112,21 +114,21 @@ void check(Shape shape, bool symmetric, Range columns, std::mt19937& random) {
 }
 
 TEST(LinearSums, FinishedAsTheReferenceDoes) {
-  std::mt19937 random(1);
   for (const bool symmetric : {true, false}) {
     for (const int64_t m : {1, 5, 12, 13, 31}) {
       for (const int64_t k : {1, 4, 7, 64, 100}) {
-        check({m, 40, k}, symmetric, {0, 40}, random);
-        check({m, 70, k}, symmetric, {5, 61}, random);
-        check({m, 70, k}, symmetric, {21, 30}, random);
+        check({m, 40, k}, symmetric, {0, 40});
+        check({m, 70, k}, symmetric, {5, 61});
+        check({m, 70, k}, symmetric, {21, 30});
       }
     }
   }
 }
 
 TEST(LinearSums, FinishedAsU8) {
-  std::mt19937 random(2);
   for (const bool y_symmetric : {false, true}) {
+    CaseRandom random({y_symmetric});
+    if (random.left_out()) continue;
     const Case c({19, 40, 24}, false, random);
     std::vector<std::vector<uint8_t>> results;  // row-major
     std::vector<float> scales;

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/case_random.h"
+
 namespace vqt::cpu {
 namespace {
 
@@ -157,10 +159,11 @@ TEST_P(QuantizePerToken, ARangeBeyondFloat32IsNan) {
 
 // Every length around the vector widths, values over the whole float range and many exact halves, any tile.
 TEST_P(QuantizePerToken, EqualsTheReferenceBitForBit) {
-  std::mt19937 random(7);
-  std::normal_distribution<float> normal;
   for (int64_t k = 1; k <= 140; ++k) {
     for (int mode = 0; mode < 8; ++mode) {
+      CaseRandom random({k, mode});
+      if (random.left_out()) continue;
+      std::normal_distribution<float> normal;
       QuantizeRows a;
       a.k = k;
       a.x_stride = k + mode % 3;
