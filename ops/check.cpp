@@ -107,9 +107,9 @@ Scheme check_scheme(std::string_view op, int64_t bits, bool symmetric, std::stri
   return scheme;
 }
 
-Activation check_activation(std::string_view op, std::string_view activation) {
+ActivationMode check_activation_mode(std::string_view op, std::string_view activation) {
   try {
-    return activation_from(std::string(activation));
+    return activation_mode_from(std::string(activation));
   } catch (const std::invalid_argument&) {
     fail_value(op, "activation", "dynamic, static or none", quoted(activation));
   }

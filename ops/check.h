@@ -34,7 +34,7 @@ void check_tensor(std::string_view op, std::string_view argument, const at::Tens
 // without.
 Scheme check_scheme(std::string_view op, int64_t bits, bool symmetric, std::string_view granularity,
                     int64_t group_size);
-Activation check_activation(std::string_view op, std::string_view activation);
+ActivationMode check_activation_mode(std::string_view op, std::string_view activation);
 
 // The dtype of the canonical layout: int8, uint8, int16, or uint8 for 4 bits.
 at::ScalarType canonical_dtype(const Scheme& scheme);

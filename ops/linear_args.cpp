@@ -14,7 +14,7 @@ namespace {
 ActivationArgs check_static(std::string_view op, const std::string& of, bool symmetric, double scale,
                             int64_t zero_point, const std::string& where, const std::string& symmetric_name) {
   ActivationArgs args;
-  args.mode = Activation::kStatic;
+  args.mode = ActivationMode::kStatic;
   args.symmetric = symmetric;
   args.scale = static_cast<float>(scale);
   if (!(args.scale > 0.0f && std::isfinite(args.scale))) {
@@ -97,9 +97,9 @@ void add_residual(std::string_view op, const at::Tensor& residual, LinearCase& c
 ActivationArgs check_activation_args(std::string_view op, std::string_view activation, bool symmetric,
                                      double x_scale, int64_t x_zero_point) {
   ActivationArgs args;
-  args.mode = check_activation(op, activation);
+  args.mode = check_activation_mode(op, activation);
   args.symmetric = symmetric;
-  if (args.mode == Activation::kStatic) {
+  if (args.mode == ActivationMode::kStatic) {
     return check_static(op, "x", symmetric, x_scale, x_zero_point, " with activation=\"static\"",
                         "activation_symmetric");
   }

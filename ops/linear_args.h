@@ -13,7 +13,7 @@
 namespace vqt {
 
 struct ActivationArgs {
-  Activation mode = Activation::kDynamic;
+  ActivationMode mode = ActivationMode::kDynamic;
   bool symmetric = false;
   float scale = 0.0f;  // static only
   int32_t zero = 0;

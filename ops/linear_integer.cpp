@@ -140,7 +140,7 @@ at::Tensor linear_integer(std::string_view op, int64_t bits, const at::Tensor& x
   }
   const LinearCase c = check_linear(op, x, h.n, args);
   if (!c.quantized_x) check_x(op, x, h.k);
-  if (c.activation.mode == Activation::kNone) return linear_float(packed, x, c, args);
+  if (c.activation.mode == ActivationMode::kNone) return linear_float(packed, x, c, args);
   check_depth(op, h);
 
   const at::Tensor activation =

@@ -45,7 +45,8 @@ ActivationArgs check_quantizer(std::string_view op, const at::Tensor& x, std::st
   check_float(op, "x", x);
   if (x.dim() == 0) fail_value(op, "x", "at least 1 dimension", describe(x));
   const ActivationArgs args = check_activation_args(op, activation, symmetric, x_scale, x_zero_point);
-  if (args.mode == Activation::kNone) fail_value(op, "activation", "dynamic or static", quoted(activation));
+  if (args.mode == ActivationMode::kNone)
+    fail_value(op, "activation", "dynamic or static", quoted(activation));
   return args;
 }
 
@@ -65,7 +66,7 @@ cpu::QuantizeRows quantizer(const ActivationArgs& args, const cpu::ActivationRow
   job.out = out;
   job.k = k;
   job.symmetric = args.symmetric;
-  job.dynamic = args.mode == Activation::kDynamic;
+  job.dynamic = args.mode == ActivationMode::kDynamic;
   job.static_scale = args.scale;
   job.static_zero = args.zero;
   return job;

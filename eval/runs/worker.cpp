@@ -139,7 +139,7 @@ void quantize_archive(const Job& job, const Progress& progress, JobResult& resul
   std::vector<Chunk> chunks;
   const ImageFile pictures = pictures_of(job);
   size_t next = 0;
-  if (config.activation == Activation::kStatic) {
+  if (config.activation == ActivationMode::kStatic) {
     const int64_t count = std::min(pictures.count(), config.calibration_samples);
     chunks = split(count, job.frames);
     result.warnings.push_back(fmt::format("calibrated on {} of the pictures it is scored on", count));

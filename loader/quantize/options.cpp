@@ -206,7 +206,7 @@ void check_options(const Options& o, const QuantizationConfig& config) {
     if (fs::is_directory(o.out, ignored))
       throw UsageError(fmt::format("-o {}: is a folder; expected the path of a file", o.out));
   }
-  const bool is_static = config.activation == Activation::kStatic;
+  const bool is_static = config.activation == ActivationMode::kStatic;
   if (!o.calibration.empty() && !is_static) {
     throw UsageError(fmt::format("--calibration: only --activation static is calibrated, this config's is {}",
                                  to_string(config.activation)));

@@ -80,7 +80,7 @@ void quantize(const Options& options, ProgressLine& progress) {
   work.speed_guard = options.speed_guard;
   if (!options.calibration.empty()) {
     work.calibration = images_source(options.calibration, config.calibration_samples, archive.module);
-  } else if (config.activation == Activation::kStatic) {
+  } else if (config.activation == ActivationMode::kStatic) {
     work.calibration = once(arguments);
   }
   Report report;

@@ -19,7 +19,9 @@ using namespace torch::jit;
 
 constexpr float kInf = std::numeric_limits<float>::infinity();
 
-bool is_static(const PlannedSite& plan) { return !plan.keep_float && plan.activation == Activation::kStatic; }
+bool is_static(const PlannedSite& plan) {
+  return !plan.keep_float && plan.activation == ActivationMode::kStatic;
+}
 
 Value* own_self(Graph& graph) { return graph.inputs()[0]; }
 

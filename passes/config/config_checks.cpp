@@ -51,7 +51,8 @@ class AllowedValues {
     if (value) (*this)(field, *value);
   }
   template <class T>
-  void operator()(const Field&, const T&) const {}  // bool, Activation, overrides: any value is legal here
+  void operator()(const Field&, const T&) const {
+  }  // bool, ActivationMode, overrides: any value is legal here
 
  private:
   void check(const Field& field, const std::string& value, bool word) const {

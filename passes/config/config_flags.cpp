@@ -18,7 +18,7 @@ namespace {
 const char* kind(const std::string&) { return "text"; }
 const char* kind(int64_t) { return "integer"; }
 const char* kind(bool) { return "true|false"; }
-const char* kind(Activation) { return "text"; }
+const char* kind(ActivationMode) { return "text"; }
 const char* kind(const std::vector<std::string>&) { return "list"; }
 const char* kind(const std::vector<Override>&) { return "list of objects"; }
 template <class T>

@@ -81,7 +81,7 @@ void read_fields(const std::string& where, const Json& object, VisitFields&& vis
 }
 
 Json json_of(const std::vector<Override>& overrides);
-Json json_of(Activation value) { return to_string(value); }
+Json json_of(ActivationMode value) { return to_string(value); }
 template <class T>
 Json json_of(const T& value) {
   return value;
@@ -168,10 +168,10 @@ void read(const std::string& where, const Json& json, int64_t& value) {
   value = json.get<int64_t>();
 }
 
-void read(const std::string& where, const Json& json, Activation& value) {
+void read(const std::string& where, const Json& json, ActivationMode& value) {
   std::string word;
   read(where, json, word);
-  for (const Activation a : {Activation::kDynamic, Activation::kStatic, Activation::kNone}) {
+  for (const ActivationMode a : {ActivationMode::kDynamic, ActivationMode::kStatic, ActivationMode::kNone}) {
     if (word == to_string(a)) {
       value = a;
       return;

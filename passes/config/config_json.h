@@ -20,7 +20,7 @@ Json parse_json(const std::string& text, const std::string& source);
 void read(const std::string& where, const Json& json, std::string& value);
 void read(const std::string& where, const Json& json, bool& value);
 void read(const std::string& where, const Json& json, int64_t& value);
-void read(const std::string& where, const Json& json, Activation& value);
+void read(const std::string& where, const Json& json, ActivationMode& value);
 void read(const std::string& where, const Json& json, std::vector<std::string>& value);
 void read(const std::string& where, const Json& json, std::vector<Override>& value);
 template <class T>

@@ -116,7 +116,8 @@ std::string slow_because(const Scheme& s, int64_t k) {
   if (s.group_size > 0 && k % s.group_size != 0) {
     return fmt::format("reference kernel: K = {} is not a multiple of group_size {}", k, s.group_size);
   }
-  return fmt::format("reference kernel: no fast one for {} at K = {}", shorthand(s, Activation::kNone), k);
+  return fmt::format("reference kernel: no fast one for {} at K = {}", shorthand(s, ActivationMode::kNone),
+                     k);
 }
 
 void add_reason(std::string& reason, const std::string& more) {
@@ -208,8 +209,8 @@ std::vector<PlannedSite> plan_schemes(const std::vector<SiteInfo>& sites, const 
   for (size_t i = 0; i < sites.size(); ++i) {
     PlannedSite& p = plan[i];
     if (p.keep_float) continue;
-    p.activation = p.scheme.bits == 16 ? Activation::kNone : config.activation;
-    p.activation_symmetric = config.activation_symmetric && p.activation != Activation::kNone;
+    p.activation = p.scheme.bits == 16 ? ActivationMode::kNone : config.activation;
+    p.activation_symmetric = config.activation_symmetric && p.activation != ActivationMode::kNone;
     if (p.activation != config.activation) add_reason(p.reason, "16 bits compute with float activations");
     add_reason(p.reason, slow_because(p.scheme, sites[i].k));
   }

@@ -95,7 +95,7 @@ bool FusionGraph::is_integer_linear(const Node* node) const {
   if (!is_linear_of_8_or_4_bits(node)) return false;
   if (!is_quantized_activation(node->input(0))) {
     const auto arguments = activation_arguments(node);
-    if (!arguments || arguments->activation == to_string(Activation::kNone)) return false;
+    if (!arguments || arguments->activation == to_string(ActivationMode::kNone)) return false;
   }
   const at::Tensor weight = packed_weight(node);
   if (!weight.defined() || weight.scalar_type() != at::kByte) return false;

@@ -212,9 +212,9 @@ std::vector<std::pair<std::string, c10::IValue>> linear_arguments(const PlannedS
   std::vector<std::pair<std::string, c10::IValue>> arguments;
   if (plan.scheme.bits != 16) {
     arguments.emplace_back("activation", std::string(to_string(plan.activation)));
-    if (plan.activation != Activation::kNone)
+    if (plan.activation != ActivationMode::kNone)
       arguments.emplace_back("activation_symmetric", plan.activation_symmetric);
-    if (plan.activation == Activation::kStatic) {
+    if (plan.activation == ActivationMode::kStatic) {
       arguments.emplace_back("x_scale", range.scale);
       arguments.emplace_back("x_zero_point", range.zero_point);
     }

@@ -22,7 +22,7 @@ std::vector<PlannedSite> plan_sites(const SiteTable& table, const QuantizationCo
     PlannedSite& p = plan[i];
     const int64_t k = table.sites[i].info.k;
     const int64_t deepest = p.scheme.symmetric ? kDeepestSymmetric : kDeepestAsymmetric;
-    if (p.keep_float || p.scheme.bits != 8 || p.activation == Activation::kNone || k <= deepest) continue;
+    if (p.keep_float || p.scheme.bits != 8 || p.activation == ActivationMode::kNone || k <= deepest) continue;
     p.keep_float = true;
     p.reason =
         fmt::format("K = {} is too deep for int32 sums (at most {}); activation none would do", k, deepest);

@@ -41,11 +41,11 @@ SiteReport float_row(const Site& site) {
   return row;
 }
 
-Activation activation_of(const Node* linear) {
+ActivationMode activation_of(const Node* linear) {
   const FunctionSchema& schema = linear->schema();
   const auto index = schema.argumentIndexWithName("activation");
   const auto name = index ? constant_as<std::string>(linear->input(*index)) : std::nullopt;
-  return name ? activation_from(*name) : Activation::kNone;
+  return name ? activation_mode_from(*name) : ActivationMode::kNone;
 }
 
 SiteReport quantized_row(const Site& site) {
@@ -58,8 +58,8 @@ SiteReport quantized_row(const Site& site) {
   row.n = info.n;
   row.k = info.k;
   row.bytes_before = info.n * info.k * 4;
-  const Activation activation =
-      site.calls.empty() ? Activation::kNone : activation_of(site.calls.front().linear);
+  const ActivationMode activation =
+      site.calls.empty() ? ActivationMode::kNone : activation_of(site.calls.front().linear);
   row.scheme = shorthand(info.scheme, activation);
   return row;
 }

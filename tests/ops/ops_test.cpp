@@ -69,8 +69,8 @@ TEST(Scheme, NamesGoBothWays) {
   for (const Granularity g : {Granularity::kPerTensor, Granularity::kPerChannel, Granularity::kGroup}) {
     EXPECT_EQ(granularity_from(to_string(g)), g);
   }
-  for (const Activation a : {Activation::kDynamic, Activation::kStatic, Activation::kNone}) {
-    EXPECT_EQ(activation_from(to_string(a)), a);
+  for (const ActivationMode a : {ActivationMode::kDynamic, ActivationMode::kStatic, ActivationMode::kNone}) {
+    EXPECT_EQ(activation_mode_from(to_string(a)), a);
   }
   try {
     granularity_from("row");
@@ -81,11 +81,11 @@ TEST(Scheme, NamesGoBothWays) {
 }
 
 TEST(Scheme, Shorthand) {
-  EXPECT_EQ(shorthand({8, true, Granularity::kPerChannel, 0}, Activation::kDynamic), "w8a8");
-  EXPECT_EQ(shorthand({4, true, Granularity::kGroup, 128}, Activation::kStatic), "w4a8-g128");
-  EXPECT_EQ(shorthand({4, false, Granularity::kGroup, 64}, Activation::kNone), "w4a16-g64");
-  EXPECT_EQ(shorthand({4, false, Granularity::kGroup, -1}, Activation::kDynamic), "w4a8-row");
-  EXPECT_EQ(shorthand({16, true, Granularity::kPerTensor, 0}, Activation::kDynamic), "w16a16");
+  EXPECT_EQ(shorthand({8, true, Granularity::kPerChannel, 0}, ActivationMode::kDynamic), "w8a8");
+  EXPECT_EQ(shorthand({4, true, Granularity::kGroup, 128}, ActivationMode::kStatic), "w4a8-g128");
+  EXPECT_EQ(shorthand({4, false, Granularity::kGroup, 64}, ActivationMode::kNone), "w4a16-g64");
+  EXPECT_EQ(shorthand({4, false, Granularity::kGroup, -1}, ActivationMode::kDynamic), "w4a8-row");
+  EXPECT_EQ(shorthand({16, true, Granularity::kPerTensor, 0}, ActivationMode::kDynamic), "w16a16");
 }
 
 }  // namespace

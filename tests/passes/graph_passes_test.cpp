@@ -56,7 +56,7 @@ TEST(RewriteLinear, DynamicKeepsTheBiasAndNamesNoRange) {
 
 TEST(RewriteLinear, StaticCarriesItsRangeAndRows) {
   PlannedSite plan;
-  plan.activation = Activation::kStatic;
+  plan.activation = ActivationMode::kStatic;
   plan.activation_symmetric = true;
   EXPECT_EQ(rewritten(plan, {0.5, 0}, {16, 32}),
             text_of(R"(graph(%x : Tensor, %w : Tensor, %b : Tensor?, %q : Tensor):

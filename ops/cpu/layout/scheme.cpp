@@ -35,24 +35,25 @@ Granularity granularity_from(const std::string& name) {
                    name);
 }
 
-const char* to_string(Activation activation) {
+const char* to_string(ActivationMode activation) {
   switch (activation) {
-    case Activation::kDynamic:
+    case ActivationMode::kDynamic:
       return "dynamic";
-    case Activation::kStatic:
+    case ActivationMode::kStatic:
       return "static";
-    case Activation::kNone:
+    case ActivationMode::kNone:
       return "none";
   }
   return "?";
 }
 
-Activation activation_from(const std::string& name) {
-  return enum_from({Activation::kDynamic, Activation::kStatic, Activation::kNone}, "activation", name);
+ActivationMode activation_mode_from(const std::string& name) {
+  return enum_from({ActivationMode::kDynamic, ActivationMode::kStatic, ActivationMode::kNone}, "activation",
+                   name);
 }
 
-std::string shorthand(const Scheme& scheme, Activation activation) {
-  const bool float_activations = activation == Activation::kNone || scheme.bits == 16;
+std::string shorthand(const Scheme& scheme, ActivationMode activation) {
+  const bool float_activations = activation == ActivationMode::kNone || scheme.bits == 16;
   std::string name = "w" + std::to_string(scheme.bits) + (float_activations ? "a16" : "a8");
   if (scheme.granularity == Granularity::kGroup) {
     name += scheme.group_size < 0 ? "-row" : "-g" + std::to_string(scheme.group_size);

@@ -13,7 +13,7 @@ enum class Granularity : uint8_t {
   kGroup = 2,
 };
 
-enum class Activation : uint8_t {
+enum class ActivationMode : uint8_t {
   kDynamic = 0,  // every row of x gets its own scale (and zero point) at run time
   kStatic = 1,   // one scale and zero point from calibration
   kNone = 2,     // weight-only: x stays float
@@ -37,10 +37,10 @@ const char* to_string(Granularity granularity);
 Granularity granularity_from(const std::string& name);
 
 // "dynamic", "static", "none".
-const char* to_string(Activation activation);
-Activation activation_from(const std::string& name);
+const char* to_string(ActivationMode activation);
+ActivationMode activation_mode_from(const std::string& name);
 
 // The field's shorthand: w8a8, w4a8-g128, w4a16-g64, w16a16. 16-bit weights compute with float activations.
-std::string shorthand(const Scheme& scheme, Activation activation);
+std::string shorthand(const Scheme& scheme, ActivationMode activation);
 
 }  // namespace vqt

@@ -35,7 +35,7 @@ struct Override : SchemeFields {
 struct QuantizationConfig : SchemeFields {
   std::string name;  // empty: quant_type
   bool skip_first_last = true;
-  Activation activation = Activation::kDynamic;
+  ActivationMode activation = ActivationMode::kDynamic;
   bool activation_symmetric = false;
   int64_t calibration_samples = 100;
   std::string calibration_method = "minmax";

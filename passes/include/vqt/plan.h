@@ -13,8 +13,8 @@ namespace vqt {
 
 struct PlannedSite {
   bool keep_float = false;
-  Scheme scheme;                                 // when not kept float
-  Activation activation = Activation::kDynamic;  // kNone for 16 bits, whatever the config says
+  Scheme scheme;                                         // when not kept float
+  ActivationMode activation = ActivationMode::kDynamic;  // kNone for 16 bits, whatever the config says
   bool activation_symmetric = false;
   std::string reason;  // why it stays float, or which rule chose the scheme (overrides[1] "fc2", "" for the
                        // base scheme)

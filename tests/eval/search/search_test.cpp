@@ -63,7 +63,7 @@ TEST(Search, SeveralFieldsAreEveryCombinationOverEveryBase) {
                                        "prototype activation=dynamic skip_first_last=false",
                                        "prototype activation=none skip_first_last=true",
                                        "prototype activation=none skip_first_last=false"));
-  EXPECT_EQ(found.candidates[2].config.activation, Activation::kNone);
+  EXPECT_EQ(found.candidates[2].config.activation, ActivationMode::kNone);
   EXPECT_TRUE(found.candidates[2].config.skip_first_last);
   EXPECT_EQ(found.candidates[2].config.group_size, 64);
   EXPECT_FALSE(found.candidates[7].config.skip_first_last);

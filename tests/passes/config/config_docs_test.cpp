@@ -66,7 +66,7 @@ TEST(ConfigDocs, EveryExampleFileLoadsAndIsListed) {
     return QuantizationConfig::from_file((kRoot / "examples" / "configs" / name).string());
   };
   EXPECT_EQ(quant_type_of(resolve_scheme(load("production.json"))), "int8_per_channel_sym");
-  EXPECT_EQ(load("static_int8.json").activation, Activation::kStatic);
+  EXPECT_EQ(load("static_int8.json").activation, ActivationMode::kStatic);
   EXPECT_EQ(resolve_scheme(load("int4_g64_fc2_int8.json")).group_size, 64);
   EXPECT_EQ(resolve_scheme(load("mixed_attention_int8.json"), true).bits, 8);
   EXPECT_FALSE(resolve_scheme(load("weight_only_int4.json")).symmetric);

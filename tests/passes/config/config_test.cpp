@@ -159,7 +159,7 @@ TEST(Config, PresetsAreWhatTheyAreSaidToBe) {
     const QuantizationConfig config = QuantizationConfig::preset(cases[i].name);
     EXPECT_EQ(resolve_scheme(config), cases[i].scheme) << cases[i].name;
     EXPECT_EQ(config.skip_first_last, cases[i].skip) << cases[i].name;
-    EXPECT_EQ(config.activation, Activation::kDynamic);
+    EXPECT_EQ(config.activation, ActivationMode::kDynamic);
     EXPECT_EQ(config.display_name(), cases[i].name);
     EXPECT_NO_THROW(validate(config));
   }
@@ -412,7 +412,7 @@ TEST(Config, EveryFieldIsReadAndWrittenBack) {
   const QuantizationConfig c = QuantizationConfig::from_json(json);
   EXPECT_EQ(c.name, "n");
   EXPECT_FALSE(c.skip_first_last);
-  EXPECT_EQ(c.activation, Activation::kStatic);
+  EXPECT_EQ(c.activation, ActivationMode::kStatic);
   EXPECT_TRUE(c.activation_symmetric);
   EXPECT_EQ(c.calibration_samples, 7);
   EXPECT_EQ(c.device, "cuda");
@@ -514,7 +514,7 @@ TEST(Flags, SetEveryKindOfField) {
                                          {"ignore", {"head, fc1", "x.y"}},
                                          {"overrides", {R"([{"targets": ["a"], "bits": 8}])"}}});
   EXPECT_EQ(resolve_scheme(c), group(-1, false));
-  EXPECT_EQ(c.activation, Activation::kNone);
+  EXPECT_EQ(c.activation, ActivationMode::kNone);
   EXPECT_FALSE(c.skip_first_last);
   EXPECT_EQ(c.name, "mine");
   EXPECT_EQ(c.calibration_samples, 12);

@@ -170,14 +170,15 @@ TEST(Plan, ActivationsFollowTheConfigExceptWith16Bits) {
     return plan_schemes(named({"a"}),
                         QuantizationConfig::from_json(R"({"skip_first_last": false)" + fields + "}"))[0];
   };
-  EXPECT_EQ(planned("").activation, Activation::kDynamic);
+  EXPECT_EQ(planned("").activation, ActivationMode::kDynamic);
   EXPECT_FALSE(planned("").activation_symmetric);
   EXPECT_TRUE(planned(R"(, "activation_symmetric": true)").activation_symmetric);
-  EXPECT_EQ(planned(R"(, "activation": "static")").activation, Activation::kStatic);
-  EXPECT_EQ(planned(R"(, "activation": "none", "activation_symmetric": true)").activation, Activation::kNone);
+  EXPECT_EQ(planned(R"(, "activation": "static")").activation, ActivationMode::kStatic);
+  EXPECT_EQ(planned(R"(, "activation": "none", "activation_symmetric": true)").activation,
+            ActivationMode::kNone);
   EXPECT_FALSE(planned(R"(, "activation": "none", "activation_symmetric": true)").activation_symmetric);
   const PlannedSite wide = planned(R"(, "bits": 16, "activation": "static", "activation_symmetric": true)");
-  EXPECT_EQ(wide.activation, Activation::kNone);
+  EXPECT_EQ(wide.activation, ActivationMode::kNone);
   EXPECT_FALSE(wide.activation_symmetric);
   EXPECT_EQ(wide.reason, "16 bits compute with float activations");
   EXPECT_EQ(planned(R"(, "bits": 16, "activation": "none")").reason, "");

@@ -152,7 +152,7 @@ def forward(self, x, y):
 )");
   QuantizationConfig config;
   config.skip_first_last = false;
-  config.activation = Activation::kNone;
+  config.activation = ActivationMode::kNone;
   config.fusions = {"none"};
   Report report;
   const Module result = quantize(model, config, report);
@@ -190,7 +190,7 @@ def forward(self, x, y):
 TEST(Quantize, CalibrationStopsAtTheSamplesOfTheConfig) {
   QuantizationConfig config;
   config.skip_first_last = false;
-  config.activation = Activation::kStatic;
+  config.activation = ActivationMode::kStatic;
   config.calibration_samples = 3;
   int64_t asked = 0, told = 0;
   QuantizeOptions options;
