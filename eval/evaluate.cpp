@@ -12,6 +12,7 @@
 #include "eval/compare/recorded_run.h"
 #include "eval/compare/score_truth.h"
 #include "eval/drawing/report_maps.h"
+#include "eval/load_inputs.h"
 #include "eval/runs/environment.h"
 #include "eval/runs/model_runs.h"
 #include "eval/runs/process.h"
@@ -19,14 +20,114 @@
 #include "eval/runs/saved_reference.h"
 #include "eval/search/progressive.h"
 #include "eval/search/progressive_config.h"
-#include "loader/images/exif.h"
-#include "loader/images/images.h"
 
 namespace vqt {
 namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kMostPictured = 8;  // models: depth maps and clouds of 200 would make a page of 100 MB
+
+// What all steps use: what is asked for, and where they say what they did.
+struct Run {
+  const RunSettings& settings;
+  Console& console;
+  UnfinishedRun& unfinished;
+  EvalReport& report;
+};
+
+// The float model's outputs, which candidates are compared with.
+struct Reference {
+  Outputs outputs;
+  TruthOutputs truth_outputs;  // which of them are scored against ground truth
+  TruthErrors truth_errors;    // empty without ground truth
+};
+
+// What candidates are run on and compared with.
+struct Inputs {
+  const ImageFile& images;
+  const std::optional<TruthStore>& truth;
+  const ModelRuns& runs;
+  const Reference& reference;
+};
+
+// A name typed wrong shows before the first forward.
+void check_files_exist(const RunSettings& settings) {
+  std::vector<std::string> paths = {settings.reference};
+  if (!settings.load_reference.empty()) paths.push_back(settings.load_reference);
+  for (const Candidate& c : settings.candidates) {
+    if (c.source == "model") paths.push_back(c.path);
+  }
+  for (const std::string& path : paths) {
+    if (!fs::is_regular_file(path)) {
+      throw std::runtime_error(
+          fmt::format("{}: {}", path, fs::exists(path) ? "is no regular file" : "no such file"));
+    }
+  }
+  const fs::path saved = settings.save_reference;
+  if (!saved.empty() && !fs::is_directory(saved.has_parent_path() ? saved.parent_path() : "."))
+    throw std::runtime_error(
+        fmt::format("--save_reference: {}: no such folder", saved.parent_path().string()));
+}
+
+// How far a model's poses, depth and points are off.
+TruthErrors errors_of(const Outputs& outputs, const TruthOutputs& scored, const TruthStore& truth,
+                      const std::string& name, Console& console) {
+  console.start(name + ": ground truth");
+  TruthErrors errors = truth_errors(truth, outputs.file, scored);
+  console.finish();
+  return errors;
+}
+
+Outputs load_reference(const Run& run, const ImageFile& images) {
+  const std::string& path = run.settings.load_reference;
+  Outputs outputs(path, run.settings.images.layout);
+  check_same_reference(outputs.file.about(), describe_reference(run.settings, images), path);
+  run.report.reference.cost = cost_from_json(outputs.file.about().at("cost"));
+  add_note(run.report, run.console,
+           fmt::format("reference: outputs, time and memory are those of the run that wrote {}", path));
+  return outputs;
+}
+
+Outputs run_reference(const Run& run, const ImageFile& images, const ModelRuns& runs) {
+  const FinishedModel done = run.unfinished.take_or_run("reference", work_key(run.settings, images, nullptr),
+                                                        [&] { return runs.reference(); });
+  if (const auto text = timing_note(done.run, run.settings))
+    run.report.notes.push_back("reference: " + *text);
+  run.report.reference.cost = cost_of(done.run, images.count());
+  return Outputs(done.forwards, run.settings.images.layout);
+}
+
+void save_reference(const Run& run, const ImageFile& images, const Outputs& outputs) {
+  Json about = describe_reference(run.settings, images);
+  about["cost"] = cost_to_json(run.report.reference.cost);
+  save_forwards(outputs.file, about, run.settings.save_reference);
+}
+
+// The float model's outputs, of this run or of one before, and their scores.
+Reference open_reference(const Run& run, const ImageFile& images, const std::optional<TruthStore>& truth,
+                         const ModelRuns& runs) {
+  ReferenceResult& result = run.report.reference;
+  result.name = fs::path(run.settings.reference).stem().string();
+  result.path = run.settings.reference;
+  const bool load = !run.settings.load_reference.empty();
+  Reference reference{load ? load_reference(run, images) : run_reference(run, images, runs), {}, {}};
+  const Outputs& outputs = reference.outputs;
+  if (!run.settings.save_reference.empty()) save_reference(run, images, outputs);
+  result.outputs = describe_outputs(outputs);
+  reference.truth_outputs = truth_outputs(outputs.joined, images.count(), images.frame);
+  result.cameras = predicted_cameras(outputs.file, reference.truth_outputs);
+  if (!truth) return reference;
+  if (!reference.truth_outputs.any()) {
+    throw EvalError(
+        fmt::format("--ground_truth: expected an output named pose_enc [1, S, 9], depth [1, S, H, W, 1] or "
+                    "world_points [1, S, H, W, 3], the reference returns {}",
+                    names_of(outputs.joined)),
+        1);
+  }
+  reference.truth_errors = errors_of(outputs, reference.truth_outputs, *truth, "reference", run.console);
+  result.truth = truth_scores(reference.truth_errors, nullptr);
+  return reference;
+}
 
 // The configs that are quantized by after this candidate's: packed weights are kept for them.
 std::vector<std::string> configs_after(const RunSettings& settings, const Candidate& candidate) {
@@ -41,262 +142,121 @@ std::vector<std::string> configs_after(const RunSettings& settings, const Candid
   return configs;
 }
 
-class Evaluation {
- public:
-  Evaluation(const RunSettings& options, Console& console, UnfinishedRun& unfinished, EvalReport& report)
-      : options_(options),
-        console_(console),
-        unfinished_(unfinished),
-        temp_(options.output_dir),
-        runs_(options, console, temp_, images_),
-        report_(report) {}
-
-  void run() {
-    check_archives_exist();
-    for (const std::string& text : options_.notes) note(text);
-    load_pictures();
-    load_ground_truth();
-    open_reference();
-    if (options_.progressive) {
-      run_progressively();
-    } else {
-      for (const Candidate& c : options_.candidates) run_candidate(c);
-    }
-    finish_report();
+// What a candidate's processes reported.
+ModelResult reported_result(const Candidate& c, const FinishedModel& done, const RunSettings& settings,
+                            int64_t images) {
+  ModelResult model;
+  model.name = c.name;
+  model.source = c.source;
+  model.path = c.path;
+  if (c.source != "model") {
+    model.notes = done.quantized.warnings;
+    model.sites_quantized = done.quantized.sites_quantized;
+    model.sites_reused = done.quantized.sites_reused;
   }
-
-  // What is finished makes a report, too.
-  void report_interruption() {
-    const std::string of = options_.progressive ? "" : fmt::format(" of {}", options_.candidates.size());
-    report_.interrupted = true;
-    report_.notes.insert(report_.notes.begin(),
-                         fmt::format("interrupted: {}{} models done; the same command with --resume goes on",
-                                     report_.models.size(), of));
-    finish_report();
+  model.cost = cost_of(done.run, images);
+  if (!done.run.vqt_json.empty()) {
+    const Json table = Json::parse(done.run.vqt_json);
+    model.config = table.value("config", Json());
+    model.sites = table.value("sites", Json());
   }
+  if (const auto note = timing_note(done.run, settings)) model.notes.push_back(*note);
+  return model;
+}
 
- private:
-  // Not to be interrupted: it takes seconds, and all that was run would be for nothing.
-  void finish_report() {
-    if (!unfinished_.taken().empty()) {
-      report_.notes.push_back(
-          fmt::format("resumed: outputs, time and memory of {} are those of a run that was not finished",
-                      fmt::join(unfinished_.taken(), ", ")));
-    }
-    if (maps_) {
-      if (!report_.progressive) maps_->keep(featured(report_, kMostPictured));
-      maps_->draw(report_, console_);
-    }
-    report_.environment = describe_environment(options_.command_line);
-    report_.run = recorded_run(options_);
+// Runs it or takes what an earlier run kept of it, compares it, adds it to the report.
+const ModelResult& run_candidate(const Run& run, const Inputs& inputs, const Candidate& c, ReportMaps& maps) {
+  const ImageFile& images = inputs.images;
+  const Reference& reference = inputs.reference;
+  const auto run_now = [&] { return inputs.runs.candidate(c, configs_after(run.settings, c)); };
+  const FinishedModel done =
+      run.unfinished.take_or_run("model " + c.name, work_key(run.settings, images, &c), run_now);
+  ModelResult model = reported_result(c, done, run.settings, images.count());
+  const Outputs outputs(done.forwards, run.settings.images.layout);
+  compare_outputs(reference.outputs, outputs, model);
+  model.cameras = predicted_cameras(outputs.file, reference.truth_outputs);
+  if (inputs.truth) {
+    const TruthErrors errors =
+        errors_of(outputs, reference.truth_outputs, *inputs.truth, c.name, run.console);
+    model.truth = truth_scores(errors, &reference.truth_errors);
   }
+  maps.add(c.name, outputs);
+  for (const std::string& note : model.notes) run.console.warn(c.name + ": " + note);
+  run.report.models.push_back(std::move(model));
+  throw_if_interrupted();
+  return run.report.models.back();
+}
 
-  // A name typed wrong shows before the first forward.
-  void check_archives_exist() const {
-    std::vector<std::string> paths = {options_.reference};
-    if (!options_.load_reference.empty()) paths.push_back(options_.load_reference);
-    for (const Candidate& c : options_.candidates) {
-      if (c.source == "model") paths.push_back(c.path);
-    }
-    for (const std::string& path : paths) {
-      if (!fs::is_regular_file(path)) {
-        throw std::runtime_error(
-            fmt::format("{}: {}", path, fs::exists(path) ? "is no regular file" : "no such file"));
-      }
-    }
-    const fs::path saved = options_.save_reference;
-    if (!saved.empty() && !fs::is_directory(saved.has_parent_path() ? saved.parent_path() : "."))
-      throw std::runtime_error(
-          fmt::format("--save_reference: {}: no such folder", saved.parent_path().string()));
+void run_all(const Run& run, const Inputs& inputs, ReportMaps& maps) {
+  for (const Candidate& c : run.settings.candidates) run_candidate(run, inputs, c, maps);
+  maps.keep(featured(run.report, kMostPictured));
+}
+
+void run_progressive(const Run& run, const Inputs& inputs, ReportMaps& maps) {
+  const RunSettings& settings = run.settings;
+  check_reference_holds(settings.limits, run.report.reference);
+  const auto candidate = [&](const Trial& trial) {
+    return candidate_of(settings.candidates.at(0), trial, settings.int4_group_size);
+  };
+  Progressive& found = run.report.progressive.emplace(
+      go_progressive(settings.limits, run.report.reference, [&](const Trial& trial) -> const ModelResult& {
+        return run_candidate(run, inputs, candidate(trial), maps);
+      }));
+  if (!found.last.name.empty()) {
+    const Candidate last = candidate({"progressive", found.last.keep_float, found.last.int4});
+    found.config = Json::parse(last.config.to_json());
   }
+  // Images of the first step and of where it ended are enough.
+  maps.keep({found.steps[0].model, found.last.name});
+}
 
-  void load_pictures() {
-    const std::string folder = options_.image_folder.empty()
-                                   ? (fs::path(options_.ground_truth) / kEth3dPictures).string()
-                                   : options_.image_folder;
-    const ImageList list = list_images(folder, options_.max_images);
-    if (list.from_subfolder) {
-      report_.notes.push_back(
-          fmt::format("no pictures directly in {}; used its subfolder {}", folder, list.folder));
-      console_.note(report_.notes.back());
-    }
-    console_.start("pictures");
-    images_ = write_images(list, options_.images, temp_.file("pictures"), progress());
-    console_.finish();
-    std::vector<std::string> turned;
-    for (const std::string& path : list.paths) {
-      if (exif_orientation(path) != 1) turned.push_back(fs::path(path).filename().string());
-    }
-    if (!turned.empty()) {
-      note(fmt::format(
-          "the EXIF orientation of {} picture{} is not applied, as in VGGT's own loader: {}{}; turn the "
-          "pixels "
-          "where they should stand upright",
-          turned.size(), turned.size() == 1 ? "" : "s", turned[0], turned.size() > 1 ? ", ..." : ""));
-    }
-    report_.scene = {list.folder,
-                     images_.names,
-                     images_.frame.height,
-                     images_.frame.width,
-                     nlohmann::json(options_.images.preprocess),
-                     nlohmann::json(options_.images.layout),
-                     options_.frames > 0 ? std::min(options_.frames, images_.count()) : images_.count()};
+// What is finished makes a report, too.
+void note_interruption(const Run& run) {
+  EvalReport& report = run.report;
+  const std::string of =
+      run.settings.progressive ? "" : fmt::format(" of {}", run.settings.candidates.size());
+  report.interrupted = true;
+  report.notes.insert(report.notes.begin(),
+                      fmt::format("interrupted: {}{} models done; the same command with --resume goes on",
+                                  report.models.size(), of));
+}
+
+// Not to be interrupted: it takes seconds, and all that was run would be for nothing.
+void finish_report(const Run& run, ReportMaps& maps) {
+  if (!run.unfinished.taken().empty()) {
+    run.report.notes.push_back(
+        fmt::format("resumed: outputs, time and memory of {} are those of a run that was not finished",
+                    fmt::join(run.unfinished.taken(), ", ")));
   }
-
-  ImageProgress progress() {
-    return [this](int64_t done, int64_t total) {
-      throw_if_interrupted();
-      console_.update(done, total);
-    };
-  }
-
-  void note(const std::string& text) {
-    report_.notes.push_back(text);
-    console_.warn(text);
-  }
-
-  void load_ground_truth() {
-    if (options_.ground_truth.empty()) return;
-    console_.start("ground truth");
-    SceneTruth scene = read_eth3d(options_.ground_truth, images_.names);
-    truth_.emplace(std::move(scene), images_.names, images_.placements, images_.frame, temp_.file("truth"),
-                   progress());
-    console_.finish();
-    for (const std::string& text : truth_->scene().notes) note(text);
-    GroundTruth& shown = report_.ground_truth.emplace();
-    shown.folder = options_.ground_truth;
-    shown.depth_source = truth_->scene().depth_source;
-    shown.cameras = true_cameras(truth_->scene());
-    for (const PictureTruth& picture : truth_->scene().pictures) shown.pictures += picture.known;
-    if (!shown.depth_source.empty() && truth_->depth_pixels() == 0)
-      note(
-          "ground truth: no pixel of the pictures, as they are fed, has a known depth; only poses are "
-          "scored");
-  }
-
-  // What a model's poses, depth and points are worth.
-  TruthErrors score(const Outputs& outputs, const std::string& name) {
-    console_.start(name + ": ground truth");
-    TruthErrors errors = truth_errors(*truth_, outputs.file, truth_outputs_);
-    console_.finish();
-    return errors;
-  }
-
-  // The float model's outputs, of a run now or of one before.
-  void open_reference() {
-    report_.reference.name = fs::path(options_.reference).stem().string();
-    report_.reference.path = options_.reference;
-    const bool load = !options_.load_reference.empty();
-    Json about;
-    if (load || !options_.save_reference.empty()) about = describe_reference(options_, images_);
-    if (load) {
-      reference_.emplace(options_.load_reference, options_.images.layout);
-      check_same_reference(reference_->file.about(), about, options_.load_reference);
-      report_.reference.cost = cost_from_json(reference_->file.about().at("cost"));
-      note(fmt::format("reference: outputs, time and memory are those of the run that wrote {}",
-                       options_.load_reference));
-    } else {
-      const FinishedModel done = unfinished_.take_or_run("reference", work_key(options_, images_, nullptr),
-                                                         [this] { return runs_.reference(); });
-      if (const auto text = timing_note(done.run, options_)) report_.notes.push_back("reference: " + *text);
-      report_.reference.cost = cost_of(done.run, images_.count());
-      reference_.emplace(done.forwards, options_.images.layout);
-    }
-    if (!options_.save_reference.empty()) {
-      about["cost"] = cost_to_json(report_.reference.cost);
-      save_forwards(reference_->file, about, options_.save_reference);
-    }
-    report_.reference.outputs = describe_outputs(*reference_);
-    maps_.emplace(*reference_, images_, options_);
-    truth_outputs_ = truth_outputs(reference_->joined, images_.count(), images_.frame);
-    report_.reference.cameras = predicted_cameras(reference_->file, truth_outputs_);
-    if (truth_) score_reference();
-  }
-
-  void score_reference() {
-    if (!truth_outputs_.any()) {
-      throw EvalError(
-          fmt::format("--ground_truth: expected an output named pose_enc [1, S, 9], depth [1, S, H, W, 1] or "
-                      "world_points [1, S, H, W, 3], the reference returns {}",
-                      names_of(reference_->joined)),
-          1);
-    }
-    reference_errors_ = score(*reference_, "reference");
-    report_.reference.truth = truth_scores(reference_errors_, nullptr);
-  }
-
-  void run_candidate(const Candidate& c) {
-    const FinishedModel done =
-        unfinished_.take_or_run("model " + c.name, work_key(options_, images_, &c),
-                                [&] { return runs_.candidate(c, configs_after(options_, c)); });
-    ModelResult model;
-    model.name = c.name;
-    model.source = c.source;
-    model.path = c.path;
-    if (c.source != "model") {
-      model.notes = done.quantized.warnings;
-      model.sites_quantized = done.quantized.sites_quantized;
-      model.sites_reused = done.quantized.sites_reused;
-    }
-    model.cost = cost_of(done.run, images_.count());
-    if (!done.run.vqt_json.empty()) {
-      const Json table = Json::parse(done.run.vqt_json);
-      model.config = table.value("config", Json());
-      model.sites = table.value("sites", Json());
-    }
-    if (const auto note = timing_note(done.run, options_)) model.notes.push_back(*note);
-    const Outputs outputs(done.forwards, options_.images.layout);
-    compare_outputs(*reference_, outputs, model);
-    model.cameras = predicted_cameras(outputs.file, truth_outputs_);
-    if (truth_) model.truth = truth_scores(score(outputs, c.name), &reference_errors_);
-    maps_->add(c.name, outputs);
-    for (const std::string& note : model.notes) console_.warn(c.name + ": " + note);
-    report_.models.push_back(std::move(model));
-    throw_if_interrupted();
-  }
-
-  void run_progressively() {
-    check_reference_holds(options_.limits, report_.reference);
-    const auto candidate = [&](const Trial& trial) {
-      return candidate_of(options_.candidates.at(0), trial, options_.int4_group_size);
-    };
-    Progressive& found = report_.progressive.emplace(
-        go_progressive(options_.limits, report_.reference, [&](const Trial& trial) -> const ModelResult& {
-          run_candidate(candidate(trial));
-          return report_.models.back();
-        }));
-    if (!found.last.name.empty()) {
-      const Candidate last = candidate({"progressive", found.last.keep_float, found.last.int4});
-      found.config = Json::parse(last.config.to_json());
-    }
-    // Pictures of the first step and of where it ended are enough.
-    maps_->keep({found.steps[0].model, found.last.name});
-  }
-
-  const RunSettings& options_;
-  Console& console_;
-  UnfinishedRun& unfinished_;
-  TempFolder temp_;
-  ImageFile images_;
-  ModelRuns runs_;
-  EvalReport& report_;
-  std::optional<TruthStore> truth_;
-  TruthOutputs truth_outputs_;
-  TruthErrors reference_errors_;
-  std::optional<Outputs> reference_;
-  std::optional<ReportMaps> maps_;
-};
+  maps.draw(run.report, run.console);
+  run.report.environment = describe_environment(run.settings.command_line);
+  run.report.run = recorded_run(run.settings);
+}
 
 }  // namespace
 
-void evaluate(const RunSettings& options, Console& console, UnfinishedRun& unfinished, EvalReport& report) {
-  Evaluation evaluation(options, console, unfinished, report);
+void evaluate(const RunSettings& settings, Console& console, UnfinishedRun& unfinished, EvalReport& report) {
+  const Run run{settings, console, unfinished, report};
+  const TempFolder temp(settings.output_dir);
+  check_files_exist(settings);
+  for (const std::string& text : settings.notes) add_note(report, console, text);
+  const ImageFile images = load_images(settings, temp.file("pictures"), report, console);
+  const auto truth = load_ground_truth(settings, images, temp.file("truth"), report, console);
+  const ModelRuns runs(settings, console, temp, images);
+  const Reference reference = open_reference(run, images, truth, runs);
+  ReportMaps maps(reference.outputs, images, settings);
+  const Inputs inputs{images, truth, runs, reference};
   try {
-    evaluation.run();
+    settings.progressive ? run_progressive(run, inputs, maps) : run_all(run, inputs, maps);
   } catch (const Interrupted&) {
-    if (!report.models.empty()) evaluation.report_interruption();
+    if (!report.models.empty()) {
+      note_interruption(run);
+      maps.keep(featured(report, kMostPictured));
+      finish_report(run, maps);
+    }
     throw;
   }
+  finish_report(run, maps);
 }
 
 }  // namespace vqt

@@ -15,7 +15,7 @@ namespace vqt {
 
 class ModelRuns {
  public:
-  // Keeps references to all of them; pictures may be filled in later.
+  // Keeps references to all of them.
   ModelRuns(const RunSettings& options, Console& console, const TempFolder& temp, const ImageFile& pictures)
       : options_(options), console_(console), temp_(temp), pictures_(pictures) {}
 

@@ -1,0 +1,90 @@
+#include "eval/load_inputs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "eval/compare/score_truth.h"
+#include "eval/runs/job.h"
+#include "eval/runs/process.h"
+#include "loader/images/exif.h"
+
+namespace vqt {
+namespace {
+namespace fs = std::filesystem;
+
+ImageProgress progress_on(Console& console) {
+  return [&console](int64_t done, int64_t total) {
+    throw_if_interrupted();
+    console.update(done, total);
+  };
+}
+
+void note_unapplied_orientations(const ImageList& list, EvalReport& report, Console& console) {
+  std::vector<std::string> turned;
+  for (const std::string& path : list.paths) {
+    if (exif_orientation(path) != 1) turned.push_back(fs::path(path).filename().string());
+  }
+  if (turned.empty()) return;
+  add_note(
+      report, console,
+      fmt::format("the EXIF orientation of {} picture{} is not applied, as in VGGT's own loader: {}{}; "
+                  "turn the pixels where they should stand upright",
+                  turned.size(), turned.size() == 1 ? "" : "s", turned[0], turned.size() > 1 ? ", ..." : ""));
+}
+
+}  // namespace
+
+void add_note(EvalReport& report, Console& console, const std::string& text) {
+  report.notes.push_back(text);
+  console.warn(text);
+}
+
+ImageFile load_images(const RunSettings& settings, const std::string& path, EvalReport& report,
+                      Console& console) {
+  const std::string folder = settings.image_folder.empty()
+                                 ? (fs::path(settings.ground_truth) / kEth3dPictures).string()
+                                 : settings.image_folder;
+  const ImageList list = list_images(folder, settings.max_images);
+  if (list.from_subfolder) {
+    report.notes.push_back(
+        fmt::format("no pictures directly in {}; used its subfolder {}", folder, list.folder));
+    console.note(report.notes.back());
+  }
+  console.start("pictures");
+  ImageFile images = write_images(list, settings.images, path, progress_on(console));
+  console.finish();
+  note_unapplied_orientations(list, report, console);
+  report.scene = {list.folder,
+                  images.names,
+                  images.frame.height,
+                  images.frame.width,
+                  nlohmann::json(settings.images.preprocess),
+                  nlohmann::json(settings.images.layout),
+                  settings.frames > 0 ? std::min(settings.frames, images.count()) : images.count()};
+  return images;
+}
+
+std::optional<TruthStore> load_ground_truth(const RunSettings& settings, const ImageFile& images,
+                                            const std::string& path, EvalReport& report, Console& console) {
+  if (settings.ground_truth.empty()) return {};
+  console.start("ground truth");
+  std::optional<TruthStore> truth(std::in_place, read_eth3d(settings.ground_truth, images.names),
+                                  images.names, images.placements, images.frame, path, progress_on(console));
+  console.finish();
+  for (const std::string& text : truth->scene().notes) add_note(report, console, text);
+  GroundTruth& shown = report.ground_truth.emplace();
+  shown.folder = settings.ground_truth;
+  shown.depth_source = truth->scene().depth_source;
+  shown.cameras = true_cameras(truth->scene());
+  for (const PictureTruth& picture : truth->scene().pictures) shown.pictures += picture.known;
+  if (!shown.depth_source.empty() && truth->depth_pixels() == 0) {
+    add_note(
+        report, console,
+        "ground truth: no pixel of the pictures, as they are fed, has a known depth; only poses are scored");
+  }
+  return truth;
+}
+
+}  // namespace vqt
