@@ -1,7 +1,7 @@
-"""python -m bench: everything docs/benchmarks tells, on this machine, in one process. `make bench` calls it.
+"""python -m bench: measures every figure of docs/benchmarks on this machine, in one process. `make bench` calls it.
 
 python -m bench [--quick] [--only PART ...] [--out DIR] [--threads 2]
-python -m bench --render docs/benchmarks/cpu-NAME.json      # page and plots again, nothing measured
+python -m bench --render docs/benchmarks/cpu-NAME.json      # page and plots of an earlier run again
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any
 
 from . import machine
 
-# Set before any runtime starts. OpenMP's threads spin for about a millisecond, then sleep: they keep awake between
-# one runtime's calls and are out of the way of the next one's. malloc keeps what it has, so that nobody's result
-# costs page faults, and peers, which write into buffers that stay, gain nothing by that.
+# Set before any runtime starts. OpenMP's threads spin for about a millisecond, then sleep: they stay awake between
+# the calls of one runtime and do not disturb the next. malloc keeps its memory, so that no result costs page faults and
+# baselines, which write into buffers that are kept, have no advantage.
 ENVIRONMENT = {
     "GOMP_SPINCOUNT": "20000", "KMP_BLOCKTIME": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "17179869184",
     "MALLOC_TOP_PAD_": "268435456", "TF_CPP_MIN_LOG_LEVEL": "3", "OPENVINO_TELEMETRY_OPT_OUT": "1",
@@ -80,7 +80,7 @@ def measure_isa(results: dict[str, Any], args: argparse.Namespace) -> None:
 
 
 def in_folder(work: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
-    """Archives of gigabytes live here while they are needed and are gone whatever happens, at the latest next time."""
+    """Holds models of gigabytes while they are needed; deleted in any case, at the latest by the next run."""
     folder = machine.ROOT / "artifacts/bench-work"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -120,7 +120,7 @@ def write(results: dict[str, Any], out: Path) -> Path:
 
 
 def rounded(value: Any) -> Any:
-    """Five digits are more than any timing holds."""
+    """Five digits are more than any timing is worth."""
     if isinstance(value, float):
         return float(f"{value:.5g}")
     if isinstance(value, dict):
@@ -135,8 +135,8 @@ def replace(path: Path, text: str) -> None:
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Speed of vqt and its peers on this machine.")
-    parser.add_argument("--quick", action="store_true", help="tiny shapes, to see that everything works (a minute)")
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Speed of vqt and baselines on this machine.")
+    parser.add_argument("--quick", action="store_true", help="tiny shapes, to check that everything works (a minute)")
     parser.add_argument(
         "--only", nargs="+", choices=PARTS, default=list(PARTS), help="parts to measure; others stay as they are in OUT"
     )

@@ -1,11 +1,11 @@
-"""One archive in a process of its own, which does a forward each time it is asked to.
+"""One model in a process of its own, which runs a forward pass on each request.
 
-    python -m bench.forward ARCHIVE [--frames 2 --height 392 --width 518 --threads 2]
+    python -m bench.forward MODEL [--frames 2 --height 392 --width 518 --threads 2]
 
 Reads lines `run` and `profile`, answers each with a line of JSON: seconds, peak memory so far, with `profile` also
-seconds by kind of op (under torch's profiler). So several models can take turns. The first line it prints says what
-importing torch and loading took. TorchScript spends seconds of a model's first two forwards on its graph: those are
-done on tiny images before.
+seconds by kind of op (under torch's profiler). So several models can take turns. The first line it prints says how
+long importing torch and loading took. TorchScript spends seconds of a model's first two forward passes on its graph:
+those are run on tiny images before.
 """
 
 from __future__ import annotations

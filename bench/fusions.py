@@ -1,4 +1,4 @@
-"""What each fusion gains: a model of VGGT-1B's widths with few blocks, quantized with one fusion left out at a time.
+"""The gain of each fusion: a model of VGGT-1B's widths with few blocks, quantized with one fusion left out at a time.
 
 python -m bench.fusions FOLDER [--threads 2 --height 392 --width 518 --turns 5 --config JSON]     # prints JSON
 """

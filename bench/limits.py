@@ -1,4 +1,4 @@
-"""What the machine can do: the register-only rate, and the product alone, out of the benchmark in C++."""
+"""The machine's limits: the register-only rate, and the product alone, from the benchmark in C++."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from . import machine
 
 
 def rates(threads: int, quick: bool) -> dict[str, Any]:
-    """{register: multiply-adds a second, product: {int8: [{m, k, n, rate, share}]}}; product is empty without VNNI."""
+    """{register: multiply-adds per second, product: {int8: [{m, k, n, rate, share}]}}; product: empty without VNNI."""
     binary = machine.ROOT / "build/bin/product_bench"
     command = [str(binary), "--threads", str(threads), *(["--quick"] if quick else [])]
     done = subprocess.run(command, capture_output=True, text=True, timeout=180)

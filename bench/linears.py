@@ -1,4 +1,4 @@
-"""Linears of VGGT's shapes: ours, torch's float32 and every peer, at few rows and at many."""
+"""Linear layers of VGGT's shapes: vqt, torch's float32 and every baseline, at few rows and at many."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This machine: its CPU as a file name, caches, instruction sets, what is installed, what its memory can do."""
+"""This machine: its CPU as a file name, caches, instruction sets, installed packages, memory bandwidth."""
 
 from __future__ import annotations
 

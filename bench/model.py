@@ -1,4 +1,4 @@
-"""The whole model: float32, production and mobile, each forward in a process of its own."""
+"""The whole model: float32, production and mobile, each in a process of its own."""
 
 from __future__ import annotations
 

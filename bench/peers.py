@@ -1,10 +1,10 @@
-"""Everything that is timed: one small class per way to compute y = x W^T + b, all with the same interface.
+"""The baselines: one small class per way to compute y = x W^T + b, vqt's included, all with the same interface.
 
     peer = OrtInt8(weight, bias, x, copies=3)   # weight float32 [N, K]; quantizes, packs, and keeps `copies` of it
     run = peer.bind(x)                          # x float32 [M, K]
     y = run(turn)                               # computes on copy turn % copies
 
-A peer that cannot run here raises in its constructor or in bind: what it says goes on the page.
+A baseline that cannot run here raises in its constructor or in bind: its message goes on the page.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ def roofline(results: Results, path: Path) -> bool:
     axes.set(xscale="log", yscale="log", xlabel="multiply-adds per byte moved (x and y float32, weight once)",
              ylabel="10⁹ multiply-adds per second")  # fmt: skip
     _plain_ticks(axes)
-    axes.set_title("Linears of VGGT against the machine's limits (higher is better)", fontsize=10)
+    axes.set_title("Linear layers of VGGT against the machine's limits (higher is better)", fontsize=10)
     axes.legend(fontsize=8)
     _save(figure, path)
     return True
@@ -92,7 +92,7 @@ def sweep(results: Results, path: Path) -> bool:
     same = [e for e in data.get("few", []) if (e["k"], e["n"]) == (every["k"], every["n"])]
     best = [(e["m"], f[1] / e["m"] * 1e6) for e in same if (f := targets.fastest(e, targets.INT8_PEERS))]
     if best:
-        axes.plot(*zip(*best), "k^", markersize=5, label="fastest int8 peer")
+        axes.plot(*zip(*best), "k^", markersize=5, label="fastest int8 baseline")
     axes.set(xscale="log", yscale="log", xlabel="rows of x (M)", ylabel="µs per row")
     _plain_ticks(axes)
     axes.set_title(f"Time per row, {every['k']} -> {every['n']} (lower is better, no steps up)", fontsize=10)
@@ -116,8 +116,8 @@ def model(results: Results, path: Path) -> bool:
         values = [shown[name]["kinds"].get(kind, 0.0) for name in names]
         axes.barh(names, values, left=left, color=colours[i], label=kind, height=0.65)
         left = [a + b for a, b in zip(left, values)]
-    axes.set(xlabel="seconds of one forward")
-    title = f"VGGT-1B, {data['frames']} frames of {data['width']} x {data['height']}, by kind of op (shorter is better)"
+    axes.set(xlabel="s per forward pass")
+    title = f"VGGT-1B, {data['frames']} frames of {data['width']} x {data['height']}, by kind of op (lower is better)"
     axes.set_title(title, fontsize=10)
     figure.legend(fontsize=7, ncols=5, loc="outside lower center")
     _save(figure, path)

@@ -1,4 +1,4 @@
-"""The page of one kind of CPU, out of results.json alone."""
+"""The page of one kind of CPU, from results.json alone."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def relative(entry: Entry, key: str) -> float | None:
 
 
 def means(results: Results, keys: Sequence[str]) -> list[str]:
-    """Geometric means over the shapes of time relative to float32: one row a variant, one column a number of rows."""
+    """Geometric means over the shapes of time relative to float32: one row per variant, one column per number of rows."""
     rows = sorted({e["m"] for e in targets.entries(results)})
     body = []
     for key in keys:
@@ -66,8 +66,8 @@ def per_shape(
         "M x K -> N",
         "float32 ms",
         *(peers.ALL[k].label for k in shown),
-        "fastest peer",
-        "peer / ours",
+        "fastest baseline",
+        "baseline / vqt",
         "share of rate",
     ]
     return table(head, body)
@@ -79,7 +79,7 @@ def target_table(results: Results) -> list[str]:
         said = {True: "met", False: "**not met**", None: "not measured" if t.value is None else "for VNNI only"}[t.met]
         limit = f"{'at least' if t.least else 'at most'} {t.limit:g}"
         body.append([str(t.point), t.what, limit, number(t.value), t.worst, said])
-    return table(["point", "what", "wanted", "measured", "worst case", ""], body)
+    return table(["point", "what", "target", "result", "worst case", ""], body)
 
 
 def notes(results: Results) -> list[str]:
@@ -106,7 +106,7 @@ def environment(results: Results) -> list[str]:
     if rates.get("register"):
         products = "u8 x s8" if "vnni" in env["isa"] else "u8 x s8 without VNNI instructions: `vpmaddwd + vpaddd`"
         lines.append(
-            f"Integer multiply-adds on registers alone ({products}): {rates['register'] / 1e9:,.0f} G a second. "
+            f"Integer multiply-adds on registers alone ({products}): {rates['register'] / 1e9:,.0f} G per second. "
             f"Read from memory: {rates.get('bandwidth', 0) / 1e9:,.1f} GB/s."
         )
     return [*lines, ""]
@@ -117,9 +117,9 @@ def linears(results: Results, plots: dict[str, str]) -> list[str]:
         return []
     rate = results.get("rates", {}).get("register", 0.0)
     lines = [
-        "## int8 linears",
+        "## int8 linear layers",
         "",
-        "float32 in, float32 out, bias, quantizing x included. Smaller is better up to `peer / ours`, there and after larger.",
+        "float32 in, float32 out, bias, quantizing x included. Times: lower is better; `baseline / vqt` and share of rate: higher is better.",
         "",
     ]
     lines += means(results, _INT8)
@@ -138,13 +138,13 @@ def linears(results: Results, plots: dict[str, str]) -> list[str]:
         ]
         lines += table(["M x K -> N", "share"], [[targets.name(p), number(p["share"], 3)] for p in product])
     if "roofline" in plots:
-        lines += [f"![Linears against the machine's limits]({plots['roofline']})", ""]
-    lines += ["## int4 linears", "", *means(results, _INT4)]
+        lines += [f"![Linear layers against the machine's limits]({plots['roofline']})", ""]
+    lines += ["## int4 linear layers", "", *means(results, _INT4)]
     lines += per_shape(results, (1, 4, 16, 197, 1374, 2748), _INT4, "vqt_int4_g128", targets.INT4_PEERS, rate)
     lines += [
-        "## Weights alone quantized",
+        "## Weight-only quantization",
         "",
-        "`activation = none`: x stays float32.",
+        "`activation = none`: x is kept in float32.",
         "",
         *means(results, ["vqt_w8", "vqt_w4"]),
     ]
@@ -170,7 +170,7 @@ def sweep(results: Results, plots: dict[str, str]) -> list[str]:
     rows = [[targets.name(e), *(number(e["seconds"].get(k, 0) * 1e6, 0) if k in e["seconds"] else "" for k in shown),
              number(targets.ahead(e, "vqt_int8", targets.INT8_PEERS))] for e in few]  # fmt: skip
     if rows:
-        lines += table(["µs of M x K -> N", *(peers.ALL[k].label for k in shown), "fastest peer / ours"], rows)
+        lines += table(["µs of M x K -> N", *(peers.ALL[k].label for k in shown), "fastest baseline / vqt"], rows)
     return lines
 
 
@@ -184,7 +184,7 @@ def forced(results: Results) -> list[str]:
         for e in one.get("entries", []):
             cells = [number(targets.ahead(e, key, ["float32"])) for key in ("vqt_int8", "vqt_int4_g128")]
             body.append([f"`{one['isa']}`", targets.name(e), *cells])
-    return ["## Forced instruction sets", "", "`VQT_ISA` in a process of its own; times faster than torch float32. `amx` can be forced on any CPU; "
+    return ["## Forced instruction sets", "", "`VQT_ISA` in a process of its own; speed relative to torch float32, higher is better. `amx` can be forced on any CPU; "
         "without AMX it shows that the path works, not its speed.", "",
             *table(["VQT_ISA", "M x K -> N", "int8", "int4 g128"], body)]  # fmt: skip
 
@@ -198,7 +198,7 @@ def model(results: Results, plots: dict[str, str]) -> list[str]:
     setting = " ".join(f"{k}={v}" for k, v in data["malloc"].items())
     lines += [
         f"Random weights, {data['frames']} frames of {data['width']} x {data['height']}, scripted, each in a process of its own; "
-        f"forwards in turns, the least time of each; by kind of op out of one more under torch's profiler. `{setting}` for all. What is fused into a linear counts as linear.", "",
+        f"forward passes in turns, the shortest time of each; times by kind of op from one more pass under torch's profiler. `{setting}` for all. Ops fused into a linear layer count as linear layer.", "",
     ]  # fmt: skip
     imported = max(m.get("imported", 0) for m in models.values())
     if imported:
@@ -212,8 +212,8 @@ def model(results: Results, plots: dict[str, str]) -> list[str]:
         ])  # fmt: skip
     head = [
         "model",
-        "archive MB",
-        "seconds",
+        "file MB",
+        "s per forward pass",
         "times float32",
         "peak GiB",
         "of float32's",
@@ -236,8 +236,8 @@ def fusions(results: Results) -> list[str]:
     data = results.get("fusions", {})
     if not data.get("schemes"):
         return []
-    lines = ["## What each fusion gains", "", "A model of VGGT-1B's widths with few blocks and no dense heads, `production`; forwards of all "
-             "variants in turns, the least of each. *Gain*: time without this one fusion over the time with all.", ""]  # fmt: skip
+    lines = ["## Gain of each fusion", "", "A model of VGGT-1B's widths with few blocks and no dense heads, `production`; forward passes of all "
+             "variants in turns, the shortest of each. *Gain*: time without this one fusion over the time with all.", ""]  # fmt: skip
     for scheme, found in data["schemes"].items():
         seconds, body = found["seconds"], []
         whole = seconds.get("all")
@@ -246,7 +246,7 @@ def fusions(results: Results) -> list[str]:
             body.append(
                 [variant, number(taken, 3), gain, number(seconds["float32"] / taken) if "float32" in seconds else ""]
             )
-        lines += table([f"{scheme} activations", "seconds", "gain", "times float32"], body)
+        lines += table([f"{scheme} activations", "s per forward pass", "gain", "times float32"], body)
         lines += [f"- {variant}: {text}" for variant, text in found.get("notes", {}).items()]
     return [*lines, ""]
 
@@ -255,16 +255,16 @@ def page(results: Results, plots: dict[str, str]) -> str:
     env = results["environment"]
     lines = [
         f"# {env['slug']}", "",
-        "Written by `make bench` ([how](README.md)); every number comes from the JSON file beside this page. All ratios are between "
+        "Written by `make bench` ([how](README.md)); every number comes from the JSON file next to this page. All ratios are between "
         "times of one run, taken in turns.", "",
     ]  # fmt: skip
     if results.get("quick"):
-        lines += ["**A quick run on small shapes, to see that everything works: not a measurement.**", ""]
+        lines += ["**A quick run on small shapes that shows that everything works: not a measurement.**", ""]
     lines += environment(results)
     lines += [
-        "## Wanted and measured",
+        "## Targets and results",
         "",
-        "Points as in [README.md](README.md#what-is-wanted). Ratios of speed: larger is better.",
+        "Points as in [README.md](README.md#targets). Ratios of speed: higher is better.",
         "",
     ]
     lines += target_table(results)

@@ -1,4 +1,4 @@
-"""What the numbers are held against: one Target for each demand, computed from results.json and nothing else."""
+"""The targets of docs/benchmarks/README.md, each computed from results.json and nothing else."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def ahead(entry: Entry, ours: str, others: Iterable[str]) -> float | None:
 
 
 def share(entry: Entry, ours: str, rate: float) -> float | None:
-    """Of the multiply-adds a second that registers alone allow."""
+    """Of the multiply-adds per second that registers alone allow."""
     if not rate or ours not in entry["seconds"]:
         return None
     return entry["m"] * entry["k"] * entry["n"] / entry["seconds"][ours] / rate
@@ -63,12 +63,12 @@ def name(entry: Entry) -> str:
 
 
 def _over(found: list[Entry], value: Callable[[Entry], float | None]) -> tuple[float | None, float | None, str]:
-    """Geometric mean, least, and where the least is."""
+    """Geometric mean, lowest, and where the lowest is."""
     pairs = [(v, name(e)) for e in found if (v := value(e)) is not None]
     if not pairs:
         return None, None, ""
     least = min(pairs)
-    return geometric_mean(v for v, _ in pairs), least[0], f"least {least[0]:.2f} at {least[1]}"
+    return geometric_mean(v for v, _ in pairs), least[0], f"lowest {least[0]:.2f} at {least[1]}"
 
 
 def _linears(results: Results) -> list[Target]:
@@ -76,9 +76,7 @@ def _linears(results: Results) -> list[Target]:
     vnni = "vnni" in results.get("environment", {}).get("isa", "")
     mean, least, worst = _over(entries(results, LARGE), lambda e: ahead(e, "vqt_int8", INT8_PEERS))
     targets = [
-        Target(
-            1, "int8, 197 to 2748 rows: times the fastest peer of each shape, geometric mean", 1.08, mean, worst=worst
-        ),
+        Target(1, "int8, 197 to 2748 rows: times the fastest baseline, geometric mean", 1.08, mean, worst=worst),
         Target(1, "the same, the worst shape", 1.0, least, worst=worst),
     ]
     product = [p["share"] for p in results.get("product", {}).get("int8", []) if p.get("share")]
@@ -96,17 +94,17 @@ def _linears(results: Results) -> list[Target]:
     for group in (128, 64):
         mean, _, worst = _over(few, lambda e: ahead(e, f"vqt_int4_g{group}", INT4_PEERS))
         targets.append(
-            Target(3, f"int4 g{group}, 1, 4 and 16 rows: times the faster int4 g128 peer", 1.05, mean, worst=worst)
+            Target(3, f"int4 g{group}, 1, 4 and 16 rows: times the faster int4 g128 baseline", 1.05, mean, worst=worst)
         )
         mean, _, worst = _over(few, lambda e: ahead(e, f"vqt_int4_g{group}", ["vqt_int8"]))
-        targets.append(Target(3, f"int4 g{group}, 1, 4 and 16 rows: times our int8", 1.4, mean, worst=worst))
+        targets.append(Target(3, f"int4 g{group}, 1, 4 and 16 rows: times vqt's int8", 1.4, mean, worst=worst))
     return targets
 
 
 def _sweep(results: Results) -> list[Target]:
     sweep = results.get("sweep", {})
     _, least, worst = _over(sweep.get("few", []), lambda e: ahead(e, "vqt_int8", INT8_PEERS))
-    targets = [Target(4, "int8, 1 to 64 rows: times the fastest peer, the worst", 1.0, least, worst=worst)]
+    targets = [Target(4, "int8, 1 to 64 rows: times the fastest baseline, the worst", 1.0, least, worst=worst)]
     for key in ("vqt_int8", "vqt_int4_g128"):
         times = sweep.get("every", {}).get("seconds", {}).get(key, {})
         ratios = buckets({int(m): s for m, s in times.items()})

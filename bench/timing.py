@@ -1,4 +1,4 @@
-"""How anything here is timed: all variants in turns in one process, each on cold weights, the least of the repeats.
+"""How everything here is timed: all variants in turns in one process, on cold weights, the shortest of the repeats.
 
 Each variant's turn: wait until the threads of the one before sleep, one call that is not counted (wakes its threads,
 brings its code back), one that is; both on the next copies of the weight. There are as many copies as it takes for

@@ -1,4 +1,4 @@
-"""The pictures of distributions.py."""
+"""The plots of distributions.py."""
 
 import math
 from pathlib import Path
@@ -81,7 +81,7 @@ def _weights(sites: list[dict], before: list[dict] | None, path: Path) -> None:
         _site_axis(axes, sites)
     _reference_lines(top, len(sites))
     bottom.axhline(OUTLIER, color="black", linewidth=0.8, linestyle=":")
-    top.set(title="Weights: kurtosis of every site, in the order they run", ylabel="kurtosis")
+    top.set(title="Weights: kurtosis of every layer, in the order they run", ylabel="kurtosis")
     bottom.set(
         title=f"Weights: range of the widest row over the median row's (outliers above {OUTLIER:.0f})", ylabel="ratio"
     )

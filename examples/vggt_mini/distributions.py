@@ -1,4 +1,4 @@
-"""Weights and activations of every Linear, in pictures and a table: `python -m examples.vggt_mini.distributions`.
+"""Weights and activations of every Linear layer, in images and a table: `python -m examples.vggt_mini.distributions`.
 
 Tokens of camera and registers are counted apart from patches. Writes OUT/*.png and OUT/distributions.{json,md}, and
 the section of the page OUT.md where there is one.
@@ -111,14 +111,14 @@ def findings(found: Found, before: list[Site] | None) -> list[str]:
         got = kurtoses(sites, kind)
         was = f" ({_number(median(kurtoses(before, kind)))} before training)" if before else ""
         heavy = sum(k > LAPLACE for k in got)
-        lines.append(f"**{label}**: heavy-tailed in {heavy} of {len(got)} sites, median kurtosis {_number(median(got))}{was}, "
+        lines.append(f"**{label}**: heavy-tailed in {heavy} of {len(got)} layers, median kurtosis {_number(median(got))}{was}, "
                      f"the heaviest {_heaviest(sites, kind)}.")  # fmt: skip
     spread = [site["weights"]["channel_spread"] for site in sites]
     wide = [site for site in sites if site["weights"]["outlier_channels"] > 0]
     most = max(sites, key=lambda s: s["weights"]["outlier_channels"])
     lines.append(f"**Output channels of the weights**: the widest spans {_number(median(spread))} times the median channel's range "
-                 f"(median over sites; at most {_number(max(spread))}). Channels beyond {OUTLIER:.0f} times occur in {len(wide)} of "
-                 f"{len(sites)} sites"
+                 f"(median over layers; at most {_number(max(spread))}). Channels beyond {OUTLIER:.0f} times occur in {len(wide)} of "
+                 f"{len(sites)} layers"
                  + (f", most of them in `{most['name']}` ({100 * most['weights']['outlier_channels']:.1f} % of its channels)"
                     if wide else "") + ".")  # fmt: skip
     both = [site for site in sites if site["special"] and site["patches"]]
@@ -126,8 +126,8 @@ def findings(found: Found, before: list[Site] | None) -> list[str]:
     ratio = [site["special"]["max"] / site["patches"]["max"] for site in both]
     wider = sum(r > 1 for r in ratio)
     added = [site["all"]["kurtosis"] / site["patches"]["kurtosis"] for site in both]
-    lines.append(f"**Special tokens against patches**, in the {len(both)} sites that both pass: heavier tails in {heavier}, the larger "
-                 f"maximum in {wider} ({_range(ratio)} times the patches'). With them a site's input has {_range(added)} times "
+    lines.append(f"**Special tokens against patches**, in the {len(both)} layers that both pass: heavier tails in {heavier}, the larger "
+                 f"maximum in {wider} ({_range(ratio)} times the patches'). With them a layer's input has {_range(added)} times "
                  f"the kurtosis of the patches alone.")  # fmt: skip
     ratio = [stream["special"]["max"] / stream["patches"]["max"] for stream in found.streams]
     peaks = [stream[kind]["max_over_rms"] for kind in TOKENS for stream in found.streams]
@@ -161,7 +161,7 @@ def _group_table(sites: list[Site]) -> str:
         for part in TOKENS:
             row.append(_number(median(m[part]["max_over_rms"] for m in members)) if members[0][part] else "")
         rows.append(row)
-    return markdown_table(["stage", "layer", "sites", "kurtosis of weights", "inputs, special tokens", "inputs, patches",
+    return markdown_table(["stage", "kind", "layers", "kurtosis of weights", "inputs, special tokens", "inputs, patches",
                            "max / rms, special tokens", "patches"], rows)  # fmt: skip
 
 
@@ -178,7 +178,7 @@ def _site_table(sites: list[Site]) -> str:
                     f"{100 * s['outlier_channels']:.1f} %"] if s else [""] * 4  # fmt: skip
         heavy = [kind for kind in ("weights", *TOKENS) if site[kind] and site[kind]["kurtosis"] > LAPLACE]
         rows.append(row + [", ".join(heavy)])
-    header = ["site", "shape", "weights: kurtosis", "max / std of a row: median, worst", "outlier rows"]
+    header = ["layer", "shape", "weights: kurtosis", "max / std of a row: median, worst", "outlier rows"]
     for label in ("special tokens", "patches"):
         header += [f"{label}: kurtosis", "max, 99.9 % / rms", "rms", "outlier channels"]
     return markdown_table([*header, "heavy-tailed"], rows)
@@ -186,16 +186,16 @@ def _site_table(sites: list[Site]) -> str:
 
 def section(found: Found, before: list[Site] | None, folder: str) -> str:
     bullets = "\n".join(f"- {line}" for line in findings(found, before))
-    return f"""![kurtosis of the weights by site]({folder}/weights.png)
+    return f"""![kurtosis of the weights by layer]({folder}/weights.png)
 
-![kurtosis and peaks of the inputs by site]({folder}/activations.png)
+![kurtosis and peaks of the inputs by layer]({folder}/activations.png)
 
-![density of magnitudes in the heaviest and the lightest site]({folder}/histograms.png)
+![density of magnitudes in the heaviest and the lightest layer]({folder}/histograms.png)
 
 {bullets}
 
-Medians over the blocks; in bold where a site is heavy-tailed, in brackets how many are
-([every site]({folder}/distributions.md)):
+Medians over the blocks; in bold where a layer is heavy-tailed, in brackets how many are
+([every layer]({folder}/distributions.md)):
 
 {_group_table(found.sites)}"""
 
@@ -221,7 +221,7 @@ def main(argv: list[str] | None = None) -> int:
         (out / "distributions.json").write_text(json.dumps({"sites": found.sites, "streams": found.streams}, indent=1) + "\n")
         frames = sum(images.size(1) for _, images in scenes)
         (out / "distributions.md").write_text(
-            f"# Distributions of every site\nWritten by `python -m examples.vggt_mini.distributions` "
+            f"# Distributions of every layer\nWritten by `python -m examples.vggt_mini.distributions` "
             f"({len(scenes)} scenes, {frames} frames); what the columns are: [the page](../{out.name}.md#distributions).\n\n"
             f"{_site_table(found.sites)}\n"
         )
@@ -233,7 +233,7 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     for line in findings(found, before):
         print(line)
-    print(f"distributions: {out}: pictures and tables of {len(found.sites)} sites")
+    print(f"distributions: {out}: images and tables of {len(found.sites)} layers")
     return 0
 
 

@@ -31,7 +31,7 @@ WEIGHTS: dict[str, dict[str, Any]] = {
     "int4 g64": {"quant_type": "int4_group", "group_size": 64},
     "int4 g128": {"quant_type": "int4_group", "group_size": 128},
 }
-ACTIVATIONS = {"dynamic": "8 bits a token", "none": "float"}
+ACTIVATIONS = {"dynamic": "8 bits per token", "none": "float"}
 MARGIN = 1.1  # what holds by less than this factor is not called a margin
 _NOISE = 1.02  # "not worse": up to this factor
 _SAME_SIZE = 0.002
@@ -232,7 +232,7 @@ def judge(ordering: Ordering, results: Results) -> Judged:
 
 
 def _label(scheme: Scheme) -> str:
-    return f"{scheme.weights}, activations {ACTIVATIONS[scheme.activation]}, {'skip' if scheme.skip else 'all sites'}"
+    return f"{scheme.weights}, activations {ACTIVATIONS[scheme.activation]}, {'skip' if scheme.skip else 'all layers'}"
 
 
 def _scheme_table(results: Results, float_bytes: int) -> str:
@@ -255,7 +255,7 @@ def _ordering_table(judged: list[tuple[Ordering, Judged]]) -> str:
         rows.append([ordering.claim, _activations(ordering), j.verdict, f"{j.scenes.factor:.2f}", f"{j.least:.2f}", str(j.scenes),
                      str(j.outputs), _with_factor(j.layers), _with_factor(j.weights), size])  # fmt: skip
     return markdown_table(["ordering", "activations", "holds", "factor", "least of a scene", "scenes", "scenes x outputs",
-                           "layers: factor", "weights: factor", "archive"], rows)  # fmt: skip
+                           "layers: factor", "weights: factor", "file"], rows)  # fmt: skip
 
 
 def _activations(ordering: Ordering) -> str:
@@ -269,7 +269,7 @@ def _why(ordering: Ordering, j: Judged) -> str:
     if not j.layers.count:
         return f"{said}."
     held = "hold to it" if 2 * j.layers.agree > j.layers.count and j.layers.factor > 1 else "do not hold to it either"
-    return f"{said}; the layers {held}: {j.layers} sites by their outputs (factor {j.layers.factor:.2f}), {j.weights} by their weights."
+    return f"{said}; the layers {held}: {j.layers} by their outputs (factor {j.layers.factor:.2f}), {j.weights} by their weights."
 
 
 def _by_output(claim: str, better: Scheme, worse: Scheme, results: Results) -> str:
@@ -290,7 +290,7 @@ def section(results: Results, judged: list[tuple[Ordering, Judged]], scenes: lis
         _by_output("Groups of 32 against 64", Scheme("int4 g32", "none"), Scheme("int4 g64", "none"), results),
         _by_output("Per channel against per tensor", Scheme("int8 channel", "none"), Scheme("int8 tensor", "none"), results),
         "",
-        "Archives are ordered the other way, or equally large where the layout makes them so, "
+        "File sizes are ordered the other way, or equally large where the layout makes them so, "
         + ("in all of them." if not sizes else "but for: " + "; ".join(sizes) + "."),
         "",
         _ordering_table(judged),
@@ -313,7 +313,7 @@ def _as_json(results: Results, judged: list[tuple[Ordering, Judged]], float_byte
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="orderings", description=__doc__)
-    parser.add_argument("--model", type=Path, required=True, metavar="FILE", help="archive that examples/vggt/export.py wrote")
+    parser.add_argument("--model", type=Path, required=True, metavar="FILE", help="TorchScript file that examples/vggt/export.py wrote")
     parser.add_argument("--scenes", type=Path, default=SCENES, metavar="DIR", help="folder of scenes (default: scenes/demo)")
     parser.add_argument("-o", "--output", type=Path, default=Path("docs/vggt_mini"), metavar="DIR", help="default docs/vggt_mini")
     args = parser.parse_args(argv)

@@ -16,7 +16,7 @@ def entry(m: int, k: int, n: int, **seconds: float) -> dict[str, Any]:
     return {"k": k, "n": n, "m": m, "seconds": seconds, "notes": {}, "copies": 2}
 
 
-# int8 against its fastest peer: 2.0 at 197 x 1000 -> 1000 and 0.9 at 1374: geometric mean sqrt(1.8) = 1.34
+# int8 against its fastest baseline: 2.0 at 197 x 1000 -> 1000 and 0.9 at 1374: geometric mean sqrt(1.8) = 1.34
 RESULTS: dict[str, Any] = {
     "environment": {
         "cpu": "Made-up CPU", "slug": "made-up", "family": "1", "model": "2", "isas_known": ["ref", "avx512vnni"],
@@ -75,7 +75,7 @@ def found(results: dict[str, Any], start: str) -> targets.Target:
         ("the same, everything included, 197", 0.788, False),
         ("int4 g128, 1374 and 2748", None, None),
         ("int4 g128, 1, 4 and 16 rows: times the faster", 1.25, True),
-        ("int4 g128, 1, 4 and 16 rows: times our int8", 1.5, True),
+        ("int4 g128, 1, 4 and 16 rows: times vqt's int8", 1.5, True),
         ("int8, 1 to 64 rows", 1.5, True),
         ("vqt int8, 1 to 512 rows", 1.2, False),  # 4, 2, 2.4 µs a row
         ("vqt int4 g128, 1 to 512 rows", 7 / 7.5, True),
