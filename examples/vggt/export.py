@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes a scripted VGGT archive (.pt) out of the published checkpoint or random weights.
+"""Writes a scripted VGGT (a TorchScript file, .pt) from the published checkpoint or random weights.
 
 Exit codes: 0 done, 1 the work failed, 2 bad usage (the content of a config file included).
 """
@@ -105,19 +105,19 @@ def save_scripted(model: VGGT, folder: Path, out: Path) -> None:
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="export.py", description="Writes a scripted VGGT archive that torch::jit::load reads."
+        prog="export.py", description="Writes a scripted VGGT that torch::jit::load reads."
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--checkpoint", type=Path, metavar="FILE", help="model.pt or model.safetensors")
     source.add_argument("--random", action="store_true", help="seeded random weights instead of a checkpoint")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="archive to write (.pt)")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="TorchScript file (.pt)")
     parser.add_argument("--seed", type=int, metavar="N", help="seed of --random (default 0)")
     parser.add_argument("--config", type=Path, metavar="FILE", help="sizes as JSON (default: configs/vggt1b.json)")
     parser.add_argument(
         "--dtype",
         choices=("float32", "bfloat16"),
         default="float32",
-        help="of the aggregator's parameters; heads, input and outputs stay float32 (default float32)",
+        help="of the aggregator's parameters; heads, input and outputs stay in float32 (default float32)",
     )
     args = parser.parse_args(argv)
     if args.seed is not None and not args.random:

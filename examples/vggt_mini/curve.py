@@ -1,4 +1,4 @@
-"""The loss curve of a run as a picture."""
+"""The loss curve of a run as a plot."""
 
 import json
 from pathlib import Path

@@ -1,6 +1,6 @@
 """Weights and activations of every Linear layer, in images and a table: `python -m examples.vggt_mini.distributions`.
 
-Tokens of camera and registers are counted apart from patches. Writes OUT/*.png and OUT/distributions.{json,md}, and
+Camera and register tokens are counted separately from patches. Writes OUT/*.png and OUT/distributions.{json,md}, and
 the section of the page OUT.md where there is one.
 """
 
@@ -131,11 +131,11 @@ def findings(found: Found, before: list[Site] | None) -> list[str]:
                  f"the kurtosis of the patches alone.")  # fmt: skip
     ratio = [stream["special"]["max"] / stream["patches"]["max"] for stream in found.streams]
     peaks = [stream[kind]["max_over_rms"] for kind in TOKENS for stream in found.streams]
-    lines.append(f"**Residual stream**, which no Linear reads without a LayerNorm before it: the special tokens' maximum is "
+    lines.append(f"**Residual stream**, which no Linear layer reads without a LayerNorm before it: the special tokens' maximum is "
                  f"{_range(ratio)} times the patches'; its largest magnitude is {_range(peaks)} times its rms.")  # fmt: skip
     dominant = 2 * wider > len(both) and median(added) > 1.1
-    lines.append("**So special tokens " + ("make the tails here, as they do in the full VGGT.**" if dominant else
-                 "are not what makes the tails here, other than in the full VGGT.**"))  # fmt: skip
+    lines.append("**So special tokens " + ("cause the tails here, as they do in the full VGGT.**" if dominant else
+                 "do not cause the tails here, unlike in the full VGGT.**"))  # fmt: skip
     return lines
 
 

@@ -1,6 +1,6 @@
 """Scenes as folders in ETH3D's layout, written and read.
 
-    images/dslr_images_undistorted/view_0.png                the pictures
+    images/dslr_images_undistorted/view_0.png                the images
     dslr_calibration_undistorted/cameras.txt                 COLMAP text: one PINHOLE camera
     dslr_calibration_undistorted/images.txt                  poses, world to camera, and the points each image shows
     dslr_calibration_undistorted/points3D.txt                some points of the surfaces that two images or more show
@@ -175,7 +175,7 @@ def _read_camera(path: Path) -> tuple[int, int, int, np.ndarray]:
     """(id, height, width, fov) of the only camera."""
     lines = _records(path)
     if len(lines) > 1:
-        raise lines[1].fail("expected one camera for all pictures, this is a second one")
+        raise lines[1].fail("expected one camera for all images, this is a second one")
     line = lines[0]
     camera, model = line.whole("CAMERA_ID"), line.word("MODEL")
     if model != "PINHOLE":
@@ -214,7 +214,7 @@ def _read_poses(path: Path, camera: int) -> dict[str, np.ndarray]:
     return dict(sorted(poses.items()))
 
 
-def _read_picture(path: Path, height: int, width: int) -> np.ndarray:
+def _read_image(path: Path, height: int, width: int) -> np.ndarray:
     with Image.open(path) as image:
         if image.size != (width, height):
             raise ValueError(
@@ -231,7 +231,7 @@ def _read_depth(path: Path, height: int, width: int) -> np.ndarray:
 
 
 def read_scene(folder: Path) -> Views:
-    """Views of a folder as write_scene makes it, in the order of the pictures' names.
+    """Views of a folder as write_scene makes it, in the order of the images' names.
 
     Raises ValueError or OSError with the file, and the line where one is to blame.
     """
@@ -240,7 +240,7 @@ def read_scene(folder: Path) -> Views:
     camera, height, width, fov = _read_camera(folder / CALIBRATION / "cameras.txt")
     poses = _read_poses(folder / CALIBRATION / "images.txt", camera)
     return Views(
-        images=np.stack([_read_picture(folder / PICTURES / name, height, width) for name in poses]),
+        images=np.stack([_read_image(folder / PICTURES / name, height, width) for name in poses]),
         depth=np.stack([_read_depth(folder / DEPTH / name, height, width) for name in poses]),
         extrinsics=np.stack(list(poses.values())),
         fov=fov,

@@ -1,6 +1,6 @@
 """Scores weights on scenes in ETH3D's layout: `python -m examples.vggt_mini.evaluate`.
 
-All views of a scene are one forward. Prints a table, then the same as one line of JSON. Intervals are 95 %, from
+All views of a scene are one forward pass. Prints a table, then the same as one line of JSON. Intervals are 95 %, from
 resampling the scenes. Pose and depth are scored as in metrics.py; the point error is the mean distance of predicted
 points to the true ones of the same pixels after the best similarity, in percent of the true points' mean distance to
 the first camera.
@@ -114,7 +114,7 @@ def depth_factor(depth: np.ndarray, truth: np.ndarray) -> float:
 
 
 def score(name: str, views: Views, outputs: dict[str, Tensor]) -> Scored:
-    """outputs of one forward over all views. Raises ValueError where a picture's truth is not whole."""
+    """outputs of one forward pass over all views. Raises ValueError where an image's ground truth is incomplete."""
     if not (np.isfinite(views.depth) & (views.depth > 0)).all():
         raise ValueError(f"{name}: expected a depth above 0 in every pixel, as rendered scenes have")
     truth_pose, truth = true_poses(views), torch.from_numpy(views.depth)[None]

@@ -1,8 +1,8 @@
 """Renders the held-out scenes that ship: `python -m examples.vggt_mini.held_out`.
 
 Rooms, textures and cameras that neither training nor validation sees, of the same distribution as training's. demo is
-for the demo and for tests; final is used by nothing but the final figures. The same machine writes the same bytes
-again; another one may round a ray's hit, and so a byte of a picture, differently.
+for the demo and for tests; final is used only for the final figures. The same machine writes the same bytes
+again; another one may round a ray's hit, and so a byte of an image, differently.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""VGGT's training losses (J. Wang et al., "VGGT", CVPR 2025, section 3.4), and those that only help training along."""
+"""VGGT's training losses (J. Wang et al., "VGGT", CVPR 2025, section 3.4), and those that only help training."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The mini VGGT, its initial weights, and the heads that exist only while it trains."""
+"""The mini VGGT, its initial weights, and the heads that exist only during training."""
 
 import math
 from pathlib import Path

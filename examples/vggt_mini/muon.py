@@ -2,7 +2,7 @@
 
 K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024; the scale of the update after
 J. Liu et al., "Muon is Scalable for LLM Training", arXiv 2502.16982. torch.optim.Muon multiplies in bfloat16,
-which takes half a second a block on a CPU without bfloat16 instructions; this one stays in float32 and takes equal
+which takes half a second per block on a CPU without bfloat16 instructions; this one stays in float32 and handles equal
 shapes together.
 """
 

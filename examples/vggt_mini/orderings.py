@@ -1,4 +1,4 @@
-"""Which scheme should beat which, measured on the trained mini: `python -m examples.vggt_mini.orderings --model mini.pt`.
+"""Which scheme should be better than which, measured on the mini: `python -m examples.vggt_mini.orderings --model mini.pt`.
 
 Every scheme's outputs are compared with the float model's on the demo scenes. Writes OUT/orderings.json, and the
 section of the page OUT.md where there is one.

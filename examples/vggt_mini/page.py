@@ -1,4 +1,4 @@
-"""What the scripts of docs/vggt_mini.md share: the scenes they run on, and its generated sections."""
+"""Shared by the scripts of docs/vggt_mini.md: the scenes they run on, and its generated sections."""
 
 import re
 from pathlib import Path

@@ -12,11 +12,11 @@ def training_photos() -> list[Path]:
     """Pictures that come with scikit-image. Raises ValueError where it is not installed."""
     found = importlib.util.find_spec("skimage")
     if found is None or found.origin is None:
-        raise ValueError("expected scikit-image for its pictures: .venv/bin/pip install -r requirements-train.txt")
+        raise ValueError("expected scikit-image for its images: .venv/bin/pip install -r requirements-train.txt")
     folder = Path(found.origin).parent / "data"
     missing = [name for name in _TRAINING if not (folder / name).exists()]
     if missing:
-        raise ValueError(f"{folder}: expected scikit-image's picture {missing[0]}")
+        raise ValueError(f"{folder}: expected scikit-image's image {missing[0]}")
     return [folder / name for name in _TRAINING]
 
 

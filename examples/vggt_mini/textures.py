@@ -86,7 +86,7 @@ def _photo(rng: np.random.Generator, photos: list[Image.Image]) -> np.ndarray:
 
 
 def load_photos(paths: list[Path]) -> list[Image.Image]:
-    """Raises OSError with the path of a file that is no picture."""
+    """Raises OSError with the path of a file that is not an image."""
     return [Image.open(path).convert("RGB") for path in paths]
 
 

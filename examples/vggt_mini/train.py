@@ -1,6 +1,6 @@
 """Trains the mini VGGT from nothing: `python -m examples.vggt_mini.train`. Seeded; resumes where it was stopped.
 
-What it learns, and in which order, is in stages.py; README.md tells what was tried.
+What it learns, and in which order, is in stages.py; README.md says what was tried.
 """
 
 import argparse
@@ -309,7 +309,7 @@ def main(argv: list[str] | None = None) -> int:
         "--out", type=Path, default=ROOT / "artifacts/vggt_mini", help="folder of the run and its scenes"
     )
     parser.add_argument(
-        "--minutes", type=float, default=100, help="of this sitting (default 100); the next one goes on"
+        "--minutes", type=float, default=100, help="of this run (default 100); the next one continues"
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--validate-every", type=int, default=250, metavar="STEPS")
@@ -318,7 +318,7 @@ def main(argv: list[str] | None = None) -> int:
         "--weights", type=Path, help="where the finished weights go (default: OUT/vggt_mini.safetensors)"
     )
     parser.add_argument("--init", type=Path, metavar="WEIGHTS",
-                        help="begin at these weights, with the stages from \"auxiliary\" on")  # fmt: skip
+                        help="start from these weights, with the stages from \"auxiliary\" on")  # fmt: skip
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
     try:

@@ -1,4 +1,4 @@
-"""What a scene is to everything that reads one: pictures, depth, cameras."""
+"""A scene as all readers see it: images, depth, cameras."""
 
 from dataclasses import dataclass
 
