@@ -26,11 +26,11 @@ demo-30m: build ## a random VGGT of 30 M parameters on the photographs
 demo-1b: build ## the same at VGGT-1B's size
 	scripts/demo 1b
 
-train-mini: setup ## train the mini VGGT from nothing, or go on where it stopped (TRAIN="--minutes 100")
+train-mini: setup ## train the mini VGGT from nothing, or continue where it stopped (TRAIN="--minutes 100")
 	.venv/bin/pip install -q --disable-pip-version-check -c requirements.txt -r requirements-train.txt
 	.venv/bin/python -m examples.vggt_mini.train $(TRAIN)
 
-lint: setup ## formats of C++ and Python, who includes whom; compiles nothing
+lint: setup ## formats of C++ and Python, includes against docs/design.md; compiles nothing
 	git ls-files '*.cpp' '*.h' '*.cu' | xargs clang-format --dry-run -Werror
 	.venv/bin/ruff check -q .
 	.venv/bin/python -m pytest -q tests/docs/layers_test.py
@@ -48,7 +48,7 @@ asan: setup ## the C++ tests under address and undefined-behaviour sanitizers
 	cmake --build build-asan -j$(JOBS)
 	ctest --preset asan
 
-bench: build ## speed against other runtimes on this machine: docs/benchmarks (15 to 20 minutes)
+bench: build ## speed compared with other runtimes on this machine: docs/benchmarks (15 to 20 minutes)
 	JOBS=$(JOBS) scripts/bench $(BENCH)
 
 install: build ## into PREFIX (default: ./install)

@@ -2,6 +2,8 @@
 
 import re
 import subprocess
+import tokenize
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -91,13 +93,30 @@ def test_paths_in_pages_exist(page: Path) -> None:
     assert missing_in_page(page.read_text(), page.parent) == []
 
 
+def comments(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and text of each comment; of Python also the docstrings."""
+    text = path.read_text()
+    if path.suffix == ".py" or text.startswith("#!/usr/bin/env python"):
+        with path.open("rb") as file:
+            begins = True  # a statement
+            for token in tokenize.tokenize(file.readline):
+                if token.type == tokenize.COMMENT or (begins and token.type == tokenize.STRING):
+                    yield from enumerate(token.string.splitlines(), token.start[0])
+                skipped = (tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.NL, tokenize.ENCODING)
+                begins = token.type in skipped or (begins and token.type == tokenize.COMMENT)
+    else:
+        mark = "//" if path.suffix in (".h", ".cpp", ".cu", ".js") else "#"
+        for number, line in enumerate(text.splitlines(), 1):
+            yield number, line.partition(mark)[2]
+
+
 def test_paths_in_comments_exist() -> None:
-    found = []
-    for path in (p for p in SOURCES if p != Path(__file__)):  # the next test names what does not exist
-        for number, line in enumerate(path.read_text().splitlines(), 1):
-            comment = line.partition("//")[2] if path.suffix in (".h", ".cpp", ".cu", ".js") else line
-            found += [f"{path.relative_to(ROOT)}:{number}: {p}" for p in missing_in_comment(comment, path.parent)]
-    assert found == []
+    assert [
+        f"{path.relative_to(ROOT)}:{number}: {missing}"
+        for path in SOURCES
+        for number, text in comments(path)
+        for missing in missing_in_comment(text, path.parent)
+    ] == []
 
 
 def test_a_path_that_does_not_exist_is_found() -> None:
