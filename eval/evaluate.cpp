@@ -10,7 +10,7 @@
 #include "eval/compare/compare_outputs.h"
 #include "eval/compare/pareto.h"
 #include "eval/compare/recorded_run.h"
-#include "eval/compare/score_truth.h"
+#include "eval/compare/score_ground_truth.h"
 #include "eval/drawing/report_maps.h"
 #include "eval/load_inputs.h"
 #include "eval/runs/environment.h"

@@ -3,8 +3,8 @@
 
 #include "eval/results/eval_report.h"
 #include "eval/results/run_settings.h"
+#include "eval/runs/checkpoint.h"
 #include "eval/runs/eval_error.h"
-#include "eval/runs/unfinished_run.h"
 #include "loader/cli/console.h"
 
 namespace vqt {

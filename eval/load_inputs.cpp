@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "eval/compare/score_truth.h"
+#include "eval/compare/score_ground_truth.h"
 #include "eval/runs/job.h"
 #include "eval/runs/process.h"
 #include "loader/images/exif.h"

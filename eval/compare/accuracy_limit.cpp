@@ -9,7 +9,7 @@
 #include <limits>
 #include <stdexcept>
 
-#include "eval/compare/winners.h"
+#include "eval/compare/best_models.h"
 
 namespace vqt {
 namespace {

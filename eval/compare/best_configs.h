@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "eval/compare/winners.h"
+#include "eval/compare/best_models.h"
 #include "eval/results/eval_report.h"
 
 namespace vqt {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "eval/compare/winners.h"
+#include "eval/compare/best_models.h"
 
 namespace vqt {
 namespace {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "eval/drawing/panels.h"
+#include "eval/drawing/colour_map.h"
 
 namespace vqt {
 namespace {

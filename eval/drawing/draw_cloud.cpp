@@ -7,7 +7,7 @@
 #include <limits>
 #include <set>
 
-#include "eval/drawing/panels.h"
+#include "eval/drawing/colour_map.h"
 #include "eval/drawing/point_cloud.h"
 #include "loader/cli/file_part.h"
 

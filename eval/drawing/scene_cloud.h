@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "eval/compare/score_truth.h"
+#include "eval/compare/score_ground_truth.h"
 #include "eval/drawing/draw_cloud.h"
 #include "loader/images/images.h"
 

@@ -21,9 +21,9 @@ VQT_EMBED(vqt_report_page, VQT_PAGE("report.html"))
 VQT_EMBED(vqt_report_style, VQT_PAGE("style.css"))
 // One script: each file uses what those before it define.
 VQT_EMBED(vqt_report_script,
-          VQT_PAGE("base.js") VQT_PAGE("charts.js") VQT_PAGE("truth.js") VQT_PAGE("pareto.js")
+          VQT_PAGE("base.js") VQT_PAGE("charts.js") VQT_PAGE("ground_truth.js") VQT_PAGE("pareto.js")
               VQT_PAGE("summary.js") VQT_PAGE("errors.js") VQT_PAGE("depth.js") VQT_PAGE("cloud.js")
-                  VQT_PAGE("cameras.js") VQT_PAGE("progressive.js") VQT_PAGE("sites.js") VQT_PAGE("run.js")
+                  VQT_PAGE("cameras.js") VQT_PAGE("progressive.js") VQT_PAGE("layers.js") VQT_PAGE("run.js")
                       VQT_PAGE("report.js"))
 VQT_EMBED(vqt_chart_library, VQT_FILE(VQT_CHART_JS))
 

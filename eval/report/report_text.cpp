@@ -10,13 +10,13 @@
 #include <set>
 
 #include "eval/compare/best_configs.h"
+#include "eval/compare/best_models.h"
 #include "eval/compare/pareto.h"
-#include "eval/compare/winners.h"
-#include "eval/report/answer_text.h"
 #include "eval/report/cloud_table.h"
+#include "eval/report/ground_truth_table.h"
+#include "eval/report/headline.h"
 #include "eval/report/progressive_table.h"
 #include "eval/report/results_json.h"
-#include "eval/report/truth_table.h"
 #include "loader/cli/text_table.h"
 
 namespace vqt {

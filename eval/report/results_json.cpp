@@ -6,11 +6,11 @@
 #include <map>
 
 #include "eval/compare/best_configs.h"
+#include "eval/compare/best_models.h"
 #include "eval/compare/pareto.h"
-#include "eval/compare/winners.h"
 #include "eval/report/cloud_table.h"
+#include "eval/report/ground_truth_table.h"
 #include "eval/report/progressive_table.h"
-#include "eval/report/truth_table.h"
 
 namespace vqt {
 namespace {

@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "eval/results/run_settings.h"
+#include "eval/runs/checkpoint.h"
 #include "eval/runs/job.h"
 #include "eval/runs/process.h"
-#include "eval/runs/unfinished_run.h"
 #include "loader/cli/console.h"
 #include "loader/images/images.h"
 

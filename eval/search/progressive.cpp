@@ -10,8 +10,8 @@
 #include <stdexcept>
 
 #include "eval/compare/accuracy_limit.h"
-#include "eval/compare/winners.h"
-#include "eval/search/parts.h"
+#include "eval/compare/best_models.h"
+#include "eval/search/module_groups.h"
 
 namespace vqt {
 namespace {

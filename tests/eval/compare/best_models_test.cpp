@@ -1,5 +1,5 @@
 // Who wins what, from made-up results.
-#include "eval/compare/winners.h"
+#include "eval/compare/best_models.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "eval/search/parts.h"
+#include "eval/search/module_groups.h"
 
 #include <fmt/format.h>
 

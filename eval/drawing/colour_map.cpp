@@ -1,4 +1,4 @@
-#include "eval/drawing/panels.h"
+#include "eval/drawing/colour_map.h"
 
 #include <fmt/format.h>
 

@@ -1,11 +1,11 @@
-#include "eval/report/answer_text.h"
+#include "eval/report/headline.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <map>
 
-#include "eval/compare/winners.h"
+#include "eval/compare/best_models.h"
 #include "eval/report/progressive_table.h"
 #include "loader/cli/text_table.h"
 

@@ -1,4 +1,4 @@
-#include "eval/report/truth_table.h"
+#include "eval/report/ground_truth_table.h"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "eval/compare/score_truth.h"
+#include "eval/compare/score_ground_truth.h"
 
 #include <algorithm>
 #include <cmath>

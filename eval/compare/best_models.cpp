@@ -1,4 +1,4 @@
-#include "eval/compare/winners.h"
+#include "eval/compare/best_models.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -1,4 +1,4 @@
-#include "eval/runs/unfinished_run.h"
+#include "eval/runs/checkpoint.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -1,5 +1,5 @@
 // Which parts a network has, and which patterns name them.
-#include "eval/search/parts.h"
+#include "eval/search/module_groups.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
