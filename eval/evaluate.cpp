@@ -31,7 +31,7 @@ constexpr size_t kMostPictured = 8;  // models: depth maps and clouds of 200 wou
 struct Run {
   const RunSettings& settings;
   Console& console;
-  UnfinishedRun& unfinished;
+  Checkpoint& unfinished;
   EvalReport& report;
 };
 
@@ -89,8 +89,8 @@ Outputs load_reference(const Run& run, const ImageFile& images) {
 }
 
 Outputs run_reference(const Run& run, const ImageFile& images, const ModelRuns& runs) {
-  const FinishedModel done = run.unfinished.take_or_run("reference", work_key(run.settings, images, nullptr),
-                                                        [&] { return runs.reference(); });
+  const FinishedModel done = run.unfinished.load_or_run(
+      "reference", fingerprint(run.settings, images, nullptr), [&] { return runs.reference(); });
   if (const auto text = timing_note(done.run, run.settings))
     run.report.notes.push_back("reference: " + *text);
   run.report.reference.cost = cost_of(done.run, images.count());
@@ -170,7 +170,7 @@ const ModelResult& run_candidate(const Run& run, const Inputs& inputs, const Can
   const Reference& reference = inputs.reference;
   const auto run_now = [&] { return inputs.runs.candidate(c, configs_after(run.settings, c)); };
   const FinishedModel done =
-      run.unfinished.take_or_run("model " + c.name, work_key(run.settings, images, &c), run_now);
+      run.unfinished.load_or_run("model " + c.name, fingerprint(run.settings, images, &c), run_now);
   ModelResult model = reported_result(c, done, run.settings, images.count());
   const Outputs outputs(done.forwards, run.settings.images.layout);
   compare_outputs(reference.outputs, outputs, model);
@@ -189,17 +189,17 @@ const ModelResult& run_candidate(const Run& run, const Inputs& inputs, const Can
 
 void run_all(const Run& run, const Inputs& inputs, ReportMaps& maps) {
   for (const Candidate& c : run.settings.candidates) run_candidate(run, inputs, c, maps);
-  maps.keep(featured(run.report, kMostPictured));
+  maps.keep(highlighted(run.report, kMostPictured));
 }
 
-void run_progressive(const Run& run, const Inputs& inputs, ReportMaps& maps) {
+void run_candidates_progressively(const Run& run, const Inputs& inputs, ReportMaps& maps) {
   const RunSettings& settings = run.settings;
   check_reference_holds(settings.limits, run.report.reference);
   const auto candidate = [&](const Trial& trial) {
     return candidate_of(settings.candidates.at(0), trial, settings.int4_group_size);
   };
   Progressive& found = run.report.progressive.emplace(
-      go_progressive(settings.limits, run.report.reference, [&](const Trial& trial) -> const ModelResult& {
+      run_progressive(settings.limits, run.report.reference, [&](const Trial& trial) -> const ModelResult& {
         return run_candidate(run, inputs, candidate(trial), maps);
       }));
   if (!found.last.name.empty()) {
@@ -235,7 +235,7 @@ void finish_report(const Run& run, ReportMaps& maps) {
 
 }  // namespace
 
-void evaluate(const RunSettings& settings, Console& console, UnfinishedRun& unfinished, EvalReport& report) {
+void evaluate(const RunSettings& settings, Console& console, Checkpoint& unfinished, EvalReport& report) {
   const Run run{settings, console, unfinished, report};
   const TempFolder temp(settings.output_dir);
   check_files_exist(settings);
@@ -247,11 +247,11 @@ void evaluate(const RunSettings& settings, Console& console, UnfinishedRun& unfi
   ReportMaps maps(reference.outputs, images, settings);
   const Inputs inputs{images, truth, runs, reference};
   try {
-    settings.progressive ? run_progressive(run, inputs, maps) : run_all(run, inputs, maps);
+    settings.progressive ? run_candidates_progressively(run, inputs, maps) : run_all(run, inputs, maps);
   } catch (const Interrupted&) {
     if (!report.models.empty()) {
       note_interruption(run);
-      maps.keep(featured(report, kMostPictured));
+      maps.keep(highlighted(report, kMostPictured));
       finish_report(run, maps);
     }
     throw;

@@ -10,6 +10,6 @@
 namespace vqt {
 
 // Throws EvalError, ImageError, std::runtime_error; Interrupted with a report of the models that were done.
-void evaluate(const RunSettings& options, Console& console, UnfinishedRun& unfinished, EvalReport& report);
+void evaluate(const RunSettings& options, Console& console, Checkpoint& unfinished, EvalReport& report);
 
 }  // namespace vqt

@@ -42,14 +42,14 @@ int run(const vqt::RunSettings& options) {
   if (!options.check.empty()) recorded = vqt::read_results(options.check);
   vqt::Console console(options.quiet);
   const vqt::OutputFolder folder(options.output_dir);
-  vqt::UnfinishedRun unfinished(options.output_dir, options.resume, console);
+  vqt::Checkpoint unfinished(options.output_dir, options.resume, console);
   vqt::EvalReport report;
   try {
     vqt::evaluate(options, console, unfinished, report);
     print_report(report, options);
   } catch (...) {
     if (report.interrupted) print_report(report, options);
-    if (const std::string how = unfinished.how_to_go_on(); !how.empty()) console.warn(how);
+    if (const std::string how = unfinished.resume_hint(); !how.empty()) console.warn(how);
     throw;
   }
   unfinished.remove();

@@ -94,7 +94,7 @@ bool more_is_better(const std::string& metric) {
 double value_of(const std::string& metric, const ModelResult& model) {
   if (needs_truth(metric)) return truth_value(metric, model.truth);
   const double psnr = lowest_psnr(model);
-  return sound(model) && psnr > -kInfinity ? psnr : kNan;
+  return is_finite(model) && psnr > -kInfinity ? psnr : kNan;
 }
 
 double value_of(const std::string& metric, const ReferenceResult& reference) {
@@ -118,12 +118,12 @@ bool holds(const Limit& limit, double bound, double value) {
   return more_is_better(limit.metric) ? value >= bound : value <= bound;
 }
 
-double room_used(const Limit& limit, double bound, double from, double to) {
+double budget_used(const Limit& limit, double bound, double from, double to) {
   const auto loss = [&](double v) { return needs_truth(limit.metric) ? v : -std::pow(10, -v / 10); };
-  const double room = loss(from) - loss(bound), taken = loss(from) - loss(to);
+  const double budget = loss(from) - loss(bound), taken = loss(from) - loss(to);
   if (std::isnan(taken)) return kInfinity;
-  if (room == 0) return taken == 0 || (taken < 0) == more_is_better(limit.metric) ? 0 : kInfinity;
-  return std::max(0.0, taken / room);
+  if (budget == 0) return taken == 0 || (taken < 0) == more_is_better(limit.metric) ? 0 : kInfinity;
+  return std::max(0.0, taken / budget);
 }
 
 std::string value_text(const std::string& metric, double value) {

@@ -1,4 +1,4 @@
-// Limits of accuracy: what a model may lose and still be taken. Torch-free.
+// Limits of accuracy: parsing them and holding models against them. Torch-free.
 #pragma once
 
 #include <string>
@@ -21,13 +21,13 @@ bool more_is_better(const std::string& metric);
 double value_of(const std::string& metric, const ModelResult& model);
 double value_of(const std::string& metric, const ReferenceResult& reference);
 
-// The value that just holds.
+// The last value that holds.
 double bound_of(const Limit& limit, const ReferenceResult& reference);
 bool holds(const Limit& limit, double bound, double value);
 
-// How much of the room between `from` and the bound going to `to` takes: 0 nothing, 1 all of it. PSNR is
-// counted as noise power, which adds up over the parts of a network. NaN takes an infinite share.
-double room_used(const Limit& limit, double bound, double from, double to);
+// The share of the error budget between `from` and the bound that a change to `to` uses: 0 nothing, 1 all of
+// it. PSNR counts as noise power, which adds up over the layers of a network. NaN uses an infinite share.
+double budget_used(const Limit& limit, double bound, double from, double to);
 
 // "lowest PSNR at least 35 dB", "AUC@30 at least 71.2 % (float model: 73.2)".
 std::string describe(const Limit& limit, const ReferenceResult& reference);

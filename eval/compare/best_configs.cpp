@@ -6,7 +6,7 @@
 
 namespace vqt {
 
-Json best_config(const EvalReport& report, const Winner& winner) {
+Json best_config(const EvalReport& report, const BestModel& winner) {
   const auto model = std::find_if(report.models.begin(), report.models.end(),
                                   [&](const ModelResult& m) { return m.name == winner.model; });
   if (model == report.models.end() || !model->config.is_object()) return {};

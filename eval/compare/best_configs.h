@@ -9,7 +9,7 @@
 namespace vqt {
 
 // The winner's config with its name; null for a model that was not quantized.
-Json best_config(const EvalReport& report, const Winner& winner);
+Json best_config(const EvalReport& report, const BestModel& winner);
 
 // Below the folder of the results: "best/accuracy.json".
 std::string best_config_path(const std::string& goal);

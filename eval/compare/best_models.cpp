@@ -77,7 +77,7 @@ struct Goal {
   double margin;  // a spread below it is no difference
 };
 
-std::optional<Winner> balance(const Models& models, const std::vector<Goal>& goals) {
+std::optional<BestModel> balance(const Models& models, const std::vector<Goal>& goals) {
   std::vector<std::vector<double>> scores(models.size());  // [model][goal], 0 to 100
   std::vector<const char*> names;
   for (const Goal& goal : goals) {
@@ -98,7 +98,7 @@ std::optional<Winner> balance(const Models& models, const std::vector<Goal>& goa
   std::vector<std::string> parts;
   for (size_t g = 0; g < names.size(); ++g)
     parts.push_back(fmt::format("{} {:.0f}", names[g], scores[best][g]));
-  return Winner{
+  return BestModel{
       "balance", models[best]->name,
       fmt::format(
           "points of 100: {} (0: the worst, 100: the best of these models); no other model's weakest side is "
@@ -108,7 +108,7 @@ std::optional<Winner> balance(const Models& models, const std::vector<Goal>& goa
 
 }  // namespace
 
-bool sound(const ModelResult& m) {
+bool is_finite(const ModelResult& m) {
   return std::all_of(m.outputs.begin(), m.outputs.end(),
                      [](const auto& o) { return o.second.nonfinite <= o.second.nonfinite_in_reference; });
 }
@@ -122,19 +122,19 @@ double size_value(const ModelResult& m) { return -std::log(std::max<double>(1, m
 
 double speed_value(const ModelResult& m) { return -std::log(std::max(1e-6, m.cost.ms_per_image)); }
 
-Models contenders(const EvalReport& r) {
-  Models sound_ones, all;
+Models ranking_candidates(const EvalReport& r) {
+  Models finite, all;
   for (const ModelResult& m : r.models) {
     all.push_back(&m);
-    if (sound(m)) sound_ones.push_back(&m);
+    if (is_finite(m)) finite.push_back(&m);
   }
-  return sound_ones.empty() ? all : sound_ones;
+  return finite.empty() ? all : finite;
 }
 
-std::vector<Winner> winners(const EvalReport& r) {
+std::vector<BestModel> best_models(const EvalReport& r) {
   if (r.models.size() < 2) return {};
-  const Models models = contenders(r);
-  std::vector<Winner> list;
+  const Models models = ranking_candidates(r);
+  std::vector<BestModel> list;
   const Value accuracy = lowest_psnr;
   if (const ModelResult& m = best_of(models, accuracy); lowest_psnr(m) > -kInfinity) {
     const auto* worst = worst_output(m);

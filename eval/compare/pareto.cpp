@@ -18,7 +18,7 @@ bool beats(const ModelResult& a, const ModelResult& b) {
 }  // namespace
 
 std::vector<bool> pareto_front(const EvalReport& report) {
-  const std::vector<const ModelResult*> rivals = contenders(report);
+  const std::vector<const ModelResult*> rivals = ranking_candidates(report);
   std::vector<bool> front;
   for (const ModelResult& m : report.models) {
     const bool contends = std::find(rivals.begin(), rivals.end(), &m) != rivals.end();
@@ -28,12 +28,12 @@ std::vector<bool> pareto_front(const EvalReport& report) {
   return front;
 }
 
-std::vector<std::string> featured(const EvalReport& report, size_t most) {
+std::vector<std::string> highlighted(const EvalReport& report, size_t most) {
   const std::vector<bool> front = pareto_front(report);
-  const std::vector<Winner> list = winners(report);
+  const std::vector<BestModel> list = best_models(report);
   const auto rank = [&](size_t i) {
     const bool wins = std::any_of(list.begin(), list.end(),
-                                  [&](const Winner& w) { return w.model == report.models[i].name; });
+                                  [&](const BestModel& w) { return w.model == report.models[i].name; });
     return wins ? 0 : front[i] ? 1 : 2;
   };
   std::vector<size_t> order(report.models.size());

@@ -20,6 +20,6 @@ std::vector<bool> pareto_front(const EvalReport& report);
 
 // Names of at most `most` models, in the report's order: winners, then those on the front, then the others as
 // they come. The page draws these in its charts.
-std::vector<std::string> featured(const EvalReport& report, size_t most);
+std::vector<std::string> highlighted(const EvalReport& report, size_t most);
 
 }  // namespace vqt

@@ -42,22 +42,22 @@ std::string of_one(const EvalReport& r, const ModelResult& m) {
 
 }  // namespace
 
-std::string answer_text(const EvalReport& r) {
+std::string headline(const EvalReport& r) {
   if (r.models.size() == 1 && !r.progressive) return of_one(r, r.models[0]);
-  std::vector<Winner> list = winners(r);
+  std::vector<BestModel> list = best_models(r);
   if (r.progressive) {
     const std::string& last = r.progressive->last.name;
     list.insert(list.begin(),
                 {"progressive", last.empty() ? r.reference.name : last, progressive_outcome(r)});
   }
   size_t goals = 0, names = 0;
-  for (const Winner& w : list) {
+  for (const BestModel& w : list) {
     goals = std::max(goals, text_length(words_of(w.goal)));
     names = std::max(names, text_length(w.model));
   }
   const bool columns = names <= kLongestName;  // else names, which may differ in the middle, stay whole
   std::string text;
-  for (const Winner& w : list) {
+  for (const BestModel& w : list) {
     text += wrapped(padded(words_of(w.goal), goals) + "  " +
                         (columns ? padded(w.model, names) + "  " : w.model + ": ") + w.why + "\n",
                     goals + (columns ? names + 4 : 2));

@@ -9,6 +9,6 @@ namespace vqt {
 
 // A line for each goal: its winner and why, aligned, within 100 columns. Of one model: what it gains and
 // keeps. With --progressive what came of it is the first.
-std::string answer_text(const EvalReport& report);
+std::string headline(const EvalReport& report);
 
 }  // namespace vqt

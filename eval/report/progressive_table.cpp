@@ -40,13 +40,13 @@ Json progressive_json(const EvalReport& r) {
                            {"reference", number(p.references[i])},
                            {"text", describe(p.limits[i], r.reference)}});
   }
-  for (const Part& part : p.parts)
-    j["parts"].push_back({{"name", part.name}, {"bytes_before", part.bytes}, {"sites", part.sites}});
+  for (const ModuleGroup& group : p.groups)
+    j["parts"].push_back({{"name", group.name}, {"bytes_before", group.bytes}, {"sites", group.layers}});
   for (const ProgressiveStep& step : p.steps) {
     Json values = Json::object();
     for (size_t i = 0; i < p.limits.size(); ++i) values[p.limits[i].metric] = number(step.values[i]);
     j["steps"].push_back({{"model", step.model},
-                          {"part", step.part.empty() ? Json() : Json(step.part)},
+                          {"part", step.group.empty() ? Json() : Json(step.group)},
                           {"bits", step.bits},
                           {"alone", step.alone},
                           {"size_bytes", step.size_bytes},

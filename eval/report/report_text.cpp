@@ -85,7 +85,7 @@ std::string front_text(const EvalReport& r) {
       "*: on the Pareto front: no other model is at least as small, fast and accurate (worst PSNR) and\n"
       "   better in one; sizes within 1 % and times within 3 % count as equal\n";
   std::vector<std::string> paths;
-  for (const Winner& winner : winners(r)) {
+  for (const BestModel& winner : best_models(r)) {
     if (!best_config(r, winner).is_null()) paths.push_back(best_config_path(winner.goal));
   }
   if (!paths.empty())
@@ -166,7 +166,7 @@ std::string sites_text(const ModelResult& m) {
 std::string summary_text(const EvalReport& r) {
   const Scene& s = r.scene;
   std::string text = r.interrupted ? r.notes.at(0) + "\n\n" : "";
-  if (const std::string answer = answer_text(r); !answer.empty()) text += answer + "\n";
+  if (const std::string answer = headline(r); !answer.empty()) text += answer + "\n";
   text += fmt::format("{} picture{} of {}, {} x {} ({}), against {}\n\n", s.names.size(),
                       s.names.size() == 1 ? "" : "s", s.folder, s.width, s.height, s.preprocess,
                       r.reference.path);

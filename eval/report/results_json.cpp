@@ -136,7 +136,7 @@ Json results_json(const EvalReport& report) {
   if (report.cloud) j["cloud"] = cloud_json(*report.cloud);
   if (report.progressive) j["progressive"] = progressive_json(report);
   j["winners"] = Json::array();
-  for (const Winner& w : winners(report)) {
+  for (const BestModel& w : best_models(report)) {
     j["winners"].push_back({{"goal", w.goal}, {"model", w.model}, {"why", w.why}});
     if (!best_config(report, w).is_null()) j["winners"].back()["config"] = best_config_path(w.goal);
   }

@@ -25,7 +25,7 @@ void write(const std::string& path, const std::string& content) {
 // Those an earlier run left there for other goals go.
 void write_best_configs(const EvalReport& report, const std::filesystem::path& folder) {
   for (const char* goal : kGoals) std::filesystem::remove(folder / best_config_path(goal));
-  for (const Winner& winner : winners(report)) {
+  for (const BestModel& winner : best_models(report)) {
     const Json config = best_config(report, winner);
     if (config.is_null()) continue;
     const std::filesystem::path path = folder / best_config_path(winner.goal);

@@ -11,13 +11,13 @@
 namespace vqt {
 
 // Layers that --progressive quantizes in one step.
-struct Part {
+struct ModuleGroup {
   std::string name;
-  std::vector<std::string> sites;
+  std::vector<std::string> layers;
   int64_t bytes = 0;
 };
 
-// A model to try: the base config, but for sites that these patterns match.
+// A model to try: the base config, with other schemes for the layers that these patterns match.
 struct Trial {
   std::string name;  // of the candidate
   std::vector<std::string> keep_float, int4;
@@ -25,9 +25,9 @@ struct Trial {
 
 struct ProgressiveStep {
   std::string model;   // its name in the report
-  std::string part;    // empty: all parts
-  int bits = 8;        // that the part goes to
-  bool alone = false;  // tried by itself, to see what it costs; else on top of what was taken before
+  std::string group;   // empty: all groups
+  int bits = 8;        // that the group goes to
+  bool alone = false;  // on top of the base; else on top of what was accepted before
   int64_t size_bytes = 0;
   double psnr_db = 0;          // of the worst output; inf: equal, NaN: none
   std::vector<double> values;  // one a limit
@@ -37,9 +37,9 @@ struct ProgressiveStep {
 struct Progressive {
   std::vector<Limit> limits;
   std::vector<double> bounds, references;  // one a limit: the value that just holds, the float model's
-  std::vector<Part> parts;                 // after the first ones the pieces of those that were split
+  std::vector<ModuleGroup> groups;         // the first ones, then the pieces of those that were split
   std::vector<ProgressiveStep> steps;
-  Trial last;                     // taken; without a name: none
+  Trial last;                     // accepted; without a name: none
   nlohmann::ordered_json config;  // of it, as vqt-quantize takes it; null: none
 };
 

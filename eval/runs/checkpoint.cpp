@@ -37,7 +37,7 @@ Json read_entry(const std::string& path) {
 
 }  // namespace
 
-Json work_key(const RunSettings& options, const ImageFile& pictures, const Candidate* candidate) {
+Json fingerprint(const RunSettings& options, const ImageFile& pictures, const Candidate* candidate) {
   const Json here = describe_environment("");
   const char* isa = std::getenv("VQT_ISA");
   Json key = describe_reference(options, pictures);
@@ -54,7 +54,7 @@ Json work_key(const RunSettings& options, const ImageFile& pictures, const Candi
   return key;
 }
 
-UnfinishedRun::UnfinishedRun(const std::string& output_dir, bool resume, Console& console)
+Checkpoint::Checkpoint(const std::string& output_dir, bool resume, Console& console)
     : folder_((fs::path(output_dir) / "unfinished").string()), resume_(resume), console_(console) {
   const bool there = fs::is_directory(folder_);
   of_before_ = there && !resume;
@@ -68,11 +68,11 @@ UnfinishedRun::UnfinishedRun(const std::string& output_dir, bool resume, Console
     console_.warn(fmt::format("--resume: {}: no such folder; this run starts anew", folder_));
 }
 
-std::string UnfinishedRun::file(const std::string& name) const {
+std::string Checkpoint::file(const std::string& name) const {
   return fmt::format("{}/{}-{:08x}.fwd", folder_, file_part(name), checksum(name));
 }
 
-std::optional<FinishedModel> UnfinishedRun::take(const std::string& name, const Json& key) {
+std::optional<FinishedModel> Checkpoint::take(const std::string& name, const Json& key) {
   const std::string path = file(name);
   if (!fs::exists(path)) return {};
   std::string why;
@@ -90,7 +90,7 @@ std::optional<FinishedModel> UnfinishedRun::take(const std::string& name, const 
   return {};
 }
 
-void UnfinishedRun::keep(const std::string& name, const Json& key, FinishedModel& model) {
+void Checkpoint::keep(const std::string& name, const Json& key, FinishedModel& model) {
   const std::string path = file(name);
   try {
     if (of_before_) fs::remove_all(folder_);
@@ -109,8 +109,8 @@ void UnfinishedRun::keep(const std::string& name, const Json& key, FinishedModel
   kept_.push_back(name);
 }
 
-FinishedModel UnfinishedRun::take_or_run(const std::string& name, const Json& key,
-                                         const std::function<FinishedModel()>& run) {
+FinishedModel Checkpoint::load_or_run(const std::string& name, const Json& key,
+                                      const std::function<FinishedModel()>& run) {
   if (resume_) {
     if (std::optional<FinishedModel> kept = take(name, key)) {
       console_.note(fmt::format("{}: taken over from {}", name, folder_));
@@ -123,12 +123,12 @@ FinishedModel UnfinishedRun::take_or_run(const std::string& name, const Json& ke
   return model;
 }
 
-std::string UnfinishedRun::how_to_go_on() const {
+std::string Checkpoint::resume_hint() const {
   if (kept_.empty() && taken_.empty()) return "";
   return fmt::format("what is done so far is in {}: the same command with --resume goes on", folder_);
 }
 
-void UnfinishedRun::remove() {
+void Checkpoint::remove() {
   std::error_code error;
   fs::remove_all(folder_, error);
   if (error) console_.warn(fmt::format("{}: cannot be removed: {}", folder_, error.message()));

@@ -23,20 +23,20 @@ struct FinishedModel {
 };
 
 // Everything that a model's outputs, time and memory depend on. No candidate: the reference.
-Json work_key(const RunSettings& options, const ImageFile& pictures, const Candidate* candidate);
+Json fingerprint(const RunSettings& options, const ImageFile& pictures, const Candidate* candidate);
 
-class UnfinishedRun {
+class Checkpoint {
  public:
-  UnfinishedRun(const std::string& output_dir, bool resume, Console& console);
+  Checkpoint(const std::string& output_dir, bool resume, Console& console);
 
   // With resume what an earlier run kept under this name, if key is the same and nothing is damaged; else
   // runs it and keeps that. Says which of the two, and why.
-  FinishedModel take_or_run(const std::string& name, const Json& key,
+  FinishedModel load_or_run(const std::string& name, const Json& key,
                             const std::function<FinishedModel()>& run);
 
   const std::vector<std::string>& taken() const { return taken_; }  // names
   // Where a run that ends early can be taken up again, for its user; empty: it has done nothing yet.
-  std::string how_to_go_on() const;
+  std::string resume_hint() const;
   void remove();  // the run is complete
 
  private:

@@ -10,7 +10,7 @@ namespace vqt {
 namespace {
 constexpr int64_t kLargestShare = 4;  // of all bytes: a quarter
 constexpr int64_t kSmallShare = 50;   // 2 %
-constexpr size_t kMostParts = 12, kMostPieces = 6;
+constexpr size_t kMostGroups = 12, kMostPieces = 6;
 
 using Components = std::vector<std::string>;
 
@@ -33,38 +33,38 @@ std::string joined(const std::string& module, const std::string& child) {
   return module.empty() ? child : module + "." + child;
 }
 
-struct Site {
+struct Layer {
   Components path;
-  SiteSize size;
+  LayerSize size;
 };
 
-// Sites that share the first `depth` components of their names, or neighbours among those that do.
+// Layers that share the first `depth` components of their names, or neighbours among those that do.
 struct Node {
   std::string module;  // these components
   std::string name;
   size_t depth = 0;
-  std::vector<const Site*> sites;
+  std::vector<const Layer*> layers;
   int64_t bytes = 0;
   bool whole = false;  // it cannot be split
 
-  void add(const Site* site) {
-    sites.push_back(site);
-    bytes += site->size.bytes;
+  void add(const Layer* layer) {
+    layers.push_back(layer);
+    bytes += layer->size.bytes;
   }
 };
 
-// What stands directly below the module, in order of appearance; blocks in order of their numbers.
+// The children of a module in order of appearance; blocks in order of their numbers.
 std::vector<Node> children(const Node& parent) {
   std::vector<Node> list;
-  for (const Site* site : parent.sites) {
-    const std::string key = site->path.size() > parent.depth ? site->path[parent.depth] : "";
+  for (const Layer* layer : parent.layers) {
+    const std::string key = layer->path.size() > parent.depth ? layer->path[parent.depth] : "";
     auto child = std::find_if(list.begin(), list.end(), [&](const Node& n) { return n.name == key; });
     if (child == list.end()) {
       const std::string module = key.empty() ? parent.module : joined(parent.module, key);
       list.push_back({module, key, parent.depth + 1, {}, 0, key.empty()});
       child = list.end() - 1;
     }
-    child->add(site);
+    child->add(layer);
   }
   if (std::all_of(list.begin(), list.end(), [](const Node& n) { return is_number(n.name); })) {
     std::stable_sort(list.begin(), list.end(),
@@ -86,12 +86,12 @@ Node range_of(const Node& parent, std::vector<Node>::const_iterator first,
   Node range{parent.module, joined(parent.module, first->name + dash + back.name), parent.depth, {}, 0,
              false};
   for (auto child = first; child != last; ++child) {
-    for (const Site* site : child->sites) range.add(site);
+    for (const Layer* layer : child->layers) range.add(layer);
   }
   return range;
 }
 
-// The modules a node is made of; of a list of blocks, or of many modules, two halves. Empty: it is one site.
+// The modules a node is made of; of a list of blocks, or of many modules, two halves. Empty: it is one layer.
 std::vector<Node> split(Node node) {
   std::vector<Node> list = children(node);
   while (list.size() == 1 && !list[0].whole) {
@@ -119,14 +119,14 @@ std::vector<Node> split(Node node) {
   return {range_of(node, list.cbegin(), cut), range_of(node, cut, list.cend())};
 }
 
-// Without leading modules that hold most of the network: their names tell nothing apart.
-std::string short_name(std::string name, const std::vector<Site>& sites, int64_t total) {
+// Without leading modules that hold most of the network: nearly all names begin with them.
+std::string short_name(std::string name, const std::vector<Layer>& layers, int64_t total) {
   std::string module;
   for (size_t dot = 0; (dot = name.find('.')) != std::string::npos;) {
     module = joined(module, name.substr(0, dot));
     int64_t bytes = 0;
-    for (const Site& site : sites) {
-      if (site.size.name.rfind(module + ".", 0) == 0) bytes += site.size.bytes;
+    for (const Layer& layer : layers) {
+      if (layer.size.name.rfind(module + ".", 0) == 0) bytes += layer.size.bytes;
     }
     if (2 * bytes <= total || std::isdigit(static_cast<unsigned char>(name[dot + 1]))) break;
     name.erase(0, dot + 1);
@@ -134,16 +134,16 @@ std::string short_name(std::string name, const std::vector<Site>& sites, int64_t
   return name;
 }
 
-std::vector<Site> with_paths(const std::vector<SiteSize>& sizes) {
-  std::vector<Site> sites;
-  for (const SiteSize& size : sizes) sites.push_back({components(size.name), size});
-  return sites;
+std::vector<Layer> with_paths(const std::vector<LayerSize>& sizes) {
+  std::vector<Layer> layers;
+  for (const LayerSize& size : sizes) layers.push_back({components(size.name), size});
+  return layers;
 }
 
-Part part_of(const Node& node, const std::vector<Site>& network, int64_t total) {
-  Part part{short_name(node.name, network, total), {}, node.bytes};
-  for (const Site* site : node.sites) part.sites.push_back(site->size.name);
-  return part;
+ModuleGroup group_of(const Node& node, const std::vector<Layer>& network, int64_t total) {
+  ModuleGroup group{short_name(node.name, network, total), {}, node.bytes};
+  for (const Layer* layer : node.layers) group.layers.push_back(layer->size.name);
+  return group;
 }
 
 std::string escaped(const std::string& name) {
@@ -188,10 +188,10 @@ void cover(const std::vector<std::string>& wanted, const std::vector<std::string
 
 }  // namespace
 
-std::vector<Part> parts_of(const std::vector<SiteSize>& sizes) {
-  const std::vector<Site> sites = with_paths(sizes);
+std::vector<ModuleGroup> module_groups(const std::vector<LayerSize>& sizes) {
+  const std::vector<Layer> layers = with_paths(sizes);
   Node root;
-  for (const Site& site : sites) root.add(&site);
+  for (const Layer& layer : layers) root.add(&layer);
   std::vector<Node> nodes = {root};
   for (;;) {
     auto heaviest = nodes.end();
@@ -201,40 +201,41 @@ std::vector<Part> parts_of(const std::vector<SiteSize>& sizes) {
     }
     if (heaviest == nodes.end()) break;
     const std::vector<Node> pieces = split(*heaviest);
-    if (pieces.empty() || nodes.size() - 1 + pieces.size() > kMostParts) {
+    if (pieces.empty() || nodes.size() - 1 + pieces.size() > kMostGroups) {
       heaviest->whole = true;
       continue;
     }
     nodes.insert(nodes.erase(heaviest), pieces.begin(), pieces.end());
   }
-  std::vector<Part> parts;
-  Part rest{"the rest", {}, 0};
+  std::vector<ModuleGroup> groups;
+  ModuleGroup rest{"the rest", {}, 0};
   const auto small = [&](const Node& node) { return kSmallShare * node.bytes < root.bytes; };
   const bool several = std::count_if(nodes.begin(), nodes.end(), small) > 1;
   for (const Node& node : nodes) {
-    const Part part = part_of(node, sites, root.bytes);
+    const ModuleGroup group = group_of(node, layers, root.bytes);
     if (!several || !small(node)) {
-      parts.push_back(part);
+      groups.push_back(group);
       continue;
     }
-    rest.sites.insert(rest.sites.end(), part.sites.begin(), part.sites.end());
-    rest.bytes += part.bytes;
+    rest.layers.insert(rest.layers.end(), group.layers.begin(), group.layers.end());
+    rest.bytes += group.bytes;
   }
-  if (!rest.sites.empty()) parts.push_back(rest);
-  if (parts.size() == 1) parts[0].name = "all sites";
-  return parts;
+  if (!rest.layers.empty()) groups.push_back(rest);
+  if (groups.size() == 1) groups[0].name = "all layers";
+  return groups;
 }
 
-std::vector<Part> pieces_of(const Part& part, const std::vector<SiteSize>& all) {
-  const std::vector<Site> sites = with_paths(all);
+std::vector<ModuleGroup> split_group(const ModuleGroup& group, const std::vector<LayerSize>& all) {
+  const std::vector<Layer> layers = with_paths(all);
   Node node;
   int64_t total = 0;
-  for (const Site& site : sites) {
-    total += site.size.bytes;
-    if (std::find(part.sites.begin(), part.sites.end(), site.size.name) != part.sites.end()) node.add(&site);
+  for (const Layer& layer : layers) {
+    total += layer.size.bytes;
+    if (std::find(group.layers.begin(), group.layers.end(), layer.size.name) != group.layers.end())
+      node.add(&layer);
   }
-  std::vector<Part> pieces;
-  for (const Node& piece : split(node)) pieces.push_back(part_of(piece, sites, total));
+  std::vector<ModuleGroup> pieces;
+  for (const Node& piece : split(node)) pieces.push_back(group_of(piece, layers, total));
   return pieces;
 }
 

@@ -1,5 +1,5 @@
-// The places of a network that quantization goes through one after the other, and patterns that name them.
-// Torch-free.
+// Splits a network into the groups of layers that --progressive quantizes one after the other, and finds
+// patterns that name them. Torch-free.
 #pragma once
 
 #include <cstdint>
@@ -10,18 +10,18 @@
 
 namespace vqt {
 
-struct SiteSize {
+struct LayerSize {
   std::string name;
   int64_t bytes = 0;  // of the float weight
 };
 
-// Sites by their place, from their names: the network is split into the modules it is made of, and the
-// heaviest part further, until none holds more than a quarter of the bytes or there would be more than 12. A
-// list of blocks splits into its first and second half. Parts of less than 2 % are one together, "the rest".
-std::vector<Part> parts_of(const std::vector<SiteSize>& sites);
+// From the layers' names: the network is split into its modules, and the heaviest group again, until none
+// holds more than a quarter of the bytes or there would be more than 12. A list of blocks splits into its
+// first and second half. Groups of less than 2 % are one group, "the rest".
+std::vector<ModuleGroup> module_groups(const std::vector<LayerSize>& layers);
 
-// What a part is made of, one split further; `all` are the sites of the network. Empty: it is one site.
-std::vector<Part> pieces_of(const Part& part, const std::vector<SiteSize>& all);
+// The group split once; `all` are the layers of the network. Empty: the group is one layer.
+std::vector<ModuleGroup> split_group(const ModuleGroup& group, const std::vector<LayerSize>& all);
 
 // Patterns of a config (docs/config.md) that match all of `wanted` and none of `others`; as few as modules
 // allow.

@@ -9,13 +9,13 @@
 
 namespace vqt {
 
-// What --progressive needs and what it does not go with. Throws UsageError.
+// Checks what --progressive requires and what it excludes. Throws UsageError.
 void check_progressive(const RunSettings& options);
 
-// The base with what the trial changes. The int4 part comes last among the overrides, so that it decides.
+// The base config with the changes of the trial. The int4 override is the last one, so that it decides.
 Candidate candidate_of(const Candidate& base, const Trial& trial, int64_t group_size);
 
-// Configs whose schemes are all that its steps use: a site is stored as in the base, or in 4 bits.
+// Configs with every scheme that the steps use: a layer is stored as in the base, or in 4 bits.
 std::vector<std::string> configs_of_steps(const RunSettings& settings);
 
 }  // namespace vqt

@@ -97,19 +97,19 @@ TEST(Limits, RoomUsed) {
   const Limit psnr = parse_limit("psnr=30"), auc = parse_limit("auc_30=-8"),
               rel = parse_limit("abs_rel=+0.02");
   // Noise of 30 dB: 1e-3, of 40: 1e-4, of 33.0103: 5e-4.
-  EXPECT_NEAR(room_used(psnr, 30, kInfinity, 40), 0.1, 1e-12);
-  EXPECT_NEAR(room_used(psnr, 30, 40, 33.010299956639813), 4.0 / 9, 1e-9);
-  EXPECT_NEAR(room_used(psnr, 30, 40, 30), 1, 1e-12);
-  EXPECT_EQ(room_used(psnr, 30, 40, 45), 0);
-  EXPECT_NEAR(room_used(auc, 72, 80, 78), 0.25, 1e-12);
-  EXPECT_NEAR(room_used(auc, 72, 76, 70), 1.5, 1e-12);
-  EXPECT_NEAR(room_used(rel, 0.07, 0.05, 0.055), 0.25, 1e-12);
-  EXPECT_EQ(room_used(auc, 72, 80, std::nan("")), kInfinity);
-  EXPECT_EQ(room_used(auc, 80, 80, 80), 0);
-  EXPECT_EQ(room_used(auc, 80, 80, 81), 0);
-  EXPECT_EQ(room_used(auc, 80, 80, 79), kInfinity);
-  EXPECT_EQ(room_used(rel, 0.05, 0.05, 0.04), 0);
-  EXPECT_EQ(room_used(rel, 0.05, 0.05, 0.06), kInfinity);
+  EXPECT_NEAR(budget_used(psnr, 30, kInfinity, 40), 0.1, 1e-12);
+  EXPECT_NEAR(budget_used(psnr, 30, 40, 33.010299956639813), 4.0 / 9, 1e-9);
+  EXPECT_NEAR(budget_used(psnr, 30, 40, 30), 1, 1e-12);
+  EXPECT_EQ(budget_used(psnr, 30, 40, 45), 0);
+  EXPECT_NEAR(budget_used(auc, 72, 80, 78), 0.25, 1e-12);
+  EXPECT_NEAR(budget_used(auc, 72, 76, 70), 1.5, 1e-12);
+  EXPECT_NEAR(budget_used(rel, 0.07, 0.05, 0.055), 0.25, 1e-12);
+  EXPECT_EQ(budget_used(auc, 72, 80, std::nan("")), kInfinity);
+  EXPECT_EQ(budget_used(auc, 80, 80, 80), 0);
+  EXPECT_EQ(budget_used(auc, 80, 80, 81), 0);
+  EXPECT_EQ(budget_used(auc, 80, 80, 79), kInfinity);
+  EXPECT_EQ(budget_used(rel, 0.05, 0.05, 0.04), 0);
+  EXPECT_EQ(budget_used(rel, 0.05, 0.05, 0.06), kInfinity);
 }
 
 TEST(Limits, InWords) {

@@ -22,9 +22,9 @@ EvalReport report(std::vector<ModelResult> models) {
   return r;
 }
 
-std::map<std::string, Winner> by_goal(const EvalReport& r) {
-  std::map<std::string, Winner> found;
-  for (const Winner& w : winners(r)) found[w.goal] = w;
+std::map<std::string, BestModel> by_goal(const EvalReport& r) {
+  std::map<std::string, BestModel> found;
+  for (const BestModel& w : best_models(r)) found[w.goal] = w;
   return found;
 }
 
@@ -74,7 +74,7 @@ TEST(Winners, EqualOutputsAreTheMostAccurate) {
 TEST(Winners, NanWinsNothing) {
   ModelResult broken = model("broken", 90, 10, 1);
   broken.outputs[0].second.nonfinite = 3;
-  for (const Winner& w : winners(report({broken, model("sound", 20, 1000000, 10)})))
+  for (const BestModel& w : best_models(report({broken, model("sound", 20, 1000000, 10)})))
     EXPECT_EQ(w.model, "sound");
   broken.outputs[0].second.nonfinite_in_reference = 3;  // the float model's own
   EXPECT_EQ(by_goal(report({broken, model("sound", 20, 1000000, 10)})).at("speed").model, "broken");
@@ -101,7 +101,7 @@ TEST(Winners, GroundTruthHasGoalsOfItsOwn) {
   EXPECT_EQ(w.at("depth").why, "AbsRel 0.0600; the float model: AbsRel 0.0500");
 }
 
-TEST(Winners, OneModelHasNoRival) { EXPECT_TRUE(winners(report({model("a", 50, 1, 1)})).empty()); }
+TEST(Winners, OneModelHasNoRival) { EXPECT_TRUE(best_models(report({model("a", 50, 1, 1)})).empty()); }
 
 }  // namespace
 }  // namespace vqt

@@ -76,11 +76,11 @@ TEST(Featured, AreWinnersThenTheFrontThenTheOthers) {
   r.models = {model("other", 30, 4000, 40),  model("exact", 60, 4000, 80), model("small", 20, 1000, 90),
               model("near", 55, 3000, 75),   model("fast", 30, 4000, 20),  model("middle", 40, 2000, 50),
               model("another", 29, 4000, 41)};
-  EXPECT_THAT(featured(r, 4), ElementsAre("exact", "small", "fast", "middle"));
-  EXPECT_THAT(featured(r, 5), ElementsAre("exact", "small", "near", "fast", "middle"));
-  EXPECT_THAT(featured(r, 6), ElementsAre("other", "exact", "small", "near", "fast", "middle"));
-  EXPECT_THAT(featured(r, 9).size(), 7u);
-  EXPECT_THAT(featured(EvalReport(), 9).size(), 0u);
+  EXPECT_THAT(highlighted(r, 4), ElementsAre("exact", "small", "fast", "middle"));
+  EXPECT_THAT(highlighted(r, 5), ElementsAre("exact", "small", "near", "fast", "middle"));
+  EXPECT_THAT(highlighted(r, 6), ElementsAre("other", "exact", "small", "near", "fast", "middle"));
+  EXPECT_THAT(highlighted(r, 9).size(), 7u);
+  EXPECT_THAT(highlighted(EvalReport(), 9).size(), 0u);
 }
 
 }  // namespace

@@ -17,20 +17,20 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using Words = std::vector<std::string>;
 
-// One site a part: bytes in float, noise power that 8 and 4 bits bring to the output. 100 kB are no sites.
-struct MadeUpSite {
+// One layer a group: bytes in float, noise power that 8 and 4 bits bring to the output. 100 kB are no layers.
+struct MadeUpLayer {
   const char* name;
   int64_t bytes;
   double noise8, noise4;
 };
 
 struct Network {
-  std::vector<MadeUpSite> sites = {{"enc.w", 40000, 1e-5, 9e-4},
-                                   {"mid.w", 30000, 1e-5, 1e-4},
-                                   {"dec.w", 20000, 1e-5, 2e-4},
-                                   {"out.w", 10000, 1e-5, 6e-4}};
+  std::vector<MadeUpLayer> layers = {{"enc.w", 40000, 1e-5, 9e-4},
+                                     {"mid.w", 30000, 1e-5, 1e-4},
+                                     {"dec.w", 20000, 1e-5, 2e-4},
+                                     {"out.w", 10000, 1e-5, 6e-4}};
   double auc = 80;                     // of the float model
-  std::map<std::string, double> loss;  // of AUC@30 where the site is in 4 bits
+  std::map<std::string, double> loss;  // of AUC@30 where the layer is in 4 bits
   std::map<std::string, Words> schemes;
   ModelResult result;
 
@@ -45,23 +45,23 @@ struct Network {
     double noise = 0, score = auc;
     int64_t bytes = 100000;
     Json table = Json::array();
-    for (const MadeUpSite& site : sites) {
+    for (const MadeUpLayer& layer : layers) {
       const auto in = [&](const Words& patterns) {
         return std::any_of(patterns.begin(), patterns.end(),
-                           [&](const auto& p) { return matches(p, site.name); });
+                           [&](const auto& p) { return matches(p, layer.name); });
       };
       const bool four = in(trial.int4), keep = in(trial.keep_float);
-      EXPECT_FALSE(four && keep) << site.name;
-      noise += keep ? 0 : four ? site.noise4 : site.noise8;
-      bytes += keep ? site.bytes : four ? site.bytes / 8 : site.bytes / 4;
-      if (four && loss.count(site.name)) score -= loss[site.name];
+      EXPECT_FALSE(four && keep) << layer.name;
+      noise += keep ? 0 : four ? layer.noise4 : layer.noise8;
+      bytes += keep ? layer.bytes : four ? layer.bytes / 8 : layer.bytes / 4;
+      if (four && loss.count(layer.name)) score -= loss[layer.name];
       schemes[trial.name].push_back(keep ? "float" : four ? "int4" : "int8");
-      table.push_back({{"name", site.name},
+      table.push_back({{"name", layer.name},
                        {"action", keep ? "float" : "quantized"},
                        {"scheme", keep   ? "float32"
                                   : four ? "w4a8-g128"
                                          : "w8a8"},
-                       {"bytes_before", site.bytes}});
+                       {"bytes_before", layer.bytes}});
     }
     table.push_back({{"name", "first"}, {"action", "float"}, {"scheme", "float32"}, {"bytes_before", 9}});
     result = model(trial.name, -10 * std::log10(noise), bytes, 1);
@@ -74,8 +74,8 @@ struct Network {
 Progressive go(Network& network, const Words& limits) {
   std::vector<Limit> parsed;
   for (const std::string& text : limits) parsed.push_back(parse_limit(text));
-  return go_progressive(parsed, network.reference(),
-                        [&](const Trial& trial) -> const ModelResult& { return network.run(trial); });
+  return run_progressive(parsed, network.reference(),
+                         [&](const Trial& trial) -> const ModelResult& { return network.run(trial); });
 }
 
 // "name: held/refused, taken"
@@ -89,7 +89,7 @@ Words told(const Progressive& p) {
 TEST(Progressive, PartsGoTo4BitsWhileTheLimitHolds) {
   Network network;
   const Progressive p = go(network, {"psnr=30"});
-  // The limit is a noise of 1e-3. Alone, with 3e-5 of the other parts: 9.3e-4, 1.3e-4, 2.3e-4, 6.3e-4, all
+  // The limit is a noise of 1e-3. Alone, with 3e-5 of the other groups: 9.3e-4, 1.3e-4, 2.3e-4, 6.3e-4, all
   // hold. Noise for a byte saved, in 1e-8: enc 8.9e-4 / 5000 = 17.8, mid 9e-5 / 3750 = 2.4, dec 1.9e-4 / 2500
   // = 7.6, out 5.9e-4 / 1250 = 47.2: mid, dec, enc, out. mid + dec 3.2e-4 holds, with enc 1.21e-3 does not,
   // with out 9.1e-4 does.
@@ -103,7 +103,7 @@ TEST(Progressive, PartsGoTo4BitsWhileTheLimitHolds) {
   EXPECT_THAT(p.last.keep_float, ElementsAre());
   EXPECT_EQ(p.steps.back().size_bytes, 100000 + 10000 + 3750 + 2500 + 1250);
   EXPECT_NEAR(p.steps.back().psnr_db, -10 * std::log10(9.1e-4), 1e-9);
-  EXPECT_EQ(p.steps[2].part, "enc");
+  EXPECT_EQ(p.steps[2].group, "enc");
   EXPECT_TRUE(p.steps[2].alone);
   EXPECT_FALSE(p.steps[6].alone);
   EXPECT_THAT(p.bounds, ElementsAre(30));
@@ -118,8 +118,8 @@ TEST(Progressive, EverythingIn4BitsIsTwoSteps) {
 
 TEST(Progressive, WhatDoesNotHoldIn8BitsStaysFloat) {
   Network network;
-  network.sites[0].noise8 = 5e-3;
-  network.sites[3].noise8 = 4e-5;
+  network.layers[0].noise8 = 5e-3;
+  network.layers[3].noise8 = 4e-5;
   const Progressive p = go(network, {"psnr=34"});  // 3.98e-4
   // Noise for a byte saved: mid 1e-5 / 22500, dec 1e-5 / 15000, out 4e-5 / 7500. All three at int4 9e-4;
   // alone with 8 bits around: mid 1.5e-4, dec 2.5e-4, out 6.2e-4 does not hold; mid + dec 3.4e-4.
@@ -133,23 +133,22 @@ TEST(Progressive, WhatDoesNotHoldIn8BitsStaysFloat) {
 
 TEST(Progressive, HeavyPartsThatAreLeftOutAreTriedInPieces) {
   Network network;
-  network.sites = {{"enc.0.w", 20000, 1e-5, 5e-4},
-                   {"enc.1.w", 20000, 1e-5, 6e-4},
-                   {"mid.0.w", 40000, 1e-5, 8e-4},
-                   {"dec.w", 20000, 1e-5, 3e-4}};
+  network.layers = {{"enc.0.w", 20000, 1e-5, 5e-4},
+                    {"enc.1.w", 20000, 1e-5, 6e-4},
+                    {"mid.0.w", 40000, 1e-5, 8e-4},
+                    {"dec.w", 20000, 1e-5, 3e-4}};
   const Progressive p = go(network, {"psnr=30"});
-  // Parts: enc 40 %, of which a quarter is too much: enc.0 and enc.1; mid, one site; dec. Price in 1e-8:
-  // enc.0 4.9e-4 / 2500 = 19.6, enc.1 23.6, mid 7.9e-4 / 5000 = 15.8, dec 11.6. dec 3.3e-4, + mid 1.12e-3 no,
-  // + enc.0 8.2e-4,
-  // + enc.1 1.41e-3 no. What is left out is one site each.
+  // Groups: enc 40 %, of which a quarter is too much: enc.0 and enc.1; mid, one layer; dec. Noise per byte in
+  // 1e-8: enc.0 4.9e-4 / 2500 = 19.6, enc.1 23.6, mid 7.9e-4 / 5000 = 15.8, dec 11.6. dec 3.3e-4, + mid
+  // 1.12e-3 no, + enc.0 8.2e-4, + enc.1 1.41e-3 no. What is left out is one layer each.
   EXPECT_THAT(told(p),
               ElementsAre("1 int8: holds, taken", "2 int4: refused", "3 int4 enc.0: holds",
                           "4 int4 enc.1: holds", "5 int4 mid: holds", "6 int4 dec: holds, taken",
                           "7 +int4 mid: refused", "8 +int4 enc.0: holds, taken", "9 +int4 enc.1: refused"));
-  network.sites = {{"enc.0.w", 10000, 1e-5, 5e-4}, {"enc.1.w", 10000, 1e-5, 6e-4},
-                   {"mid.w", 40000, 1e-5, 2e-4},   {"dec.0.a", 15000, 1e-5, 1e-4},
-                   {"dec.0.b", 15000, 1e-5, 5e-3}, {"tiny.0", 4000, 1e-5, 1e-2},
-                   {"tiny.1", 4000, 1e-5, 1e-5}};
+  network.layers = {{"enc.0.w", 10000, 1e-5, 5e-4}, {"enc.1.w", 10000, 1e-5, 6e-4},
+                    {"mid.w", 40000, 1e-5, 2e-4},   {"dec.0.a", 15000, 1e-5, 1e-4},
+                    {"dec.0.b", 15000, 1e-5, 5e-3}, {"tiny.0", 4000, 1e-5, 1e-2},
+                    {"tiny.1", 4000, 1e-5, 1e-5}};
   network.schemes.clear();
   const Progressive q = go(network, {"psnr=30"});
   // A quarter of 98000 is 24500: only dec, 30000, is split, and enc, 20000, is not. Alone enc has 1.15e-3.
@@ -162,12 +161,12 @@ TEST(Progressive, HeavyPartsThatAreLeftOutAreTriedInPieces) {
                           "9 +int4 enc.0: holds, taken", "10 +int4 enc.1: refused"));
   EXPECT_THAT(network.schemes[q.last.name],
               ElementsAre("int4", "int8", "int4", "int4", "int8", "int8", "int8"));
-  EXPECT_EQ(q.parts.size(), 7);  // enc, mid, two of dec, tiny, two of enc
+  EXPECT_EQ(q.groups.size(), 7);  // enc, mid, two of dec, tiny, two of enc
 }
 
 TEST(Progressive, NothingHolds) {
   Network network;
-  for (MadeUpSite& site : network.sites) site.noise8 = site.noise4 = 1;
+  for (MadeUpLayer& layer : network.layers) layer.noise8 = layer.noise4 = 1;
   const Progressive p = go(network, {"psnr=30"});
   EXPECT_EQ(p.steps.size(), 5);
   EXPECT_EQ(p.last.name, "");
@@ -195,7 +194,7 @@ TEST(Progressive, SitesOfOtherWidthsStayWhatTheyAre) {
     network.result.sites[1]["scheme"] = "w16a16";
     return network.result;
   };
-  const Progressive p = go_progressive({parse_limit("psnr=27")}, network.reference(), run);
+  const Progressive p = run_progressive({parse_limit("psnr=27")}, network.reference(), run);
   EXPECT_THAT(p.last.int4, ElementsAre("re:enc(\\..*)?", "re:dec(\\..*)?", "re:out(\\..*)?"));
 }
 
