@@ -6,9 +6,9 @@
 
 namespace vqt {
 
-Json best_config(const EvalReport& report, const BestModel& winner) {
+Json best_config(const EvalReport& report, const BestModel& best) {
   const auto model = std::find_if(report.models.begin(), report.models.end(),
-                                  [&](const ModelResult& m) { return m.name == winner.model; });
+                                  [&](const ModelResult& m) { return m.name == best.model; });
   if (model == report.models.end() || !model->config.is_object()) return {};
   Json config = {{"name", model->name}};
   for (const auto& [field, value] : model->config.items()) {

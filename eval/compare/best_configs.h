@@ -1,4 +1,4 @@
-// The winners' configs as files that --config of vqt-quantize and of vqt-eval takes. Torch-free.
+// The best models' configs as files that --config of vqt-quantize and vqt-eval accepts. Torch-free.
 #pragma once
 
 #include <string>
@@ -8,8 +8,8 @@
 
 namespace vqt {
 
-// The winner's config with its name; null for a model that was not quantized.
-Json best_config(const EvalReport& report, const BestModel& winner);
+// The model's config with its name; null for a model that was not quantized.
+Json best_config(const EvalReport& report, const BestModel& best);
 
 // Below the folder of the results: "best/accuracy.json".
 std::string best_config_path(const std::string& goal);

@@ -25,8 +25,8 @@ using Models = std::vector<const ModelResult*>;
 using Value = std::function<double(const ModelResult&)>;  // more is better
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr size_t kNamed = 4;     // models named beside a winner
-constexpr double kMostDb = 150;  // of equal outputs, where models are scaled against each other
+constexpr size_t kNamed = 4;     // models named beside the best
+constexpr double kMostDb = 150;  // stands for equal outputs where models are scaled against each other
 
 bool all_equal(const ModelResult& m) {
   return std::all_of(m.outputs.begin(), m.outputs.end(), [](const auto& o) { return o.second.equal; });
@@ -47,7 +47,7 @@ std::string gain(double of, double to, const char* better, const char* worse) {
 }
 
 std::string milliseconds(double ms) {
-  return fmt::format("{:.{}f} ms an image", ms, ms < 9.995 ? 2 : ms < 99.95 ? 1 : 0);
+  return fmt::format("{:.{}f} ms per image", ms, ms < 9.995 ? 2 : ms < 99.95 ? 1 : 0);
 }
 
 const ModelResult& best_of(const Models& models, const Value& value) {
@@ -56,13 +56,13 @@ const ModelResult& best_of(const Models& models, const Value& value) {
   });
 }
 
-// "; a, b are within 3 %" where others are as good as the winner.
-std::string others(const Models& models, const ModelResult& winner, const Value& value, double margin,
+// "; a, b are within 3 %" where others are as good as the best.
+std::string others(const Models& models, const ModelResult& best, const Value& value, double margin,
                    const std::string& words) {
   std::vector<std::string> names;
   for (const ModelResult* m : models) {
-    if (m == &winner) continue;
-    if (value(*m) == value(winner) || value(winner) - value(*m) <= margin) names.push_back(m->name);
+    if (m == &best) continue;
+    if (value(*m) == value(best) || value(best) - value(*m) <= margin) names.push_back(m->name);
   }
   if (names.empty()) return {};
   std::string list =
@@ -100,10 +100,8 @@ std::optional<BestModel> balance(const Models& models, const std::vector<Goal>& 
     parts.push_back(fmt::format("{} {:.0f}", names[g], scores[best][g]));
   return BestModel{
       "balance", models[best]->name,
-      fmt::format(
-          "points of 100: {} (0: the worst, 100: the best of these models); no other model's weakest side is "
-          "stronger",
-          fmt::join(parts, ", "))};
+      fmt::format("recommended if all goals count alike: {} (100: the best of these models, 0: the worst)",
+                  fmt::join(parts, ", "))};
 }
 
 }  // namespace
@@ -138,11 +136,11 @@ std::vector<BestModel> best_models(const EvalReport& r) {
   const Value accuracy = lowest_psnr;
   if (const ModelResult& m = best_of(models, accuracy); lowest_psnr(m) > -kInfinity) {
     const auto* worst = worst_output(m);
-    list.push_back({"accuracy", m.name,
-                    (worst ? fmt::format("its worst output, {}, keeps {:.1f} dB PSNR", worst->first,
-                                         *worst->second.psnr_db)
-                           : std::string("all outputs equal the float model's")) +
-                        others(models, m, accuracy, 0.5, worst ? "within 0.5 dB" : "too")});
+    list.push_back(
+        {"accuracy", m.name,
+         (worst ? fmt::format("lowest PSNR {:.1f} dB (output {})", *worst->second.psnr_db, worst->first)
+                : std::string("all outputs equal the float model's")) +
+             others(models, m, accuracy, 0.5, worst ? "within 0.5 dB" : "too")});
   }
   const Value size = size_value;
   const ModelResult& smallest = best_of(models, size);
@@ -160,9 +158,9 @@ std::vector<BestModel> best_models(const EvalReport& r) {
                    gain(r.reference.cost.ms_per_image, fastest.cost.ms_per_image, "faster", "slower")) +
            others(models, fastest, speed, kTimeMargin, "within 3 %")});
   const Value decibels = [](const ModelResult& m) { return std::clamp(lowest_psnr(m), 0.0, kMostDb); };
-  if (const auto winner = balance(
+  if (const auto balanced = balance(
           models, {{"accuracy", decibels, 0.5}, {"size", size, kSizeMargin}, {"speed", speed, kTimeMargin}}))
-    list.push_back(*winner);
+    list.push_back(*balanced);
   const auto by_truth = [&](const char* goal, const char* group, const char* key, double sign,
                             const char* text) {
     Models scored;

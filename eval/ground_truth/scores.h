@@ -32,11 +32,11 @@ constexpr std::array<TruthMetric, 12> kTruthMetrics = {{
     {"pose", "rotation_median_deg", "rotation", "degrees", false, 3},
     {"pose", "translation_median_deg", "translation", "degrees", false, 3},
     {"depth", "abs_rel", "AbsRel", "", false, 4},
-    {"depth", "rmse", "RMSE", "the truth's unit", false, 4},
+    {"depth", "rmse", "RMSE", "scene units", false, 4},
     {"depth", "delta_1_25", "delta<1.25", "%", true, 2},
-    {"points", "accuracy", "accuracy", "the truth's unit", false, 4},
-    {"points", "completeness", "completeness", "the truth's unit", false, 4},
-    {"points", "overall", "overall", "the truth's unit", false, 4},
+    {"points", "accuracy", "accuracy", "scene units", false, 4},
+    {"points", "completeness", "completeness", "scene units", false, 4},
+    {"points", "overall", "overall", "scene units", false, 4},
 }};
 
 struct Interval {

@@ -30,10 +30,10 @@ Json cloud_json(const CloudFigure& cloud) {
 }
 
 std::string cloud_details(const CloudFigure& cloud) {
-  std::string text = fmt::format("{} of {} picture{}, the same pixels for every model", cloud.output,
+  std::string text = fmt::format("{} of {} image{}, the same pixels for every model", cloud.output,
                                  cloud.pictures, cloud.pictures == 1 ? "" : "s");
   if (!cloud.confidence.empty()) {
-    text += fmt::format(": {:.3g} % that the float model is surest of, {} from {:.4g}", 100 - cloud.percent,
+    text += fmt::format(": the float model's most confident {:.3g} %, {} from {:.4g}", 100 - cloud.percent,
                         cloud.confidence, cloud.threshold);
   }
   const auto percent = [&](double distance) {
@@ -45,7 +45,7 @@ std::string cloud_details(const CloudFigure& cloud) {
   for (const CloudFigure::Cloud& c : cloud.models)
     rows.push_back({c.file, std::to_string(c.count), percent(c.mean_distance), percent(c.median_distance)});
   return text + "\n\n" + text_table(rows) +
-         "\n%: distance between the points of a pixel by the float and by this model, less is better, in\n"
+         "\n%: distance between the points of a pixel by the float and by this model, lower is better, in\n"
          "percent of the float points' mean distance from the first camera.\n";
 }
 

@@ -1,4 +1,4 @@
-// The point cloud as the report's JSON and table; its pictures are in report.html. Torch-free.
+// The point cloud as the report's JSON and table; its images are in report.html. Torch-free.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -10,7 +10,7 @@ namespace vqt {
 
 nlohmann::ordered_json cloud_json(const CloudFigure& cloud);
 
-// Which pixels are shown; one row a file.
+// Which pixels are shown; a row per file.
 std::string cloud_details(const CloudFigure& cloud);
 
 }  // namespace vqt

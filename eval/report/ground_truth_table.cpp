@@ -66,9 +66,8 @@ std::string truth_summary(const EvalReport& r) {
 std::string truth_details(const EvalReport& r) {
   if (!r.ground_truth || !r.reference.truth) return {};
   const TruthScores& reference = *r.reference.truth;
-  std::string text =
-      fmt::format("{}, {} of {} pictures with a known pose, {} pairs\n", r.ground_truth->folder,
-                  r.ground_truth->pictures, r.scene.names.size(), reference.pairs);
+  std::string text = fmt::format("{}, {} of {} images with a known pose, {} pairs\n", r.ground_truth->folder,
+                                 r.ground_truth->pictures, r.scene.names.size(), reference.pairs);
   text += r.ground_truth->depth_source.empty()
               ? "no depth\n"
               : fmt::format("depth of {} pixels from {}\n", reference.depth_pixels + reference.nonfinite,
@@ -80,8 +79,8 @@ std::string truth_details(const EvalReport& r) {
       const TruthMetric& metric = kTruthMetrics[m];
       const TruthScore& s = scores.metrics[m];
       rows.push_back({fmt::format("{} {}", metric.group, metric.title),
-                      std::string(metric.unit) == "the truth's unit" ? "truth's" : metric.unit,
-                      metric.more_is_better ? "more" : "less", number(s.value, metric.digits),
+                      std::string(metric.unit) == "scene units" ? "scene" : metric.unit,
+                      metric.more_is_better ? "higher" : "lower", number(s.value, metric.digits),
                       range(s.interval, metric.digits)});
       if (!differences) continue;
       rows.back().push_back(number(s.difference, metric.digits, true));
@@ -96,11 +95,11 @@ std::string truth_details(const EvalReport& r) {
     if (m.truth) table(m.name, *m.truth, true);
   }
   return text + R"(
-AUC@T: pose accuracy of pairs of pictures up to T degrees, in percent. rot, transl: median angle
+AUC@T: pose accuracy of pairs of images up to T degrees, in percent. rot, transl: median angle
 between true and predicted rotation, and direction of translation, in degrees. Depth after one scale
 for the scene (ratio of medians). acc, comp: mean distance from predicted to true points and back,
-after Umeyama's alignment. 95 %: intervals of 1000 resamples of the pictures; a difference whose
-interval holds 0 is not shown to be one.
+after Umeyama's alignment. 95 %: intervals of 1000 resamples of the images; a difference whose
+interval contains 0 is not significant.
 )";
 }
 

@@ -12,7 +12,7 @@ namespace vqt {
 // difference_interval_95. Null: not scored.
 Json truth_json(const TruthScores& scores);
 
-// One row a model and one column a metric; then each model's differences from the float model with their
+// A row per model and a column per metric; then each model's differences from the float model with their
 // uncertainty. Empty without ground truth.
 std::string truth_summary(const EvalReport& report);
 std::string truth_details(const EvalReport& report);

@@ -12,7 +12,7 @@
 namespace vqt {
 namespace {
 
-constexpr size_t kLongestName = 28;  // leaves most of the line to the reason
+constexpr size_t kLongestName = 28;  // leaves most of the line for the reason
 
 std::string words_of(const std::string& goal) {
   static const std::map<std::string, std::string> kWords = {
@@ -36,7 +36,7 @@ std::string of_one(const EvalReport& r, const ModelResult& m) {
             static_cast<double>(std::max<int64_t>(1, m.cost.size_bytes)), "smaller", "larger"),
       ratio(r.reference.cost.ms_per_image, std::max(1e-6, m.cost.ms_per_image), "faster", "slower"));
   if (const auto* worst = worst_output(m))
-    text += fmt::format("; its worst output, {}, keeps {:.1f} dB PSNR", worst->first, *worst->second.psnr_db);
+    text += fmt::format("; lowest PSNR {:.1f} dB (output {})", *worst->second.psnr_db, worst->first);
   return wrapped(text + "\n", 2);
 }
 

@@ -1,4 +1,4 @@
-// The answer in words, for a terminal. Torch-free.
+// The result of a run in a few words, for a terminal. Torch-free.
 #pragma once
 
 #include <string>
@@ -7,8 +7,8 @@
 
 namespace vqt {
 
-// A line for each goal: its winner and why, aligned, within 100 columns. Of one model: what it gains and
-// keeps. With --progressive what came of it is the first.
+// A line for each goal: the best model and why, aligned, within 100 columns. Of one model: its cost and
+// accuracy. With --progressive its result is the first line.
 std::string headline(const EvalReport& report);
 
 }  // namespace vqt

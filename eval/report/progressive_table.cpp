@@ -64,7 +64,7 @@ Json progressive_json(const EvalReport& r) {
 std::string progressive_outcome(const EvalReport& r) {
   const Progressive& p = *r.progressive;
   const ProgressiveStep* step = last_taken(p);
-  if (!step) return "no step holds, the float model stays as it is";
+  if (!step) return "no step holds the limits: the float model is not quantized";
   std::string text = fmt::format("{} MB, {} smaller than the float model, lowest PSNR {}", megabytes(*step),
                                  smaller(r, *step), value_text("psnr", step->psnr_db));
   for (size_t i = 0; i < p.limits.size(); ++i) {
@@ -85,7 +85,7 @@ std::string progressive_text(const EvalReport& r) {
   for (const Limit& limit : p.limits) {
     if (needs_truth(limit.metric)) rows[0].push_back(title_of(limit.metric));
   }
-  rows[0].insert(rows[0].end(), {"holds", "taken"});
+  rows[0].insert(rows[0].end(), {"holds", "accepted"});
   for (const ProgressiveStep& step : p.steps) {
     rows.push_back({step.model, megabytes(step), smaller(r, step), value_text("psnr", step.psnr_db)});
     for (size_t i = 0; i < p.limits.size(); ++i) {
@@ -94,7 +94,8 @@ std::string progressive_text(const EvalReport& r) {
     }
     rows.back().insert(rows.back().end(), {step.held ? "yes" : "no", step.taken ? "yes" : ""});
   }
-  text += "\n" + text_table(rows) + "int4 PART: the part alone; +int4 PART: with what was taken before\n";
+  text += "\n" + text_table(rows) +
+          "int4 GROUP: the module group alone; +int4 GROUP: on top of what was accepted before\n";
   if (p.last.name.empty()) return text + progressive_outcome(r) + "\n";
   return text + fmt::format("{}: {}; config for vqt-quantize: {}\n", p.last.name, progressive_outcome(r),
                             kProgressiveConfig);

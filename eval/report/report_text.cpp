@@ -1,4 +1,4 @@
-// report.txt and the table on stdout: the answer first, then every output, the sites, the environment.
+// report.txt and the table on stdout: the headline first, then every output, the layers, the environment.
 #include "eval/report/report_text.h"
 
 #include <fmt/format.h>
@@ -51,7 +51,7 @@ std::string small(double value, const Metrics& m) { return m.count > 0 ? fmt::fo
 Rows comparison(const EvalReport& r) {
   const std::vector<bool> front = pareto_front(r);
   Rows rows = {
-      {"model", "", "scheme", "MB", "smaller", "ms/image", "faster", "peak MB", "worst PSNR", "cosine"}};
+      {"model", "", "scheme", "MB", "smaller", "ms/image", "faster", "peak MB", "lowest PSNR", "cosine"}};
   const Cost& ref = r.reference.cost;
   rows.push_back({r.reference.name, "", "reference", megabytes(ref.size_bytes), "",
                   milliseconds(ref.ms_per_image), "", megabytes(ref.peak_memory_bytes), "", ""});
@@ -78,24 +78,24 @@ std::string shape_text(const std::vector<int64_t>& shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
 }
 
-// What the stars mean, and where the winners' configs are.
+// What the stars mean, and where the best models' configs are.
 std::string front_text(const EvalReport& r) {
   if (r.models.size() < 2) return "";
   std::string text =
-      "*: on the Pareto front: no other model is at least as small, fast and accurate (worst PSNR) and\n"
+      "*: on the Pareto front: no other model is at least as small, fast and accurate (lowest PSNR) and\n"
       "   better in one; sizes within 1 % and times within 3 % count as equal\n";
   std::vector<std::string> paths;
-  for (const BestModel& winner : best_models(r)) {
-    if (!best_config(r, winner).is_null()) paths.push_back(best_config_path(winner.goal));
+  for (const BestModel& best : best_models(r)) {
+    if (!best_config(r, best).is_null()) paths.push_back(best_config_path(best.goal));
   }
   if (!paths.empty())
-    text +=
-        fmt::format("configs of the winners, for --config, beside the report: {}\n", fmt::join(paths, ", "));
+    text += fmt::format("configs of the best models, for --config, beside the report: {}\n",
+                        fmt::join(paths, ", "));
   return text;
 }
 
-// PSNR in dB: one row an output, one column a model, or the other way round where models are many or alike in
-// name; in blocks that fit the width.
+// PSNR in dB: a row per output and a column per model, or the other way round where models are many or have
+// similar names; in blocks that fit the width.
 std::string psnr_matrix(const EvalReport& r) {
   constexpr size_t kColumns = 5, kHeading = 14;
   std::vector<std::string> outputs, models;
@@ -133,8 +133,8 @@ std::string heading(const std::string& title) {
   return fmt::format("\n{}\n{}\n", title, std::string(std::min<size_t>(100, title.size()), '-'));
 }
 
-std::string sites_text(const ModelResult& m) {
-  if (!m.sites.is_array()) return "no table of sites in the archive\n";
+std::string layers_text(const ModelResult& m) {
+  if (!m.sites.is_array()) return "no layer table in the model\n";
   std::map<std::string, int> kept;
   std::vector<std::pair<double, const Json*>> by_sqnr;
   int quantized = 0;
@@ -148,8 +148,9 @@ std::string sites_text(const ModelResult& m) {
       ++kept[site.value("reason", "")];
     }
   }
-  std::string text = fmt::format("{} of {} sites quantized, {}\n", quantized, m.sites.size(), main_scheme(m));
-  for (const auto& [reason, count] : kept) text += fmt::format("{} left float: {}\n", count, reason);
+  std::string text =
+      fmt::format("{} of {} Linear layers quantized, {}\n", quantized, m.sites.size(), main_scheme(m));
+  for (const auto& [reason, count] : kept) text += fmt::format("{} kept in FP32: {}\n", count, reason);
   std::stable_sort(by_sqnr.begin(), by_sqnr.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
   if (by_sqnr.empty()) return text;
@@ -166,8 +167,8 @@ std::string sites_text(const ModelResult& m) {
 std::string summary_text(const EvalReport& r) {
   const Scene& s = r.scene;
   std::string text = r.interrupted ? r.notes.at(0) + "\n\n" : "";
-  if (const std::string answer = headline(r); !answer.empty()) text += answer + "\n";
-  text += fmt::format("{} picture{} of {}, {} x {} ({}), against {}\n\n", s.names.size(),
+  if (const std::string lines = headline(r); !lines.empty()) text += lines + "\n";
+  text += fmt::format("{} image{} of {}, {} x {} ({}), against {}\n\n", s.names.size(),
                       s.names.size() == 1 ? "" : "s", s.folder, s.width, s.height, s.preprocess,
                       r.reference.path);
   text += text_table(comparison(r)) + front_text(r) + "\n" + psnr_matrix(r);
@@ -180,9 +181,9 @@ std::string summary_text(const EvalReport& r) {
 std::string report_text(const EvalReport& r) {
   std::string text = "vqt-eval report\n\n" + summary_text(r);
   text += R"(
-MB: archive, 10^6 bytes. smaller, faster: against the reference. peak MB: of the process that ran
-the model. worst PSNR: lowest of the outputs, peak = range of the reference output; inf: equal
-outputs, -: constant reference.
+MB: model file, 10^6 bytes. smaller, faster: against the reference. peak MB: of the process that ran
+the model. lowest PSNR: of all outputs, peak = range of the reference output; inf: equal outputs,
+-: constant reference.
 )";
   if (r.ground_truth) text += heading("ground truth") + truth_details(r);
   if (r.cloud) text += heading("point cloud") + cloud_details(*r.cloud);
@@ -201,9 +202,9 @@ outputs, -: constant reference.
   }
   for (const ModelResult& m : r.models) {
     text += heading(fmt::format("{}: {} {}", m.name, m.source, m.source == "preset" ? "" : m.path)) +
-            sites_text(m);
-    text += fmt::format("timed: median of {} forward{} of the scene after {} to warm up\n",
-                        m.cost.all_ms.size(), m.cost.all_ms.size() == 1 ? "" : "s", m.cost.warmup);
+            layers_text(m);
+    text += fmt::format("timed: median of {} forward pass{} over the scene after {} for warm-up\n",
+                        m.cost.all_ms.size(), m.cost.all_ms.size() == 1 ? "" : "es", m.cost.warmup);
   }
   text += heading("environment");
   for (const auto& [key, value] : r.environment.items()) {

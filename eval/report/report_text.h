@@ -7,7 +7,7 @@
 
 namespace vqt {
 
-// The winners in words; then the comparison: one row a model, then the PSNR of every output.
+// The headline; then a table with a row per model; then the PSNR of every output.
 std::string summary_text(const EvalReport& report);
 std::string report_text(const EvalReport& report);
 

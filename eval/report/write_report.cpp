@@ -22,13 +22,13 @@ void write(const std::string& path, const std::string& content) {
   file.commit();
 }
 
-// Those an earlier run left there for other goals go.
+// Removes those that an earlier run left for other goals.
 void write_best_configs(const EvalReport& report, const std::filesystem::path& folder) {
   for (const char* goal : kGoals) std::filesystem::remove(folder / best_config_path(goal));
-  for (const BestModel& winner : best_models(report)) {
-    const Json config = best_config(report, winner);
+  for (const BestModel& best : best_models(report)) {
+    const Json config = best_config(report, best);
     if (config.is_null()) continue;
-    const std::filesystem::path path = folder / best_config_path(winner.goal);
+    const std::filesystem::path path = folder / best_config_path(best.goal);
     std::filesystem::create_directories(path.parent_path());
     write(path, config.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   }

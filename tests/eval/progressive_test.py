@@ -99,7 +99,7 @@ def test_the_page_shows_the_steps(out: tuple[Path, str]) -> None:
     with browser.Page(f"file://{out[0]}/report.html", timeout=600) as page:
         rows = 'Array.from(document.querySelectorAll("#progressive [aria-label=Steps] tbody tr"), (r) => [r.cells[0].textContent, r.cells[1].textContent])'
         assert page.evaluate(rows) == [
-            [s["model"], "taken" if s["taken"] else "holds" if s["held"] else "does not hold"] for s in steps
+            [s["model"], "accepted" if s["taken"] else "holds" if s["held"] else "does not hold"] for s in steps
         ]
         chart = 'Chart.getChart(document.querySelectorAll("#progressive canvas")[0]).data.datasets.map((d) => d.data)'
         taken, left, limit = page.evaluate(chart)
@@ -122,7 +122,7 @@ def test_where_nothing_holds_the_float_model_stays(space: Path) -> None:
     )  # fmt: skip
     found = results(folder)["progressive"]
     assert found["model"] is found["file"] is found["config"] is None
-    assert [s["model"] for s in found["steps"]] == ["1 int8"]  # of one site there is no part to try
+    assert [s["model"] for s in found["steps"]] == ["1 int8"]  # one layer has no module groups to try
     assert not (folder / "progressive.json").exists()
     assert done.stdout.startswith("within limits  float  no step holds")
 

@@ -115,8 +115,8 @@ def test_the_schema_refuses_what_is_wrong(results: dict, path: list, value: obje
 
 # --- the page ---
 
-CHARTS = ["Accuracy against cost", "Archive", "Time per image", "Peak memory", "Error of every output", "Error percentiles",
-          "Error of every site", "Cameras from above"]  # fmt: skip
+CHARTS = ["Accuracy against cost", "File size", "Time per image", "Peak memory", "Error of every output", "Error percentiles",
+          "Error of every layer", "Cameras from above"]  # fmt: skip
 # Title, axes, what is better, how many models' colours are between the axes, and what those who cannot see it are told, of every chart.
 LOOK = """[...document.querySelectorAll("canvas")].map((canvas) => {
   const copy = Object.assign(document.createElement("canvas"), {width: canvas.width, height: canvas.height});
@@ -216,9 +216,9 @@ def test_many_models_stay_readable(out: Path, tmp_path: Path) -> None:
         drawn = page.evaluate('[...document.querySelectorAll("#errors canvas")].map((c) => Chart.getChart(c).data.datasets.length)')
         assert drawn == [8, 8, 8]
         # The winners 4 and 19, the rest of the front, then the first of the others.
-        assert page.evaluate("featured.map((m) => models.indexOf(m))") == [0, 1, 2, 4, 8, 12, 16, 19]
-        assert page.evaluate("new Set(featured.map(colourOf)).size") == 8
-        assert page.evaluate("models.filter((m) => !featured.includes(m)).every((m) => colourOf(m) === OTHER_COLOUR)")
+        assert page.evaluate("highlighted.map((m) => models.indexOf(m))") == [0, 1, 2, 4, 8, 12, 16, 19]
+        assert page.evaluate("new Set(highlighted.map(colourOf)).size") == 8
+        assert page.evaluate("models.filter((m) => !highlighted.includes(m)).every((m) => colourOf(m) === OTHER_COLOUR)")
         stars = page.evaluate('[...document.querySelector("table").querySelectorAll("tbody tr")].map((r) => r.cells[0].textContent.endsWith("*"))')
         assert stars == [False] + [i % 4 == 0 for i in range(20)]
         rings = page.evaluate('Chart.getChart(document.querySelector("canvas")).data.datasets.map((d) => d.ringed === true)')
@@ -234,20 +234,20 @@ def test_many_models_stay_readable(out: Path, tmp_path: Path) -> None:
 
 @needs_chromium
 def test_sites_are_sorted_and_searched(page: browser.Page, results: dict) -> None:
-    column = '[...document.querySelectorAll("#sites tbody tr")].map((r) => r.cells[{}].textContent)'
+    column = '[...document.querySelectorAll("#layers tbody tr")].map((r) => r.cells[{}].textContent)'
     names = [s["name"] for s in results["models"][0]["sites"]]
     assert page.evaluate(column.format(0)) == names
-    page.evaluate('[...document.querySelectorAll("#sites thead button")].find((b) => b.textContent === "Weight SQNR").click()')
+    page.evaluate('[...document.querySelectorAll("#layers thead button")].find((b) => b.textContent === "Weight SQNR").click()')
     ascending = page.evaluate(column.format(6))
     values = [float(v) for v in ascending if v != "–"]
     assert values == sorted(values) and len(values) > 2 and ascending[len(values) :] == ["–"] * (len(names) - len(values))
-    page.evaluate('[...document.querySelectorAll("#sites thead button")].find((b) => b.textContent === "Weight SQNR").click()')
+    page.evaluate('[...document.querySelectorAll("#layers thead button")].find((b) => b.textContent === "Weight SQNR").click()')
     assert [float(v) for v in page.evaluate(column.format(6)) if v != "–"] == values[::-1]
-    page.evaluate('{const s = document.querySelector("#sites input"); s.value = "TO_P float"; s.dispatchEvent(new Event("input"));}')
+    page.evaluate('{const s = document.querySelector("#layers input"); s.value = "TO_P float"; s.dispatchEvent(new Event("input"));}')
     assert page.evaluate(column.format(0)) == [
         s["name"] for s in results["models"][0]["sites"] if "to_p" in s["name"] and "float" in f"{s['scheme']} {s['action']} {s['reason']}"
     ]
-    page.evaluate('{const s = document.querySelector("#sites input"); s.value = ""; s.dispatchEvent(new Event("input"));}')
+    page.evaluate('{const s = document.querySelector("#layers input"); s.value = ""; s.dispatchEvent(new Event("input"));}')
     assert len(page.evaluate(column.format(0))) == len(names)
 
 

@@ -1,6 +1,6 @@
 "use strict";
-// The data in #data, elements, numbers as people read them, tables. Texts only ever enter the page as text nodes, so
-// nothing needs escaping.
+// The data in #data, elements, formatted numbers, tables. Texts enter the page as text nodes only, so nothing needs
+// escaping.
 const {results, depth_maps: depthMaps, cloud: cloudPictures, colours} = JSON.parse(document.getElementById("data").textContent);
 const {reference, models, scene, environment} = results;
 const everyone = [reference, ...models];
@@ -8,15 +8,15 @@ const outputs = Object.keys(reference.outputs);
 const PALETTE = ["#4477aa", "#ee7733", "#228833", "#cc3377", "#33a5b8", "#b59b1e", "#7a5ba6", "#8c6d5a"];
 const SHAPES = ["circle", "rect", "triangle", "rectRot", "star", "crossRot"];  // told apart without colours too
 const REFERENCE_COLOUR = "#8d939c", OTHER_COLOUR = "#a8a192";
-// Charts with a line a model have room for as many as there are colours: the winners, then those on the front.
-const winning = new Set([...results.winners.map((w) => w.model), results.progressive && results.progressive.model]);
-const rank = (m) => winning.has(m.name) ? 0 : m.pareto_front ? 1 : 2;
-const foremost = [...models].sort((a, b) => rank(a) - rank(b)).slice(0, PALETTE.length);
-const featured = models.filter((m) => foremost.includes(m));
-const featuredHint = featured.length < models.length ? ` Drawn are ${featured.length} of ${models.length} models, winners and the Pareto front first; all are in the numbers.` : "";
-const colourOf = (model) => model === reference ? REFERENCE_COLOUR : PALETTE[featured.indexOf(model)] ?? OTHER_COLOUR;
-const shapeOf = (model) => SHAPES[Math.max(0, featured.indexOf(model)) % SHAPES.length];
-// What models' names have in common says nothing inside a chart.
+// Charts with a line per model show as many models as there are colours: the best ones, then the Pareto front.
+const best = new Set([...results.winners.map((w) => w.model), results.progressive && results.progressive.model]);
+const rank = (m) => best.has(m.name) ? 0 : m.pareto_front ? 1 : 2;
+const ranked = [...models].sort((a, b) => rank(a) - rank(b)).slice(0, PALETTE.length);
+const highlighted = models.filter((m) => ranked.includes(m));
+const highlightedHint = highlighted.length < models.length ? ` Shows ${highlighted.length} of ${models.length} models, the best ones and the Pareto front first; the numbers list all.` : "";
+const colourOf = (model) => model === reference ? REFERENCE_COLOUR : PALETTE[highlighted.indexOf(model)] ?? OTHER_COLOUR;
+const shapeOf = (model) => SHAPES[Math.max(0, highlighted.indexOf(model)) % SHAPES.length];
+// The common start of the models' names is left out inside a chart.
 function commonStart(names) {
   let n = 0;
   while (names.every((name) => n < name.length && name[n] === names[0][n])) n++;
@@ -50,7 +50,7 @@ const cosine = (m) => m.cosine === null ? "–" : m.equal ? "1" : m.cosine.toFix
 const plural = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
 const shortened = (text, length) => text.length <= length ? text : text.slice(0, length - 6) + "…" + text.slice(-5);
 
-// The output that suffered most; null where none has a PSNR.
+// The output with the lowest PSNR; null where none has one.
 function worst(model) {
   const known = Object.entries(model.outputs).filter(([, m]) => m.psnr_db !== null);
   return known.length ? known.reduce((a, b) => (b[1].psnr_db < a[1].psnr_db ? b : a)) : null;

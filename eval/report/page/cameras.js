@@ -71,17 +71,17 @@ function camerasChart() {
   const each = scene.frames_per_forward, forwards = Math.ceil(scene.pictures.length / each);
   const model = select(drawn.map((m) => m.name)), forward = select(Array.from({length: forwards}, (_, i) => `${i * each + 1} to ${Math.min((i + 1) * each, scene.pictures.length)}`));
   labelled("Model", model);
-  labelled("Pictures", forward);
+  labelled("Images", forward);
   const make = () => {
     const m = drawn[model.value], first = forward.value * each, names = scene.pictures.slice(first, first + each);
     const part = (cameras) => seenFromFirst(cameras.slice(first, first + each));
     const float = part(reference.cameras), quantized = part(m.cameras);
     const sets = [{label: shortened(reference.name, 28), cameras: float, colour: REFERENCE_COLOUR, shape: "circle"}, {label: shortened(m.name, 28), cameras: quantized, colour: colourOf(m), shape: shapeOf(m)}];
     const given = results.ground_truth && results.ground_truth.cameras ? results.ground_truth.cameras.slice(first, first + each) : [];
-    // Truth is anchored by the first picture that has one, so it needs to be the first of all.
+    // The ground truth is anchored at its first known pose, so the first image needs to have one.
     if (given.filter((p) => p !== null).length > 1 && given[0] !== null) {
       const truth = seenFromFirst(given), scale = scaleTo(float, truth);
-      sets.unshift({label: "truth", colour: css("--good"), shape: "cross", dashed: true,
+      sets.unshift({label: "ground truth", colour: css("--good"), shape: "cross", dashed: true,
         cameras: truth.map((c) => c && {...c, centre: c.centre.map((v) => v * scale)})});
     }
     const all = sets.flatMap((s) => s.cameras.filter((c) => c !== null).map((c) => c.centre));
@@ -90,11 +90,11 @@ function camerasChart() {
     const off = (i) => float[i] && quantized[i] ? [distance(float[i].centre, quantized[i].centre), angle(float[i].forward, quantized[i].forward)] : [NaN, NaN];
     const offs = names.map((_, i) => off(i)), far = Math.max(...offs.map((o) => o[0]).filter(isNumber)), wide = Math.max(...offs.map((o) => o[1]).filter(isNumber));
     return {
-      better: `The closer ${m.name} is to the float model${sets.length > 2 ? " and both to the truth" : ""}, the better: it is off by at most ${small(far)} (spread of the cameras: ${small(Math.max(x[1] - x[0], z[1] - z[0]))}) ` +
-        `and ${small(wide)}° in viewing direction. All are drawn from the first picture's camera, which looks up the page${sets.length > 2 ? "; the truth is scaled to the float model" : ""}.`,
+      better: `The closer ${m.name} is to the float model${sets.length > 2 ? " and both are to the ground truth" : ""}, the better: it is off by at most ${small(far)} (spread of the cameras: ${small(Math.max(x[1] - x[0], z[1] - z[0]))}) ` +
+        `and ${small(wide)}° in viewing direction. All are drawn from the first image's camera, which looks up the page${sets.length > 2 ? "; the ground truth is scaled to the float model" : ""}.`,
       says: `${plural(names.length, "camera")} of ${sets.map((s) => s.label).join(", ")}.`,
       height: innerWidth < 600 ? 380 : 520,
-      columns: [{title: "Picture", words: true}, {title: "Distance from float", unit: "model's unit"}, {title: "Viewing direction", unit: "degrees from float"}],
+      columns: [{title: "Image", words: true}, {title: "Distance from float", unit: "model's unit"}, {title: "Viewing direction", unit: "degrees from float"}],
       rows: names.map((n, i) => [`${first + i + 1} ${n}`, small(offs[i][0]), small(offs[i][1])]),
       config: {
         type: "scatter", plugins: [wedges, squareUnits, pointNames],

@@ -1,5 +1,5 @@
-// Charts: each with its title, what is better, axes with units, a sentence for those who do not see it and its numbers as
-// a table.
+// Charts: each with its title, what is better, axes with units, a sentence for screen readers and its numbers as a
+// table.
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const drawings = [];
 function drawCharts() {

@@ -1,4 +1,4 @@
-// Depth maps of the float and of a quantized model one over the other, their difference, and what the colours mean.
+// Depth maps of the float model and of a quantized one laid over each other, their difference, and the colour scales.
 function legend(stops, low, high, words) {
   const ticks = [0, 1, 2, 3, 4].map((i) => trim(low + (high - low) * i / 4, 3));
   return el("div", {class: "legend", role: "img", "aria-label": `Colour scale from ${ticks[0]} to ${ticks[4]}: ${words}`},
@@ -7,7 +7,7 @@ function legend(stops, low, high, words) {
 }
 const caption = (left, right = "") => el("figcaption", {}, el("span", {}, left), right ? el("span", {}, right) : null);
 
-// Two pictures one over the other with a movable cut: left of it `under`, right of it `over`, each {src, alt}.
+// Two images laid over each other with a movable cut: left of it `under`, right of it `over`, each {src, alt}.
 function compared(under, over, cut, label) {
   const stage = el("div", {class: "stage", style: `--cut:${cut.value}%`}, el("img", {...under, draggable: "false"}), el("img", {class: "over", ...over, draggable: "false"}));
   const range = el("input", {type: "range", min: 0, max: 100, step: 1, value: cut.value, "aria-label": label});
@@ -24,12 +24,12 @@ function compared(under, over, cut, label) {
   stage.addEventListener("pointermove", (event) => { if (stage.hasPointerCapture(event.pointerId)) follow(event); });
   return [stage, range];
 }
-const cutLabel = (m) => `How much of the picture is the float model's; the rest is ${m.name}'s`;
+const cutLabel = (m) => `Share of the image that shows the float model; the rest is ${m.name}'s`;
 
-// A button with a picture for each model; nothing where there is one model only. looks: m => [picture, words].
+// A button with an image for each model; nothing where there is one model only. looks: m => [image, words].
 function modelButtons(list, chosen, hint, looks, choose) {
   if (list.length < 2) return "";
-  return el("div", {}, el("p", {class: "hint"}, hint + (list.length < models.length ? ` Drawn are ${list.length} of ${models.length} models.` : "")), el("div", {class: "thumbs", role: "group", "aria-label": "Model to compare"}, ...list.map((m, i) => {
+  return el("div", {}, el("p", {class: "hint"}, hint + (list.length < models.length ? ` Shows ${list.length} of ${models.length} models.` : "")), el("div", {class: "thumbs", role: "group", "aria-label": "Model to compare"}, ...list.map((m, i) => {
     const [src, words] = looks(m);
     const button = el("button", {type: "button", "aria-pressed": String(i === chosen)}, el("img", {src, alt: ""}), m.name, el("br"), el("span", {class: "soft"}, words));
     button.addEventListener("click", () => choose(i));
@@ -43,17 +43,17 @@ function depthSection() {
   let model = 0;
   const make = (focus = false) => {
     const d = depthMaps[choice.value], m = d.models[model];
-    place.replaceChildren(modelButtons(d.models, model, "Difference of every model from the float one, all on one scale: darker is better. Click one to compare it.",
+    place.replaceChildren(modelButtons(d.models, model, "Difference of every model from the float model, on one scale: darker is better. Click a model to compare it.",
       (other) => [other.difference_map, `mean ${small(other.mean_difference)}`], (i) => { model = i; make(true); }),
       el("div", {class: "maps"}, el("figure", {}, caption("◀ float", `${m.name} ▶`),
         ...compared({src: d.reference, alt: `${d.output} of ${d.picture} by ${reference.name}, the float model`}, {src: m.depth, alt: `${d.output} of ${d.picture} by ${m.name}`}, cut, cutLabel(m)),
-        legend(colours.depth, d.low, d.high, `${d.output}, in the model's unit. Float and quantized share the scale; drag or use the slider to compare.`)),
+        legend(colours.depth, d.low, d.high, `${d.output}, in the model's unit. Both models share the scale; drag or use the slider to compare.`)),
         el("figure", {}, caption(`|float - ${m.name}|`, `mean ${small(m.mean_difference)}`), el("img", {src: m.difference_map, alt: `Difference of ${m.name} from the float model, mean ${small(m.mean_difference)}`}),
-          legend(colours.difference, 0, d.difference, "absolute difference, the same for all models; darker is better. The last colour also stands for more.")),
-        el("figure", {}, caption("Input"), el("img", {src: d.photo, alt: `The picture ${d.picture}`}))));
+          legend(colours.difference, 0, d.difference, "absolute difference, the same for all models; darker is better. The last colour also covers larger differences.")),
+        el("figure", {}, caption("Input"), el("img", {src: d.photo, alt: `The image ${d.picture}`}))));
     if (focus) place.querySelector("[aria-pressed=true]").focus();
   };
   choice.addEventListener("change", () => make());
   make();
-  return [depthMaps.length > 1 ? el("div", {class: "controls"}, labelled("Picture", choice)) : null, place];
+  return [depthMaps.length > 1 ? el("div", {class: "controls"}, labelled("Image", choice)) : null, place];
 }

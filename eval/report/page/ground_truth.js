@@ -1,12 +1,12 @@
-// What each model is worth against ground truth; results.ground_truth says what that is.
+// Scores of each model against ground truth; results.ground_truth describes the ground truth.
 const TRUTH = [
   ["pose", "auc_3", "AUC@3", "%", true], ["pose", "auc_5", "AUC@5", "%", true], ["pose", "auc_15", "AUC@15", "%", true], ["pose", "auc_30", "AUC@30", "%", true],
   ["pose", "rotation_median_deg", "Rotation", "degrees", false], ["pose", "translation_median_deg", "Translation", "degrees", false],
-  ["depth", "abs_rel", "AbsRel", "", false], ["depth", "rmse", "RMSE", "the truth's unit", false], ["depth", "delta_1_25", "delta < 1.25", "%", true],
-  ["points", "accuracy", "Accuracy", "the truth's unit", false], ["points", "completeness", "Completeness", "the truth's unit", false],
-  ["points", "overall", "Overall", "the truth's unit", false],
+  ["depth", "abs_rel", "AbsRel", "", false], ["depth", "rmse", "RMSE", "scene units", false], ["depth", "delta_1_25", "delta < 1.25", "%", true],
+  ["points", "accuracy", "Accuracy", "scene units", false], ["points", "completeness", "Completeness", "scene units", false],
+  ["points", "overall", "Overall", "scene units", false],
 ].map(([group, key, title, unit, more]) => ({group, key, title, unit, more}));
-// Those that anything was scored by.
+// The metrics that some model has a score of.
 function truthMetrics() {
   if (!results.ground_truth) return [];
   return TRUTH.filter(({group, key}) => everyone.some((m) => m.ground_truth && m.ground_truth[group] && isNumber(m.ground_truth[group][key])));
@@ -29,10 +29,10 @@ function truthSection() {
       el("span", {class: way}, (difference > 0 ? "+" : "") + (difference !== 0 && Math.abs(difference) < 1e-3 ? small(difference) : truthNumber(difference)) + (interval && !sure ? " (n.s.)" : "")));
   };
   const truth = results.ground_truth;
-  return [el("p", {class: "soft"}, `Against ${truth.folder}: ${plural(truth.pictures, "picture")} with a known pose` +
+  return [el("p", {class: "soft"}, `Against ${truth.folder}: ${plural(truth.pictures, "image")} with a known pose` +
     (truth.depth_source ? `, depth from ${truth.depth_source}` : "") + ". Second lines are differences from the float model" +
-    (scored.some((m) => metrics.some((k) => score(m, "difference_interval_95", k))) ? "; n.s.: their 95 % interval holds 0 (1000 resamples of the pictures)." : ".")),
+    (scored.some((m) => metrics.some((k) => score(m, "difference_interval_95", k))) ? "; n.s.: their 95 % interval holds 0 (1000 resamples of the images)." : ".")),
     table({caption: "Scores against ground truth", rows: scored, cells: (m) => [named(m), ...metrics.map((k) => cell(m, k))],
       columns: [{title: "Model", words: true, sort: (m) => m.name}, ...metrics.map((k) => ({title: k.title,
-        unit: `${k.unit ? k.unit + ", " : ""}${k.more ? "more" : "less"} is better`, sort: (m) => score(m, "", k)}))]})];
+        unit: `${k.unit ? k.unit + ", " : ""}${k.more ? "higher" : "lower"} is better`, sort: (m) => score(m, "", k)}))]})];
 }

@@ -1,21 +1,21 @@
-// The table of sites: sorted by any column, searched.
-function sitesSection() {
+// The layer table: sorted by any column, searched.
+function layersSection() {
   const shown = models.filter((m) => Array.isArray(m.sites));
   const place = el("div"), found = el("p", {class: "soft", "aria-live": "polite"});
   const choice = select(shown.map((m) => m.name));
   const filter = el("input", {type: "search", placeholder: "name, scheme or reason"});
   const value = (key, digits, unit = "") => (s) => isNumber(s[key]) ? s[key].toFixed(digits) + unit : "–";
   const make = () => {
-    const sites = shown[choice.value].sites.map((s, i) => ({...s, place: i + 1}));
+    const sites = shown[choice.value].sites.map((s, i) => ({...s, position: i + 1}));
     const has = (key) => sites.some((s) => isNumber(s[key]));
-    const optional = [["weight_sqnr_db", "Weight SQNR", "dB, more is better", 1], ["output_sqnr_db", "Output SQNR", "dB, more is better", 1],
-      ["ms_float", "Float", "ms a forward", 2], ["ms_quantized", "Quantized", "ms a forward", 2]].filter(([key]) => has(key));
-    const nodes = table({caption: "Sites", tall: true, rows: sites,
-      columns: [{title: "Site", words: true, sort: (s) => s.name}, {title: "Place", unit: "in the network", sort: (s) => s.place}, {title: "Shape", sort: (s) => s.shape.reduce((a, b) => a * b, 1)},
+    const optional = [["weight_sqnr_db", "Weight SQNR", "dB, higher is better", 1], ["output_sqnr_db", "Output SQNR", "dB, higher is better", 1],
+      ["ms_float", "Float", "ms per forward pass", 2], ["ms_quantized", "Quantized", "ms per forward pass", 2]].filter(([key]) => has(key));
+    const nodes = table({caption: "Layers", tall: true, rows: sites,
+      columns: [{title: "Layer", words: true, sort: (s) => s.name}, {title: "Position", unit: "in the network", sort: (s) => s.position}, {title: "Shape", sort: (s) => s.shape.reduce((a, b) => a * b, 1)},
         {title: "Scheme", words: true, sort: (s) => s.scheme}, {title: "Before", sort: (s) => s.bytes_before}, {title: "After", sort: (s) => s.bytes_after},
         ...optional.map(([key, title, unit]) => ({title, unit, sort: (s) => isNumber(s[key]) ? s[key] : null})),
-        {title: "Calls", unit: "a forward", sort: (s) => s.calls}, {title: "Reason", words: true, long: true, sort: (s) => s.reason || ""}],
-      cells: (s) => [s.name, String(s.place), s.shape.join(" x "), s.scheme, sizeText(s.bytes_before), sizeText(s.bytes_after),
+        {title: "Calls", unit: "per forward pass", sort: (s) => s.calls}, {title: "Reason", words: true, long: true, sort: (s) => s.reason || ""}],
+      cells: (s) => [s.name, String(s.position), s.shape.join(" x "), s.scheme, sizeText(s.bytes_before), sizeText(s.bytes_after),
         ...optional.map(([key, , , digits]) => value(key, digits)(s)), String(s.calls), s.reason || ""]});
     const search = () => {
       const words = filter.value.toLowerCase().split(/\s+/);
@@ -23,7 +23,7 @@ function sitesSection() {
       nodes.keep(wanted);
       const quantized = sites.filter((s) => s.action === "quantized"), sum = (key) => quantized.reduce((n, s) => n + s[key], 0);
       const count = sites.filter(wanted).length;
-      found.textContent = `${quantized.length} of ${plural(sites.length, "weight")} quantized, ${sizeText(sum("bytes_before"))} became ${sizeText(sum("bytes_after"))}.` +
+      found.textContent = `${quantized.length} of ${plural(sites.length, "Linear layer")} quantized, ${sizeText(sum("bytes_before"))} became ${sizeText(sum("bytes_after"))}.` +
         (filter.value ? ` ${count === 0 ? "None" : count} of them ${count === 1 ? "matches" : "match"} the search.` : "");
     };
     filter.oninput = search;

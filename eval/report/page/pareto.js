@@ -1,6 +1,6 @@
-// What accuracy costs: error against size, time or memory, with the models that no other beats in both.
+// Accuracy against size, time or memory, with the models that no other beats in both.
 const COSTS = [
-  ["Archive", "Size of the file, MB", (m) => m.size_bytes / 1e6, (v) => megabytes(v * 1e6)],
+  ["File size", "File size, MB", (m) => m.size_bytes / 1e6, (v) => megabytes(v * 1e6)],
   ["Time per image", "Time per image, ms", (m) => m.ms_per_image, milliseconds],
   ["Peak memory", "Peak memory, MB", (m) => m.peak_memory_bytes / 1e6, (v) => megabytes(v * 1e6)],
 ];
@@ -51,18 +51,18 @@ function paretoChart() {
     const corner = `the best corner is the ${more ? "upper" : "lower"} left one`;
     const better = `${more ? "Higher" : "Lower"} is more accurate, further left is ${["smaller", "faster", "smaller"][cost.value]}: ${corner}. ` +
       "Filled and joined: no other model is better in both." + (models.length > 1 ? " Ringed (* in the table): on the front of size, lowest PSNR and time." : "") +
-      (featuredHint ? ` Named and coloured are ${featured.length} of ${models.length} models, winners and that front first.` : "") + (reference && !points.some((p) => p.model === reference) ? ` The float model: ${costText(costOf(reference))}.` : "") +
-      (left.length ? ` Not drawn, as it has no such value: ${left.join(", ")}.` : "");
+      (highlightedHint ? ` Labels and colours: ${highlighted.length} of ${models.length} models, the best ones and that front first.` : "") + (reference && !points.some((p) => p.model === reference) ? ` The float model: ${costText(costOf(reference))}.` : "") +
+      (left.length ? ` Not drawn, without such a value: ${left.join(", ")}.` : "");
     return {
-      better, says: `${qualityTitle} against ${costTitle}. Not beaten: ${front.map((p) => `${p.model.name} (${costText(p.cost)}, ${qualityText(p.quality)})`).join("; ")}.`,
+      better, says: `${qualityTitle} against ${costTitle}. Not dominated: ${front.map((p) => `${p.model.name} (${costText(p.cost)}, ${qualityText(p.quality)})`).join("; ")}.`,
       height: innerWidth < 600 ? 320 : 380,
-      columns: [{title: "Model", words: true}, {title: costAxis}, {title: qualityAxis}, {title: "Not beaten", words: true}, {title: "Front of size, PSNR and time", words: true}],
+      columns: [{title: "Model", words: true}, {title: costAxis}, {title: qualityAxis}, {title: "Not dominated", words: true}, {title: "Front of size, PSNR and time", words: true}],
       rows: points.map((p) => [named(p.model), costText(p.cost), qualityText(p.quality), onFront.has(p.model) ? "yes" : "no", p.model === reference ? "–" : p.model.pareto_front ? "yes" : "no"]),
       config: {
         type: "scatter", plugins: [rings, pointNames],
         data: {datasets: [
           ...points.map((p) => ({...dots(p.model), label: p.model.name, ringed: models.length > 1 && p.model.pareto_front,
-            names: [p.model === reference || featured.includes(p.model) ? briefName(p.model) : ""], data: [{x: p.cost, y: p.quality}], pointRadius: 7, pointHoverRadius: 9,
+            names: [p.model === reference || highlighted.includes(p.model) ? briefName(p.model) : ""], data: [{x: p.cost, y: p.quality}], pointRadius: 7, pointHoverRadius: 9,
             backgroundColor: onFront.has(p.model) ? colourOf(p.model) : css("--panel")})),
           {label: "front", data: front.map((p) => ({x: p.cost, y: p.quality})), showLine: true, stepped: "before", borderDash: [5, 4], borderWidth: 1.5,
             borderColor: css("--soft"), pointRadius: 0, pointHoverRadius: 0, pointHitRadius: 0},

@@ -1,4 +1,4 @@
-// The steps of --progressive: what was tried, what was taken, where that led.
+// The steps of --progressive: what was tried, what was accepted, the result.
 function progressiveSection() {
   const {limits, steps, parts, model, file} = results.progressive;
   const metricOf = (metric) => {
@@ -9,24 +9,24 @@ function progressiveSection() {
   };
   const metrics = [...new Set(["psnr", ...limits.map((l) => l.metric)])].map(metricOf);
   const smaller = (s) => reference.size_bytes / s.size_bytes;
-  const verdict = (s) => s.taken ? el("span", {class: "better"}, "taken") : s.held ? "holds" : el("span", {class: "worse"}, "does not hold");
+  const verdict = (s) => s.taken ? el("span", {class: "better"}, "accepted") : s.held ? "holds" : el("span", {class: "worse"}, "does not hold");
 
-  // One value a step: what was taken is joined, the rest stands beside it, a limit lies across.
+  // One value per step: accepted steps are joined, the others are single points, the limit is a line.
   const chart = (title, make, controls) => chartCard(title, () => {
     const {value, text, axisTitle, better, bound} = make();
     const of = (wanted) => steps.map((s) => wanted(s) ? value(s) : null);
     const line = (label, data, more) => ({label, data, spanGaps: true, borderWidth: 2, pointRadius: 5, pointHoverRadius: 7, borderColor: PALETTE[0], backgroundColor: PALETTE[0], ...more});
     const shown = (v) => isNumber(v) ? text(v) : "–";
     return {
-      better: `${better} Filled and joined: steps taken; hollow: left out again.`, height: 300,
-      says: steps.map((s) => `${s.model}: ${shown(value(s))}, ${s.taken ? "taken" : "left out"}`).join("; ") + ".",
-      columns: [{title: "Step", words: true}, {title: axisTitle}, {title: "Taken", words: true}],
+      better: `${better} Filled and joined: accepted steps; hollow: rejected steps.`, height: 300,
+      says: steps.map((s) => `${s.model}: ${shown(value(s))}, ${s.taken ? "accepted" : "rejected"}`).join("; ") + ".",
+      columns: [{title: "Step", words: true}, {title: axisTitle}, {title: "Accepted", words: true}],
       rows: steps.map((s) => [s.model, shown(value(s)), s.taken ? "yes" : "no"]),
       config: {
         type: "line",
         data: {labels: steps.map((s, i) => String(i + 1)), datasets: [
-          line("taken", of((s) => s.taken)),
-          line("left out", of((s) => !s.taken), {showLine: false, backgroundColor: css("--panel"), pointStyle: "rectRot"}),
+          line("accepted", of((s) => s.taken)),
+          line("rejected", of((s) => !s.taken), {showLine: false, backgroundColor: css("--panel"), pointStyle: "rectRot"}),
           ...(isNumber(bound) ? [line(`limit ${text(bound)}`, steps.map(() => bound), {borderColor: PALETTE[1], backgroundColor: PALETTE[1], borderDash: [6, 4], pointRadius: 0, pointHoverRadius: 0, pointHitRadius: 0, pointStyle: "line"})] : []),
         ]},
         options: {
@@ -44,20 +44,20 @@ function progressiveSection() {
     return {value, text, axisTitle: unit ? `${title}, ${unit}` : title, bound: limit ? limit.bound : null,
       better: limit ? `${side}; a step has to stay ${more ? "above" : "below"} the limit.` : `${side}.`};
   }, metrics.length > 1 ? [choice] : []);
-  const size = chart("Size over the steps", () => ({value: (s) => s.size_bytes / 1e6, text: (v) => megabytes(v * 1e6), axisTitle: "Size of the file, MB", bound: null, better: "Less is better."}), []);
+  const size = chart("Size over the steps", () => ({value: (s) => s.size_bytes / 1e6, text: (v) => megabytes(v * 1e6), axisTitle: "File size, MB", bound: null, better: "Lower is better."}), []);
 
   const last = steps.find((s) => s.model === model);
   return [
-    el("p", {}, `Int8 first, then int4, each step taken only while it holds: ${limits.map((l) => l.text).join(" and ")}. `,
-      ...(last ? [el("b", {}, model), ` is where it ended: ${megabytes(last.size_bytes)}, ${times(smaller(last))} smaller than the float model, ` +
+    el("p", {}, `Int8 first, then int4; a step is accepted only while it holds the limits: ${limits.map((l) => l.text).join(" and ")}. `,
+      ...(last ? [el("b", {}, model), ` is the result: ${megabytes(last.size_bytes)}, ${times(smaller(last))} smaller than the float model, ` +
         `${metrics.map((m) => `${m.title.replace("Lowest", "lowest")} ${isNumber(m.value(last)) ? m.text(m.value(last)) : "inf"}`).join(", ")}. Its config is ${file}, beside this page, for vqt-quantize --config.`]
-        : ["No step holds: the float model stays as it is."])),
+        : ["No step holds the limits: the float model is not quantized."])),
     el("div", {class: "charts"}, accuracy, size),
-    table({caption: "Steps", rows: steps, columns: [{title: "Step", words: true}, {title: "Limits", words: true}, {title: "Archive", unit: "less is better"}, {title: "Smaller"},
-      ...metrics.map((m) => ({title: m.title, unit: `${m.unit ? m.unit + ", " : ""}${m.more ? "more" : "less"} is better`})), {title: "Tried", words: true}],
+    table({caption: "Steps", rows: steps, columns: [{title: "Step", words: true}, {title: "Limits", words: true}, {title: "File size", unit: "lower is better"}, {title: "Smaller"},
+      ...metrics.map((m) => ({title: m.title, unit: `${m.unit ? m.unit + ", " : ""}${m.more ? "higher" : "lower"} is better`})), {title: "Tried", words: true}],
       cells: (s) => [s.model, verdict(s), megabytes(s.size_bytes), times(smaller(s)),
-        ...metrics.map((m) => isNumber(m.value(s)) ? m.text(m.value(s)) : m.title === "Lowest PSNR" && s.held ? "inf" : "–"), s.part === null ? `all in ${s.bits} bits` : s.alone ? "the part alone" : "with what was taken before"]}),
-    ...(parts.length > 1 ? [el("details", {}, el("summary", {}, "Parts"), table({caption: "Parts", rows: parts, columns: [{title: "Part", words: true}, {title: "Sites"}, {title: "Weights in float"}, {title: "First and last site", words: true, long: true}],
+        ...metrics.map((m) => isNumber(m.value(s)) ? m.text(m.value(s)) : m.title === "Lowest PSNR" && s.held ? "inf" : "–"), s.part === null ? `all in ${s.bits} bits` : s.alone ? "the module group alone" : "on top of what was accepted before"]}),
+    ...(parts.length > 1 ? [el("details", {}, el("summary", {}, "Module groups"), table({caption: "Module groups", rows: parts, columns: [{title: "Module group", words: true}, {title: "Layers"}, {title: "FP32 weights"}, {title: "First and last layer", words: true, long: true}],
       cells: (p) => [p.name, String(p.sites.length), sizeText(p.bytes_before), p.sites.length > 1 ? `${p.sites[0]} ... ${p.sites[p.sites.length - 1]}` : p.sites[0]]}))] : []),
   ];
 }

@@ -1,4 +1,4 @@
-// The page from top to bottom. What the data lacks is left out.
+// The page from top to bottom. Sections without data are left out.
 const main = document.getElementById("main");
 const sections = [];
 function add(id, title, ...nodes) {
@@ -10,19 +10,19 @@ const notes = [...results.notes, ...models.flatMap((m) => m.notes.map((n) => `${
 if (results.progressive) add("progressive", "Progressive", ...progressiveSection());
 add("cost", "Accuracy and cost", models.length > 1 || results.ground_truth ? paretoChart() : null, costSection());
 if (results.ground_truth) add("truth", "Ground truth", ...truthSection());
-add("errors", "Errors", outputsChart(), quantilesChart(), sitesChart());
+add("errors", "Errors", outputsChart(), quantilesChart(), layersChart());
 if (depthMaps.length) add("depth", "Depth maps", ...depthSection());
 if (cloudPictures) add("cloud", "Point cloud", ...cloudSection());
 add("cameras", "Camera poses", camerasChart());
-if (models.some((m) => Array.isArray(m.sites))) add("sites", "Sites", ...sitesSection());
+if (models.some((m) => Array.isArray(m.sites))) add("layers", "Layers", ...layersSection());
 add("configs", "Configs", ...configSection());
 add("environment", "Environment", ...environmentSection());
 
 main.replaceChildren(
-  el("h1", {}, "Quantized against float"),
-  el("p", {class: "scene"}, `${plural(scene.pictures.length, "picture")} of ${scene.folder}, ${scene.width} x ${scene.height} (${scene.preprocess}), against ${reference.path}`),
+  el("h1", {}, "Quantized models against the float model"),
+  el("p", {class: "scene"}, `${plural(scene.pictures.length, "image")} of ${scene.folder}, ${scene.width} x ${scene.height} (${scene.preprocess}), against ${reference.path}`),
   ...(results.interrupted ? [el("p", {}, el("b", {}, results.notes[0]))] : []),
-  ...[winners()].filter((n) => n), summaryTable(),
+  ...[bestModels()].filter((n) => n), summaryTable(),
   ...(notes.length ? [el("ul", {class: "notes"}, ...notes.map((n) => el("li", {}, n)))] : []),
   el("nav", {"aria-label": "Sections", style: "margin-top:20px"}, el("ul", {}, ...sections.map(({id, title}) => el("li", {}, el("a", {href: `#${id}`}, title))))),
   ...sections.map(({node}) => node));

@@ -1,30 +1,30 @@
-// The answer first: who wins what, then one row a model.
+// The headline: the best model for each goal; then one row per model.
 const GOALS = {accuracy: "Closest to float", size: "Smallest", speed: "Fastest", balance: "Best balance of the three",
   poses: "Best camera poses", depth: "Best depth"};
 
-// One model has no rival: what it costs and keeps.
+// Of one model: its cost and accuracy.
 function lead() {
   const m = models[0], bad = worst(m);
   const gain = (ratio, better, worse) => ratio >= 1 ? `${times(ratio)} ${better}` : `${times(1 / ratio)} ${worse}`;
   return el("p", {}, el("b", {}, m.name), ` is ${gain(m.compression, "smaller", "larger")} and ${gain(reference.ms_per_image / m.ms_per_image, "faster", "slower")} than the float model` +
-    (bad ? `; its worst output, ${bad[0]}, keeps ${decibels(bad[1].psnr_db)} PSNR.` : allEqual(m) ? "; all outputs are equal." : "."));
+    (bad ? `; lowest PSNR ${decibels(bad[1].psnr_db)} (output ${bad[0]}).` : allEqual(m) ? "; all outputs are equal." : "."));
 }
 
-// Of --progressive: the smallest that keeps the limits.
+// Of --progressive: the smallest model that holds the limits.
 function withinLimits() {
   if (!results.progressive) return [];
   const {model, limits} = results.progressive, m = models.find((other) => other.name === model);
   return [{goal: "Smallest within the limits", model: m ? model : reference.name,
-    why: m ? `${megabytes(m.size_bytes)}, ${times(m.compression)} smaller than the float model; ${limits.map((l) => l.text).join(", ")}` : "no step holds the limits, the float model stays"}];
+    why: m ? `${megabytes(m.size_bytes)}, ${times(m.compression)} smaller than the float model; ${limits.map((l) => l.text).join(", ")}` : "no step holds the limits: the float model is not quantized"}];
 }
 
-function winners() {
+function bestModels() {
   const list = [...withinLimits(), ...(results.winners ?? [])];
   if (!list.length) return models.length === 1 ? lead() : null;
   const configs = list.map((w) => w.config).filter((path) => path);
   return el("div", {}, el("ul", {class: "goals"}, ...list.map((w) => el("li", {},
     el("span", {class: "goal"}, GOALS[w.goal] ?? w.goal), el("b", {}, w.model), el("span", {class: "why"}, w.why)))),
-    configs.length ? el("p", {class: "hint"}, `Their configs, for --config of vqt-quantize and vqt-eval, beside this page: ${configs.join(", ")}.`) : null);
+    configs.length ? el("p", {class: "hint"}, `Their configs, for --config of vqt-quantize and vqt-eval, are beside this page: ${configs.join(", ")}.`) : null);
 }
 
 function summaryTable() {
@@ -39,20 +39,20 @@ function summaryTable() {
   return el("div", {}, table({caption: "Summary of all models", rows: everyone, cells: row, columns: [
     {title: "Model", unit: nameStart ? `${models[0].name.slice(0, nameStart)}with` : undefined, words: true, sort: (m) => m.name},
     {title: "Scheme", words: true, sort: (m) => m.scheme ?? ""},
-    {title: "Archive", unit: "less is better", sort: (m) => m.size_bytes},
+    {title: "File size", unit: "lower is better", sort: (m) => m.size_bytes},
     {title: "Smaller", sort: number((m) => m.compression)},
-    {title: "Time per image", unit: "less is better", sort: (m) => m.ms_per_image},
+    {title: "Time per image", unit: "lower is better", sort: (m) => m.ms_per_image},
     {title: "Faster", sort: number((m) => -m.ms_per_image)},
-    {title: "Peak memory", unit: "less is better", sort: (m) => m.peak_memory_bytes},
-    {title: "Lowest PSNR", unit: "more is better", sort: number((m) => worst(m) ? worst(m)[1].psnr_db : allEqual(m) ? Infinity : null)},
-    {title: "Lowest cosine", unit: "more is better", sort: number((m) => Math.min(...Object.values(m.outputs).map((o) => o.cosine ?? 1)))},
+    {title: "Peak memory", unit: "lower is better", sort: (m) => m.peak_memory_bytes},
+    {title: "Lowest PSNR", unit: "higher is better", sort: number((m) => worst(m) ? worst(m)[1].psnr_db : allEqual(m) ? Infinity : null)},
+    {title: "Lowest cosine", unit: "higher is better", sort: number((m) => Math.min(...Object.values(m.outputs).map((o) => o.cosine ?? 1)))},
   ]}), models.length > 1 ? el("p", {class: "hint"}, starred) : null);
 }
 
 function costChart(title, axisTitle, value, text, spans) {
   const spread = spans && everyone.some((m) => spans(m));
   return chartCard(title, () => ({
-    better: "Less is better.", says: everyone.map((m) => `${m.name}: ${text(value(m))}`).join("; ") + ".",
+    better: "Lower is better.", says: everyone.map((m) => `${m.name}: ${text(value(m))}`).join("; ") + ".",
     ...bars({labels: everyone.map(briefName), title: axisTitle, rows: "Model",
       sets: [{values: everyone.map(value), texts: everyone.map((m) => text(value(m))), colours: everyone.map(colourOf), spans: spans && everyone.map(spans)}]}),
     columns: [{title: "Model", words: true}, {title: axisTitle}, ...(spread ? [{title: "Fastest run"}, {title: "Slowest run"}] : [])],
@@ -65,6 +65,6 @@ const perImage = (m) => {
   return runs.length > 1 ? [Math.min(...runs), Math.max(...runs)] : null;
 };
 const costSection = () => el("div", {class: "charts"},
-  costChart("Archive", "Size of the file, MB", (m) => m.size_bytes / 1e6, (v) => megabytes(v * 1e6)),
+  costChart("File size", "File size, MB", (m) => m.size_bytes / 1e6, (v) => megabytes(v * 1e6)),
   costChart("Time per image", "Time, ms", (m) => m.ms_per_image, milliseconds, perImage),
   costChart("Peak memory", "Largest resident size, MB", (m) => m.peak_memory_bytes / 1e6, (v) => megabytes(v * 1e6)));

@@ -28,21 +28,21 @@ std::map<std::string, BestModel> by_goal(const EvalReport& r) {
   return found;
 }
 
-TEST(Winners, EveryGoalHasItsOwn) {
+TEST(BestModels, EveryGoalHasItsOwn) {
   const auto w = by_goal(report({model("exact", 60, 40000000, 80), model("small", 20, 10000000, 90),
                                  model("fast", 40, 39000000, 25), model("middle", 55, 20000000, 40)}));
   EXPECT_EQ(w.at("accuracy").model, "exact");
-  EXPECT_THAT(w.at("accuracy").why, HasSubstr("depth, keeps 60.0 dB"));
+  EXPECT_THAT(w.at("accuracy").why, HasSubstr("lowest PSNR 60.0 dB (output depth)"));
   EXPECT_EQ(w.at("size").model, "small");
   EXPECT_EQ(w.at("size").why, "10.0 MB, 10.00x smaller than the float model");
   EXPECT_EQ(w.at("speed").model, "fast");
-  EXPECT_EQ(w.at("speed").why, "25.0 ms an image, 4.00x faster than the float model");
+  EXPECT_EQ(w.at("speed").why, "25.0 ms per image, 4.00x faster than the float model");
   EXPECT_EQ(w.at("balance").model, "middle");
   // (55 - 20) / 40; log(40 / 20) / log(4); log(90 / 40) / log(90 / 25)
   EXPECT_THAT(w.at("balance").why, HasSubstr("accuracy 88, size 50, speed 63"));
 }
 
-TEST(Winners, BalanceIsNotWonByTheWorstOfAll) {
+TEST(BestModels, BalanceIsNotWonByTheWorstOfAll) {
   // Smallest and fastest, but 0 of 100 in accuracy: its mean is the highest, its lowest is not.
   const auto w = by_goal(report(
       {model("exact", 52, 40000000, 80), model("rough", 28, 27000000, 50), model("even", 49, 38000000, 75)}));
@@ -51,15 +51,15 @@ TEST(Winners, BalanceIsNotWonByTheWorstOfAll) {
   EXPECT_EQ(w.at("balance").model, "even");
 }
 
-TEST(Winners, SayWhatIsNoGainAndWhoIsAsGood) {
+TEST(BestModels, SayWhatIsNoGainAndWhoIsAsGood) {
   const auto w = by_goal(report({model("a", 50, 200000000, 125), model("b", 49.8, 201000000, 127)}));
   EXPECT_EQ(w.at("size").why, "200.0 MB, 2.00x larger than the float model; b is within 1 %");
-  EXPECT_EQ(w.at("speed").why, "125 ms an image, 1.25x slower than the float model; b is within 3 %");
+  EXPECT_EQ(w.at("speed").why, "125 ms per image, 1.25x slower than the float model; b is within 3 %");
   EXPECT_THAT(w.at("accuracy").why, HasSubstr("; b is within 0.5 dB"));
   EXPECT_EQ(w.count("balance"), 0u);  // nothing differs
 }
 
-TEST(Winners, EqualOutputsAreTheMostAccurate) {
+TEST(BestModels, EqualOutputsAreTheMostAccurate) {
   ModelResult same = model("same", 0, 100000000, 100);
   for (auto& [path, m] : same.outputs) {
     m.psnr_db.reset();
@@ -71,7 +71,7 @@ TEST(Winners, EqualOutputsAreTheMostAccurate) {
   EXPECT_EQ(w.at("balance").model, "near");
 }
 
-TEST(Winners, NanWinsNothing) {
+TEST(BestModels, ModelsWithNanAreNotRanked) {
   ModelResult broken = model("broken", 90, 10, 1);
   broken.outputs[0].second.nonfinite = 3;
   for (const BestModel& w : best_models(report({broken, model("sound", 20, 1000000, 10)})))
@@ -80,7 +80,7 @@ TEST(Winners, NanWinsNothing) {
   EXPECT_EQ(by_goal(report({broken, model("sound", 20, 1000000, 10)})).at("speed").model, "broken");
 }
 
-TEST(Winners, GroundTruthHasGoalsOfItsOwn) {
+TEST(BestModels, GroundTruthHasGoalsOfItsOwn) {
   EvalReport r = report({model("a", 50, 1000000, 10), model("b", 40, 1000000, 10)});
   EXPECT_EQ(by_goal(r).count("poses"), 0u);
   const auto scores = [](double auc, double abs_rel) {
@@ -101,7 +101,7 @@ TEST(Winners, GroundTruthHasGoalsOfItsOwn) {
   EXPECT_EQ(w.at("depth").why, "AbsRel 0.0600; the float model: AbsRel 0.0500");
 }
 
-TEST(Winners, OneModelHasNoRival) { EXPECT_TRUE(best_models(report({model("a", 50, 1, 1)})).empty()); }
+TEST(BestModels, OneModelHasNoRival) { EXPECT_TRUE(best_models(report({model("a", 50, 1, 1)})).empty()); }
 
 }  // namespace
 }  // namespace vqt

@@ -192,25 +192,25 @@ TEST(ReportText, NamesTheCloudsFilesWithTheirDistances) {
   EXPECT_THAT(report_text(without), Not(HasSubstr("point cloud")));
 }
 
-TEST(SummaryText, BeginsWithTheWinnersInWords) {
+TEST(SummaryText, BeginsWithTheBestModelsInWords) {
   EvalReport r = made_up();
   r.models[1].name = "bad";
   EXPECT_THAT(summary_text(r),
-              testing::StartsWith(R"(closest to float  good  its worst output, depth, keeps 45.2 dB PSNR
+              testing::StartsWith(R"(closest to float  good  lowest PSNR 45.2 dB (output depth)
 smallest          good  0.25 MB, 4.00x smaller than the float model
-fastest           good  20.0 ms an image, 2.00x faster than the float model
-best balance      good  points of 100: accuracy 100, size 100, speed 100 (0: the worst, 100: the
-                        best of these models); no other model's weakest side is stronger
+fastest           good  20.0 ms per image, 2.00x faster than the float model
+best balance      good  recommended if all goals count alike: accuracy 100, size 100, speed 100
+                        (100: the best of these models, 0: the worst)
 
-1 picture of photos, )"));
-  EXPECT_THAT(report_text(r), testing::StartsWith("vqt-eval report\n\nclosest to float  good  its"));
+1 image of photos, )"));
+  EXPECT_THAT(report_text(r), testing::StartsWith("vqt-eval report\n\nclosest to float  good  lowest PSNR"));
   r.models[0].name = std::string(20, 'n') + std::string(40, 'm');
   EXPECT_THAT(summary_text(r), HasSubstr("\nsmallest          " + r.models[0].name + ": 0.25 MB, 4.00x"));
   r.models.pop_back();
   EXPECT_THAT(summary_text(r),
               testing::StartsWith(r.models[0].name +
-                                  " is 4.00x smaller and 2.00x faster than\n  the float model; its worst "
-                                  "output, depth, keeps 45.2 dB PSNR\n\n1 picture"));
+                                  " is 4.00x smaller and 2.00x faster than\n  the float model; lowest PSNR "
+                                  "45.2 dB (output depth)\n\n1 image"));
 }
 
 TEST(ReportHtml, IsSelfContainedAndEscaped) {
