@@ -254,7 +254,7 @@ def _ordering_table(judged: list[tuple[Ordering, Judged]]) -> str:
         size = f"{100 * (j.archive - 1):+.1f} %" if abs(j.archive - 1) >= _SAME_SIZE else "same"
         rows.append([ordering.claim, _activations(ordering), j.verdict, f"{j.scenes.factor:.2f}", f"{j.least:.2f}", str(j.scenes),
                      str(j.outputs), _with_factor(j.layers), _with_factor(j.weights), size])  # fmt: skip
-    return markdown_table(["ordering", "activations", "holds", "factor", "least of a scene", "scenes", "scenes x outputs",
+    return markdown_table(["ordering", "activations", "holds", "factor", "lowest of a scene", "scenes", "scenes x outputs",
                            "layers: factor", "weights: factor", "file"], rows)  # fmt: skip
 
 
