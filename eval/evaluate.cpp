@@ -25,13 +25,13 @@ namespace vqt {
 namespace {
 namespace fs = std::filesystem;
 
-constexpr size_t kMostPictured = 8;  // models: depth maps and clouds of 200 would make a page of 100 MB
+constexpr size_t kMostDrawn = 8;  // models: depth maps and clouds of 200 would make a page of 100 MB
 
-// What all steps use: what is asked for, and where they say what they did.
+// What all steps use: the settings, and where they report.
 struct Run {
   const RunSettings& settings;
   Console& console;
-  Checkpoint& unfinished;
+  Checkpoint& checkpoint;
   EvalReport& report;
 };
 
@@ -42,7 +42,7 @@ struct Reference {
   TruthErrors truth_errors;    // empty without ground truth
 };
 
-// What candidates are run on and compared with.
+// The inputs that candidates are run on and compared with.
 struct Inputs {
   const ImageFile& images;
   const std::optional<TruthStore>& truth;
@@ -50,7 +50,7 @@ struct Inputs {
   const Reference& reference;
 };
 
-// A name typed wrong shows before the first forward.
+// A mistyped path is reported before the first forward pass.
 void check_files_exist(const RunSettings& settings) {
   std::vector<std::string> paths = {settings.reference};
   if (!settings.load_reference.empty()) paths.push_back(settings.load_reference);
@@ -60,7 +60,7 @@ void check_files_exist(const RunSettings& settings) {
   for (const std::string& path : paths) {
     if (!fs::is_regular_file(path)) {
       throw std::runtime_error(
-          fmt::format("{}: {}", path, fs::exists(path) ? "is no regular file" : "no such file"));
+          fmt::format("{}: {}", path, fs::exists(path) ? "not a regular file" : "no such file"));
     }
   }
   const fs::path saved = settings.save_reference;
@@ -84,12 +84,12 @@ Outputs load_reference(const Run& run, const ImageFile& images) {
   check_same_reference(outputs.file.about(), describe_reference(run.settings, images), path);
   run.report.reference.cost = cost_from_json(outputs.file.about().at("cost"));
   add_note(run.report, run.console,
-           fmt::format("reference: outputs, time and memory are those of the run that wrote {}", path));
+           fmt::format("reference: outputs, time and memory come from the run that wrote {}", path));
   return outputs;
 }
 
 Outputs run_reference(const Run& run, const ImageFile& images, const ModelRuns& runs) {
-  const FinishedModel done = run.unfinished.load_or_run(
+  const FinishedModel done = run.checkpoint.load_or_run(
       "reference", fingerprint(run.settings, images, nullptr), [&] { return runs.reference(); });
   if (const auto text = timing_note(done.run, run.settings))
     run.report.notes.push_back("reference: " + *text);
@@ -129,7 +129,7 @@ Reference open_reference(const Run& run, const ImageFile& images, const std::opt
   return reference;
 }
 
-// The configs that are quantized by after this candidate's: packed weights are kept for them.
+// The configs that come after this candidate: packed weights are kept for them.
 std::vector<std::string> configs_after(const RunSettings& settings, const Candidate& candidate) {
   if (settings.progressive) return configs_of_steps(settings);
   const std::vector<Candidate>& all = settings.candidates;
@@ -164,13 +164,13 @@ ModelResult reported_result(const Candidate& c, const FinishedModel& done, const
   return model;
 }
 
-// Runs it or takes what an earlier run kept of it, compares it, adds it to the report.
+// Runs it or loads what an earlier run saved of it, compares it, adds it to the report.
 const ModelResult& run_candidate(const Run& run, const Inputs& inputs, const Candidate& c, ReportMaps& maps) {
   const ImageFile& images = inputs.images;
   const Reference& reference = inputs.reference;
   const auto run_now = [&] { return inputs.runs.candidate(c, configs_after(run.settings, c)); };
   const FinishedModel done =
-      run.unfinished.load_or_run("model " + c.name, fingerprint(run.settings, images, &c), run_now);
+      run.checkpoint.load_or_run("model " + c.name, fingerprint(run.settings, images, &c), run_now);
   ModelResult model = reported_result(c, done, run.settings, images.count());
   const Outputs outputs(done.forwards, run.settings.images.layout);
   compare_outputs(reference.outputs, outputs, model);
@@ -189,7 +189,7 @@ const ModelResult& run_candidate(const Run& run, const Inputs& inputs, const Can
 
 void run_all(const Run& run, const Inputs& inputs, ReportMaps& maps) {
   for (const Candidate& c : run.settings.candidates) run_candidate(run, inputs, c, maps);
-  maps.keep(highlighted(run.report, kMostPictured));
+  maps.keep(highlighted(run.report, kMostDrawn));
 }
 
 void run_candidates_progressively(const Run& run, const Inputs& inputs, ReportMaps& maps) {
@@ -210,23 +210,24 @@ void run_candidates_progressively(const Run& run, const Inputs& inputs, ReportMa
   maps.keep({found.steps[0].model, found.last.name});
 }
 
-// What is finished makes a report, too.
+// The models that are done still make a report.
 void note_interruption(const Run& run) {
   EvalReport& report = run.report;
   const std::string of =
       run.settings.progressive ? "" : fmt::format(" of {}", run.settings.candidates.size());
   report.interrupted = true;
-  report.notes.insert(report.notes.begin(),
-                      fmt::format("interrupted: {}{} models done; the same command with --resume goes on",
-                                  report.models.size(), of));
+  report.notes.insert(
+      report.notes.begin(),
+      fmt::format("interrupted: {}{} models done; run the same command with --resume to continue",
+                  report.models.size(), of));
 }
 
-// Not to be interrupted: it takes seconds, and all that was run would be for nothing.
+// Not interrupted: it takes seconds, and without it the finished runs would be lost.
 void finish_report(const Run& run, ReportMaps& maps) {
-  if (!run.unfinished.taken().empty()) {
+  if (!run.checkpoint.loaded().empty()) {
     run.report.notes.push_back(
-        fmt::format("resumed: outputs, time and memory of {} are those of a run that was not finished",
-                    fmt::join(run.unfinished.taken(), ", ")));
+        fmt::format("resumed: outputs, time and memory of {} come from an earlier run that was not finished",
+                    fmt::join(run.checkpoint.loaded(), ", ")));
   }
   maps.draw(run.report, run.console);
   run.report.environment = describe_environment(run.settings.command_line);
@@ -235,8 +236,8 @@ void finish_report(const Run& run, ReportMaps& maps) {
 
 }  // namespace
 
-void evaluate(const RunSettings& settings, Console& console, Checkpoint& unfinished, EvalReport& report) {
-  const Run run{settings, console, unfinished, report};
+void evaluate(const RunSettings& settings, Console& console, Checkpoint& checkpoint, EvalReport& report) {
+  const Run run{settings, console, checkpoint, report};
   const TempFolder temp(settings.output_dir);
   check_files_exist(settings);
   for (const std::string& text : settings.notes) add_note(report, console, text);
@@ -251,7 +252,7 @@ void evaluate(const RunSettings& settings, Console& console, Checkpoint& unfinis
   } catch (const Interrupted&) {
     if (!report.models.empty()) {
       note_interruption(run);
-      maps.keep(highlighted(report, kMostPictured));
+      maps.keep(highlighted(report, kMostDrawn));
       finish_report(run, maps);
     }
     throw;

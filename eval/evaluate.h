@@ -1,4 +1,4 @@
-// The whole run: pictures, the reference, every candidate in a process of its own, comparison.
+// The whole run: images, the reference, every candidate in a process of its own, comparison.
 #pragma once
 
 #include "eval/results/eval_report.h"
@@ -10,6 +10,6 @@
 namespace vqt {
 
 // Throws EvalError, ImageError, std::runtime_error; Interrupted with a report of the models that were done.
-void evaluate(const RunSettings& options, Console& console, Checkpoint& unfinished, EvalReport& report);
+void evaluate(const RunSettings& options, Console& console, Checkpoint& checkpoint, EvalReport& report);
 
 }  // namespace vqt

@@ -29,8 +29,8 @@ void note_unapplied_orientations(const ImageList& list, EvalReport& report, Cons
   if (turned.empty()) return;
   add_note(
       report, console,
-      fmt::format("the EXIF orientation of {} picture{} is not applied, as in VGGT's own loader: {}{}; "
-                  "turn the pixels where they should stand upright",
+      fmt::format("the EXIF orientation of {} image{} is not applied, as in VGGT's own loader: {}{}; "
+                  "rotate the pixels of images that should be upright",
                   turned.size(), turned.size() == 1 ? "" : "s", turned[0], turned.size() > 1 ? ", ..." : ""));
 }
 
@@ -49,10 +49,10 @@ ImageFile load_images(const RunSettings& settings, const std::string& path, Eval
   const ImageList list = list_images(folder, settings.max_images);
   if (list.from_subfolder) {
     report.notes.push_back(
-        fmt::format("no pictures directly in {}; used its subfolder {}", folder, list.folder));
+        fmt::format("no images directly in {}; used its subfolder {}", folder, list.folder));
     console.note(report.notes.back());
   }
-  console.start("pictures");
+  console.start("images");
   ImageFile images = write_images(list, settings.images, path, progress_on(console));
   console.finish();
   note_unapplied_orientations(list, report, console);
@@ -80,9 +80,8 @@ std::optional<TruthStore> load_ground_truth(const RunSettings& settings, const I
   shown.cameras = true_cameras(truth->scene());
   for (const PictureTruth& picture : truth->scene().pictures) shown.pictures += picture.known;
   if (!shown.depth_source.empty() && truth->depth_pixels() == 0) {
-    add_note(
-        report, console,
-        "ground truth: no pixel of the pictures, as they are fed, has a known depth; only poses are scored");
+    add_note(report, console,
+             "ground truth: no pixel of the prepared images has a known depth; only poses are scored");
   }
   return truth;
 }

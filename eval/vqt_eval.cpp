@@ -1,4 +1,4 @@
-// vqt-eval: scores quantized models against a float model on real pictures.
+// vqt-eval: scores quantized models against a float model on real images.
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -42,17 +42,17 @@ int run(const vqt::RunSettings& options) {
   if (!options.check.empty()) recorded = vqt::read_results(options.check);
   vqt::Console console(options.quiet);
   const vqt::OutputFolder folder(options.output_dir);
-  vqt::Checkpoint unfinished(options.output_dir, options.resume, console);
+  vqt::Checkpoint checkpoint(options.output_dir, options.resume, console);
   vqt::EvalReport report;
   try {
-    vqt::evaluate(options, console, unfinished, report);
+    vqt::evaluate(options, console, checkpoint, report);
     print_report(report, options);
   } catch (...) {
     if (report.interrupted) print_report(report, options);
-    if (const std::string how = unfinished.resume_hint(); !how.empty()) console.warn(how);
+    if (const std::string hint = checkpoint.resume_hint(); !hint.empty()) console.warn(hint);
     throw;
   }
-  unfinished.remove();
+  checkpoint.remove();
   if (options.check.empty()) return 0;
   const vqt::Json now = vqt::results_json(report);
   const auto figures = vqt::check_results(recorded, now, options.tolerance_db);

@@ -56,7 +56,8 @@ Limit parse_limit(const std::string& text) {
   Limit limit{text, text.substr(0, equals)};
   const TruthMetric* metric = truth_metric(limit.metric);
   if (!metric && limit.metric != kPsnr)
-    throw std::invalid_argument(fmt::format("unknown metric {}; there are {}", limit.metric, all_names()));
+    throw std::invalid_argument(
+        fmt::format("unknown metric {}; expected one of {}", limit.metric, all_names()));
   std::string value = equals == std::string::npos ? "" : text.substr(equals + 1);
   const bool sign = !value.empty() && (value[0] == '+' || value[0] == '-');
   const bool percent = !value.empty() && value.back() == '%';
@@ -65,7 +66,7 @@ Limit parse_limit(const std::string& text) {
   if (!metric) {
     if (sign || percent)
       throw std::invalid_argument(fmt::format(
-          "psnr is taken against the float model already; expected dB as in psnr=35, got {}", text));
+          "psnr is relative to the float model already; expected dB as in psnr=35, got {}", text));
     return limit;
   }
   if (!sign) {
@@ -76,10 +77,10 @@ Limit parse_limit(const std::string& text) {
   }
   limit.kind = percent ? Limit::Kind::kPercent : Limit::Kind::kChange;
   if (value[0] != (metric->more_is_better ? '-' : '+')) {
-    throw std::invalid_argument(fmt::format(
-        "{} is better where it is {}: expected how far it may {}, as in {}={}, got {}", limit.metric,
-        metric->more_is_better ? "more" : "less", metric->more_is_better ? "fall" : "rise", limit.metric,
-        (metric->more_is_better ? '-' : '+') + text.substr(equals + 2), text));
+    throw std::invalid_argument(
+        fmt::format("{}: {} is better: expected how far it may {}, as in {}={}, got {}", limit.metric,
+                    metric->more_is_better ? "higher" : "lower", metric->more_is_better ? "fall" : "rise",
+                    limit.metric, (metric->more_is_better ? '-' : '+') + text.substr(equals + 2), text));
   }
   return limit;
 }

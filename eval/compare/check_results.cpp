@@ -11,8 +11,8 @@
 namespace vqt {
 namespace {
 
-constexpr double kRoundingDb = 100;  // PSNR from which on float32 itself is what differs
-constexpr double kRounding = 1e-6;   // of scores, which may be 0
+constexpr double kRoundingDb = 100;  // above it float32 rounding is what differs
+constexpr double kRounding = 1e-6;   // for scores, which may be 0
 
 struct Tolerance {
   double db;
@@ -72,7 +72,7 @@ class Check {
     figures.push_back(std::move(f));
   }
 
-  // Of either run: an output that only one has shows in its figures, which the other cannot give.
+  // Of both runs: for an output that only one has, the figures of the other are null.
   template <class Visit>
   void for_each_output(const Json& recorded, const Json& now, Visit visit) {
     const Json was = recorded.value("outputs", Json::object()), is = now.value("outputs", Json::object());

@@ -45,7 +45,8 @@ void check_same_outputs(const Outputs& reference, const Outputs& got, const std:
   const bool same =
       std::equal(expected_forwards.begin(), expected_forwards.end(), got.file.forwards().begin(),
                  got.file.forwards().end(), [](const auto& a, const auto& b) { return a.count == b.count; });
-  if (!same) throw EvalError(fmt::format("{}: split into other forwards than the reference", model), 1);
+  if (!same)
+    throw EvalError(fmt::format("{}: not split into the same forward passes as the reference", model), 1);
   for (const JoinedOutput& output : got.joined) {
     if (!find(reference.joined, output.path)) {
       throw EvalError(
@@ -90,7 +91,7 @@ std::vector<OutputInfo> describe_outputs(const Outputs& outputs) {
   return infos;
 }
 
-// One output of one forward at a time is in memory.
+// One output of one forward pass at a time is in memory.
 void compare_outputs(const Outputs& reference, const Outputs& got, ModelResult& model) {
   check_same_outputs(reference, got, model.name);
   for (const JoinedOutput& output : reference.joined) {

@@ -1,4 +1,4 @@
-// What models return: how it is read, that it is the same set of outputs, how far it is from the reference's.
+// Outputs of models: reading them, checking that they are the same set, their errors against the reference.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@
 
 namespace vqt {
 
-// A model's outputs and how they are to be read.
+// A model's outputs and how they are read.
 struct Outputs {
   ForwardsFile file;
   std::vector<JoinedOutput> joined;

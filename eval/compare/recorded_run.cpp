@@ -23,7 +23,7 @@ const std::set<std::string> kBesideCheck = {
   throw UsageError(fmt::format("--check: {}: expected {}, got {}", path, expected, got));
 }
 
-// Of the archives given beside --check the one with this file name, else the recorded path.
+// The model given beside --check with this file name, else the recorded path.
 std::string archive_path(const std::string& recorded, std::vector<Candidate>& given) {
   const auto name = [](const std::string& path) { return fs::path(path).filename(); };
   const auto found = std::find_if(given.begin(), given.end(),
@@ -47,7 +47,7 @@ std::vector<Candidate> recorded_candidates(const Json& results, const RunSetting
     candidates.push_back(std::move(c));
   }
   if (!given.empty()) {
-    throw UsageError(fmt::format("--model: {}: expected the file name of an archive that {} compares",
+    throw UsageError(fmt::format("--model: {}: expected the file name of a model that {} compares",
                                  given[0].path, flags.check));
   }
   return candidates;
@@ -74,7 +74,7 @@ Json recorded_run(const RunSettings& o) {
 Json read_results(const std::string& path) {
   const std::string expected = fmt::format("a results.json of version {}", kResultsVersion);
   if (!fs::is_regular_file(path))
-    refuse(path, expected, fs::exists(path) ? "no regular file" : "no such file");
+    refuse(path, expected, fs::exists(path) ? "not a regular file" : "no such file");
   const Json results = Json::parse(std::ifstream(path), nullptr, false);
   if (results.is_discarded()) refuse(path, expected, "a file that is not JSON");
   if (!results.is_object() || !results.contains("version")) refuse(path, expected, "JSON without a version");
@@ -82,19 +82,20 @@ Json read_results(const std::string& path) {
     refuse(path, expected, fmt::format("version {}", results["version"].dump()));
   if (!results.contains("run")) {
     const Json environment = results.value("environment", Json::object());
-    refuse(path, "the field run, which says how its run is repeated",
-           fmt::format("none: vqt {} wrote it before there was one; run it anew",
+    refuse(path, "the field run, which says how to repeat it",
+           fmt::format("none: written by vqt {}, which had no such field; run it again",
                        environment.is_object() ? environment.value("vqt", Json()).dump() : "?"));
   }
   if (results.contains("interrupted"))
-    refuse(path, "a run that came to its end", "one that was interrupted; finish it with --resume");
+    refuse(path, "a finished run", "an interrupted one; finish it with --resume");
   return results;
 }
 
 RunSettings repeated_run(const Json& results, const RunSettings& flags, const std::set<std::string>& given) {
   for (const std::string& name : given) {
     if (kBesideCheck.count(name) == 0)
-      throw UsageError(fmt::format("--{}: of no use with --check: {} says what is run", name, flags.check));
+      throw UsageError(
+          fmt::format("--{}: cannot be combined with --check: {} defines the run", name, flags.check));
   }
   RunSettings o = flags;
   try {
@@ -115,7 +116,7 @@ RunSettings repeated_run(const Json& results, const RunSettings& flags, const st
     take("cloud_confidence", o.cloud_confidence);
     o.images = nlohmann::json(run.at("images")).get<ImageOptions>();
     o.candidates = recorded_candidates(results, flags);
-    check_results(results, results, 0);  // what cannot be compared shows now, not after an hour
+    check_results(results, results, 0);  // results that cannot be compared fail now, not after an hour
   } catch (const Json::exception& e) {
     refuse(flags.check, fmt::format("the fields of a results.json of version {}", kResultsVersion), e.what());
   }
@@ -123,8 +124,8 @@ RunSettings repeated_run(const Json& results, const RunSettings& flags, const st
   if (given.count("output_dir") == 0) o.output_dir = (folder / "check").string();
   std::error_code ignored;
   if (fs::equivalent(o.output_dir, folder.empty() ? "." : folder, ignored)) {
-    throw UsageError(fmt::format(
-        "--output_dir: {}: holds the results that are checked; expected another folder", o.output_dir));
+    throw UsageError(fmt::format("--output_dir: {}: contains the results to check; expected another folder",
+                                 o.output_dir));
   }
   return o;
 }

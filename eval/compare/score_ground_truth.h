@@ -1,4 +1,4 @@
-// Which outputs of a model are poses, depth and points, and what they are worth against ground truth.
+// Finds which outputs of a model are poses, depth and points, and scores them against ground truth.
 #pragma once
 
 #include <memory>
@@ -17,7 +17,7 @@ struct TruthOutputs {
   std::string poses, depth, points;
   bool any() const { return !poses.empty() || !depth.empty() || !points.empty(); }
 };
-// The output with that last part of its path that holds `each` values for every picture, one picture after
+// The output with that last part of its path that holds `each` values for every image, one image after
 // the other; empty: there is none.
 std::string output_path(const std::vector<JoinedOutput>& outputs, const std::string& name, int64_t pictures,
                         int64_t each);
@@ -26,7 +26,7 @@ TruthOutputs truth_outputs(const std::vector<JoinedOutput>& outputs, int64_t pic
 // The path of the output that holds the depth of every pixel, or empty.
 std::string depth_path(const std::vector<JoinedOutput>& outputs, int64_t pictures, Size frame);
 
-// One forward's outputs, in memory as long as this is.
+// One forward pass's outputs, in memory as long as this is.
 class ReadPrediction {
  public:
   ReadPrediction(const ForwardsFile& file, const ForwardOutputs& forward, const TruthOutputs& outputs);
@@ -36,7 +36,7 @@ class ReadPrediction {
   at::Tensor depth_, points_;
 };
 
-// One a picture.
+// One per image.
 std::vector<CameraPose> predicted_cameras(const ForwardsFile& forwards, const TruthOutputs& outputs);
 std::vector<CameraPose> true_cameras(const SceneTruth& scene);
 

@@ -1,4 +1,4 @@
-// Numbers as coloured pictures, pictures as files: what depth maps and point clouds share.
+// Colour maps from numbers to images, and encoded images: shared by depth maps and point clouds.
 #pragma once
 
 #include <opencv2/imgproc.hpp>

@@ -11,9 +11,9 @@
 
 namespace vqt {
 
-using DepthPlanes = std::vector<std::vector<float>>;  // [h * w] of each picture
+using DepthPlanes = std::vector<std::vector<float>>;  // [h * w] of each image
 
-// Output path, the first `limit` pictures.
+// Output path, the first `limit` images.
 DepthPlanes depth_planes(const ForwardsFile& file, const std::string& path, int64_t limit);
 
 // The reference's planes with their photographs; no model yet.

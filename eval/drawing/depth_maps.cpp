@@ -106,9 +106,9 @@ cv::Mat figure_of(std::vector<std::pair<std::string, cv::Mat>> panels, const std
   }
   const int y = top + h + 12;
   legend(figure, {kMargin + w + kGap, y, 2 * w + kGap, 0}, kDepthMap, scale.low, scale.high,
-         "depth in the model's unit, both maps on one scale; the end colours also stand for less and more");
+         "depth in the model's unit, both maps on one scale; the end colours also cover values beyond it");
   legend(figure, {kMargin + 3 * (w + kGap), y, w, 0}, kDifferenceMap, 0, scale.difference,
-         "absolute difference; last colour: more");
+         "absolute difference; the last colour also covers larger ones");
   return figure;
 }
 
@@ -144,7 +144,7 @@ DepthMap draw_depth(const DepthFrame& frame, const std::string& output, const st
     own.difference = finite_percentile(error, 0.99);
     const cv::Mat off = coloured(error, height, width, 0, own.difference, kDifferenceMap);
     const double mean = finite > 0 ? sum / static_cast<double>(finite) : 0;
-    std::string subtitle = fmt::format("{}, picture {}: {}   mean |difference| {}", ascii(output),
+    std::string subtitle = fmt::format("{}, image {}: {}   mean |difference| {}", ascii(output),
                                        frame.index + 1, ascii(frame.picture), number(mean));
     if (finite < static_cast<int64_t>(error.size())) {
       subtitle += fmt::format("   grey: {} pixels that are not finite", error.size() - finite);

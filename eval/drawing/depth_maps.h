@@ -11,7 +11,7 @@
 
 namespace vqt {
 
-// One frame: what the reference saw and said, and what every model said.
+// One frame: the image, and the depth by the reference and by every model.
 struct DepthFrame {
   std::string picture;  // file name
   int64_t index = 0;    // in the scene

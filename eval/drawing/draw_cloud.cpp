@@ -15,7 +15,7 @@ namespace vqt {
 namespace {
 
 constexpr int kWidth = 640, kHeight = 480;
-constexpr double kMargin = 0.04;              // of the picture, on each side
+constexpr double kMargin = 0.04;              // of the image, on each side
 constexpr double kBack = 0.5, kAbove = 0.45;  // of the median depth
 constexpr double kOverlap = 2;                // squares to their neighbours' distance
 // Rows may be farther apart than the neighbours in them: on a floor, or where few points are shown.

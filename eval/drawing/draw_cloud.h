@@ -12,13 +12,13 @@
 
 namespace vqt {
 
-// The same pixels by every model, those of the first forward.
+// The same pixels by every model, those of the first forward pass.
 struct CloudPoints {
   std::string output;                 // path of the output with points; of depth where they are made of it
   std::string confidence;             // path; empty: not asked, or the model returns none
   double percent = 0, threshold = 0;  // how many it left out, and the least it kept
   int64_t pictures = 0;
-  Pose camera;                                                     // of the first picture by the float model
+  Pose camera;                                                     // of the first image by the float model
   std::vector<uint8_t> colours;                                    // RGB, [n][3]
   std::vector<float> reference;                                    // [n][3]
   std::vector<std::pair<std::string, std::vector<float>>> models;  // name, [n][3]
@@ -32,7 +32,7 @@ struct CloudView {
   double focal = 1, u0 = 0, v0 = 0;
   int width = 0, height = 0;
 };
-// From above and behind the camera towards the middle of the points, so that nearly all are in the picture.
+// From above and behind the camera towards the middle of the points, so that nearly all are in the image.
 CloudView view_from_behind(const std::vector<float>& points, const Pose& camera);
 
 // Squares' sides in pixels with which neighbours touch: points follow each other as pixels do in a row, and a

@@ -17,7 +17,7 @@ double percentile(std::vector<float> values, double percent) {
   return *low + (next - *low) * (rank - std::floor(rank));
 }
 
-// Pixels of the pictures themselves.
+// Pixels of the images themselves.
 std::vector<int64_t> pictured(const CloudSource& source) {
   std::vector<int64_t> indices;
   int64_t first = 0;

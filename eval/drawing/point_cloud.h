@@ -1,4 +1,4 @@
-// Points of a scene, one a pixel: which pixels are shown, and the PLY file that viewers open. Torch-free.
+// Points of a scene, one per pixel: which pixels are shown, and the PLY file that viewers open. Torch-free.
 #pragma once
 
 #include <cstdint>
@@ -10,16 +10,16 @@
 
 namespace vqt {
 
-// What the float model said of the pictures of one forward, one value or point a pixel, row by row.
+// Outputs of the float model for the images of one forward pass: one value or point per pixel, row by row.
 struct CloudSource {
   Size frame;
-  std::vector<Placement> placements;  // one a picture: white that was added around it is never shown
-  const float* points = nullptr;      // [pictures][height][width][3]
-  const float* confidence = nullptr;  // [pictures][height][width], or null: all alike
+  std::vector<Placement> placements;  // one per image: its padding is never shown
+  const float* points = nullptr;      // [images][height][width][3]
+  const float* confidence = nullptr;  // [images][height][width], or null: all alike
 };
 
 struct ShownPixels {
-  std::vector<int64_t> indices;     // rising, over all pictures of the forward
+  std::vector<int64_t> indices;     // rising, over all images of the forward pass
   std::optional<double> threshold;  // least confidence; unset: none was asked
 };
 

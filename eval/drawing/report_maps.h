@@ -1,4 +1,4 @@
-// What the report draws: depth maps and point clouds of the float model and of every other one.
+// The figures of the report: depth maps and point clouds of the float model and of all others.
 #pragma once
 
 #include <optional>

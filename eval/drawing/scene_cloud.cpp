@@ -21,7 +21,7 @@ std::vector<uint8_t> colours_of(const ImageFile& images, int64_t pictures,
   return colours;
 }
 
-// The points of all pixels of a forward; `made` holds them where the model returns only depth and poses.
+// The points of all pixels of a forward pass; `made` holds them where the model returns only depth and poses.
 const float* all_points(const Prediction& prediction, Size frame, std::vector<float>& made) {
   if (prediction.points) return prediction.points;
   const int64_t plane = frame.height * frame.width;
@@ -32,7 +32,7 @@ const float* all_points(const Prediction& prediction, Size frame, std::vector<fl
   return made.data();
 }
 
-// Of the first picture; the world's own where it is not finite.
+// Of the first image; the world's own where it is not finite.
 Pose first_camera(const Prediction& prediction) {
   if (prediction.poses.empty()) return {};
   const Pose pose = decode_pose(prediction.poses.data());

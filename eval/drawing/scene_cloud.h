@@ -1,4 +1,4 @@
-// The points of a scene's first forward out of a model's outputs, for the clouds of the report.
+// The points of a scene's first forward pass out of a model's outputs, for the clouds of the report.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace vqt {
 
-// Which pixels are shown is the float model's to say, so that every model shows the same ones.
+// The float model decides which pixels are shown, so that every model shows the same ones.
 class SceneCloud {
  public:
   // Unset: the model returns neither world_points nor depth with poses, or no point is left.

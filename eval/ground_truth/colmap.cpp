@@ -103,8 +103,8 @@ std::map<int64_t, PinholeCamera> read_colmap_cameras(const std::string& path) {
     const std::string model = lines.word("MODEL");
     if (model != "PINHOLE") {
       lines.fail(
-          fmt::format("MODEL: expected PINHOLE (pictures without distortion), got {}; undistort the "
-                      "pictures first, as colmap image_undistorter does",
+          fmt::format("MODEL: expected PINHOLE (images without distortion), got {}; undistort the "
+                      "images first, as colmap image_undistorter does",
                       model));
     }
     PinholeCamera c;

@@ -44,7 +44,7 @@ class ByName {
  private:
   const ColmapImage* only(const std::vector<const ColmapImage*>& found, const std::string& name) const {
     if (found.size() > 1) {
-      throw GroundTruthError(fmt::format("{}: {} could be {} or {}; pictures are matched by file name", path_,
+      throw GroundTruthError(fmt::format("{}: {} could be {} or {}; images are matched by file name", path_,
                                          name, found[0]->name, found[1]->name));
     }
     return found[0];
@@ -59,8 +59,8 @@ int64_t depth_bytes(const PinholeCamera& c) {
   return c.width * c.height * static_cast<int64_t>(sizeof(float));
 }
 
-// The depth file of an image, or empty. Files of the undistorted pictures have to have the camera's size;
-// those of the original pictures are of use only where they happen to have it.
+// The depth file of an image, or empty. Files of the undistorted images have to have the camera's size;
+// those of the original images are of use only where they happen to have it.
 std::string depth_file(const std::string& folder, const std::string& image, const PinholeCamera& camera) {
   const std::string name = fs::path(image).filename().string();
   for (const char* kind : {"dslr_images_undistorted", "dslr_images"}) {
@@ -151,15 +151,15 @@ void sample_points(const PictureTruth& truth, const Placement& p, Size size, Fra
   }
 }
 
-// A copy of the picture in another size is fine, one of another shape is not.
+// A copy of the image in another size is fine, one of another shape is not.
 void check_shape(const PinholeCamera& c, Size picture, const std::string& name) {
   const double scale = static_cast<double>(picture.width) / static_cast<double>(c.width);
   const double rows = static_cast<double>(c.height) * scale;
   if (std::abs(rows - static_cast<double>(picture.height)) <= 1 + 0.01 * rows) return;
-  throw GroundTruthError(fmt::format(
-      "{}: the picture is {} x {}, its camera {} x {}: another shape, so it is not the picture that "
-      "the ground truth is of",
-      name, picture.width, picture.height, c.width, c.height));
+  throw GroundTruthError(
+      fmt::format("{}: the image is {} x {}, its camera {} x {}: another shape, so it is not the image that "
+                  "the ground truth is of",
+                  name, picture.width, picture.height, c.width, c.height));
 }
 
 }  // namespace
@@ -205,13 +205,13 @@ SceneTruth read_eth3d(const std::string& folder, const std::vector<std::string>&
       truth.depth_source = fs::path(picture.depth_file).parent_path().string();
   }
   if (known == 0) {
-    throw GroundTruthError(fmt::format("{}: none of the {} pictures is in it (the first is {}); it has {}",
+    throw GroundTruthError(fmt::format("{}: none of the {} images is in it (the first is {}); it has {}",
                                        images_path, names.size(), names.empty() ? "-" : names[0],
                                        by_name.some_names()));
   }
   if (!unknown.empty()) {
     truth.notes.push_back(
-        fmt::format("ground truth: {} of {} pictures are not in images.txt and not scored: {}{}",
+        fmt::format("ground truth: {} of {} images are not in images.txt and not scored: {}{}",
                     unknown.size(), names.size(), unknown[0], unknown.size() > 1 ? ", ..." : ""));
   }
   if (with_file == 0 && fs::exists(points_path)) {
@@ -221,7 +221,7 @@ SceneTruth read_eth3d(const std::string& folder, const std::vector<std::string>&
     truth.notes.push_back("ground truth: neither depth files nor points3D.txt; only poses are scored");
   } else if (with_file < known) {
     truth.notes.push_back(
-        fmt::format("ground truth: {} of {} pictures have no depth file; their depth is not scored",
+        fmt::format("ground truth: {} of {} images have no depth file; their depth is not scored",
                     known - with_file, known));
   }
   return truth;

@@ -62,7 +62,7 @@ class Model {
     for (const PairError& p : errors.pairs) areas_.push_back(areas_of(std::max(p.rotation, p.translation)));
   }
 
-  // times[i]: how often picture i counts.
+  // times[i]: how often image i counts.
   Values at(const std::vector<int64_t>& times) {
     Values values;
     poses(times, values);
@@ -124,7 +124,7 @@ class Model {
   std::vector<int64_t> weights_;
 };
 
-// Pictures that have errors of any kind: those a resample draws from.
+// Images that have errors of any kind: those a resample draws from.
 std::vector<size_t> scored_pictures(const TruthErrors& errors) {
   std::vector<bool> scored(errors.depth.size());
   for (const PairError& p : errors.pairs) scored[p.a] = scored[p.b] = true;

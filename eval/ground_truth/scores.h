@@ -1,4 +1,4 @@
-// What a model's poses, depth and points are worth against ground truth, and how sure that is.
+// Scores of a model's poses, depth and points against ground truth, with their uncertainty.
 #pragma once
 
 #include <array>
@@ -16,7 +16,8 @@ struct TruthMetric {
   bool more_is_better;
   int digits;  // after the point, in tables
 };
-// pose: over all pairs of pictures of a forward. The error of a pair is the larger of the angle between true
+// pose: over all pairs of images of a forward pass. The error of a pair is the larger of the angle between
+// true
 //   and predicted relative rotation and that between the directions of the relative translations, whose sign
 //   does not count. AUC@T: mean of the cumulative histogram of the errors in bins of 1 degree up to T.
 // depth: over all pixels of known depth, predictions multiplied by one number for the scene, the ratio of the
@@ -58,30 +59,30 @@ struct TruthScores {
   std::optional<double> depth_scale;
 };
 
-// --- what scores are made of ---
+// --- errors that scores are computed from ---
 
 struct PairError {
-  int64_t a = 0, b = 0;                  // pictures
+  int64_t a = 0, b = 0;                  // images
   double rotation = 0, translation = 0;  // degrees
 };
-struct DepthErrors {  // of one picture, sums over its pixels of known depth
+struct DepthErrors {  // of one image, sums over its pixels of known depth
   int64_t count = 0, nonfinite = 0, within = 0;
   double relative = 0, squares = 0;
 };
-struct PointErrors {  // of one picture
+struct PointErrors {  // of one image
   int64_t count = 0;
   double accuracy = 0, completeness = 0;  // sums of distances
 };
 struct TruthErrors {
   std::vector<PairError> pairs;
-  std::vector<DepthErrors> depth;   // one a picture
-  std::vector<PointErrors> points;  // one a picture
+  std::vector<DepthErrors> depth;   // one per image
+  std::vector<PointErrors> points;  // one per image
   std::optional<double> depth_scale;
 };
 
-// Uncertainty: 1000 seeded resamples of the pictures, drawn with replacement; a pair counts as often as both
-// its pictures were drawn together, as pairs that share a picture do not err independently. No interval where
-// fewer than 3 pictures have errors. Scale and alignment stay those of the whole scene.
+// Uncertainty: 1000 seeded resamples of the images, drawn with replacement; a pair counts as often as both
+// its images were drawn together, as pairs that share an image do not err independently. No interval where
+// fewer than 3 images have errors. Scale and alignment stay those of the whole scene.
 TruthScores truth_scores(const TruthErrors& errors, const TruthErrors* reference);
 
 }  // namespace vqt

@@ -12,7 +12,7 @@
 namespace vqt {
 namespace {
 
-constexpr int64_t kMostPoints = 100000;  // of a forward, for distances
+constexpr int64_t kMostPoints = 100000;  // of a forward pass, for distances
 constexpr double kWorstRotation = 180, kWorstDirection = 90;
 
 int64_t pixels(Size size) { return size.height * size.width; }
@@ -27,7 +27,7 @@ PairError pair_error(int64_t a, int64_t b, const Pose& truth, const Pose& predic
           apart ? or_worst(direction_angle(t, predicted.translation), kWorstDirection) : 0};
 }
 
-// Points of pixels that have a truth, and which picture each is of.
+// Points of pixels that have a truth, and which image each is of.
 struct Clouds {
   std::vector<float> truth, predicted;
   std::vector<int64_t> picture;

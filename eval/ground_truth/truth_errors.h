@@ -1,4 +1,4 @@
-// A model's predictions against the truth of a scene, one forward after the other.
+// Errors of a model's predictions against a scene's ground truth, one forward pass after the other.
 #pragma once
 
 #include <functional>
@@ -10,10 +10,10 @@
 
 namespace vqt {
 
-// Sampled once for the size the models see and kept in a file: the depth files of a scene are gigabytes.
+// Ground truth sampled once for the frame size and kept in a file: the depth files of a scene are gigabytes.
 class TruthStore {
  public:
-  // Called after each picture: done, total.
+  // Called after each image: done, total.
   using Progress = std::function<void(int64_t done, int64_t total)>;
   TruthStore(SceneTruth scene, const std::vector<std::string>& names,
              const std::vector<Placement>& placements, Size frame, std::string path,
@@ -39,7 +39,7 @@ Pose decode_pose(const double* encoding);
 // point in the middle of the frame.
 std::vector<float> unprojected(const float* depth, const double* encoding, Size size);
 
-// One forward: pictures [first, first + count).
+// One forward pass: images [first, first + count).
 struct Prediction {
   int64_t first = 0, count = 0;
   // Encodings [count][9]. Empty: the model returns none.
@@ -48,14 +48,14 @@ struct Prediction {
   const float* points = nullptr;  // [count][height][width][3], or null: made from depth and poses
 };
 
-// Every forward is a reconstruction of its own, with a world and a scale of its own. Pairs of pictures and
-// the alignment of points therefore stay within a forward; the scale of depth is one for the scene.
+// Every forward pass is a reconstruction of its own, with a world and a scale of its own. Pairs of images and
+// the alignment of points therefore stay within a forward pass; the scale of depth is one for the scene.
 class TruthErrorsBuilder {
  public:
   explicit TruthErrorsBuilder(const TruthStore& truth);
-  void add(const Prediction& prediction);  // of every forward,
+  void add(const Prediction& prediction);  // of every forward pass,
   void add_depth(
-      const Prediction& prediction);  // then again of every forward, as the scale is known only then
+      const Prediction& prediction);  // then again of every forward pass, as the scale is known only then
   TruthErrors take() { return std::move(errors_); }
 
  private:

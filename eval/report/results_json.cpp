@@ -48,7 +48,7 @@ Json cameras_json(const std::vector<CameraPose>& cameras) {
   return all;
 }
 
-// The numbers of the depth maps; the pictures are in report.html.
+// The numbers of the depth maps; the images are in report.html.
 Json depth_json(const std::vector<DepthMap>& maps) {
   Json all = Json::array();
   for (const DepthMap& map : maps) {

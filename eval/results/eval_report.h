@@ -1,4 +1,4 @@
-// All that a run found: what its report is made of. Torch-free.
+// All results of a run: the content of its report. Torch-free.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@
 
 namespace vqt {
 
-// docs/results.schema.json describes results.json. A field that changes its meaning or goes makes a new
-// version; new fields do not.
+// docs/results.schema.json describes results.json. A field that changes its meaning or is removed
+// makes a new version; new fields do not.
 constexpr int kResultsVersion = 1;
 
 // What poses, depth and points were scored against. Scores are in the reference and in every model.
@@ -27,15 +27,15 @@ struct GroundTruth {
 
 struct Scene {
   std::string folder;
-  std::vector<std::string> names;  // pictures, in order
+  std::vector<std::string> names;  // images, in order
   int64_t height = 0, width = 0;   // as fed
   std::string preprocess, input_layout;
-  int64_t frames = 0;  // a forward
+  int64_t frames = 0;  // per forward pass
 };
 
 struct EvalReport {
   Json environment;
-  Json run;  // how it is repeated, see recorded_run
+  Json run;  // how to repeat it, see recorded_run
   Scene scene;
   std::optional<GroundTruth> ground_truth;
   ReferenceResult reference;

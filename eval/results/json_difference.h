@@ -1,4 +1,4 @@
-// What differs between two pieces of JSON, in words. Torch-free.
+// The first difference between two JSON values, in words. Torch-free.
 #pragma once
 
 #include <nlohmann/json.hpp>

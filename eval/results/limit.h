@@ -1,4 +1,4 @@
-// A limit of accuracy: what a model may lose and still be taken. Torch-free.
+// A limit of accuracy: how much a model may lose and still be accepted. Torch-free.
 #pragma once
 
 #include <string>

@@ -18,9 +18,9 @@ namespace vqt {
 using CameraPose = std::optional<std::array<double, 7>>;
 
 struct Cost {
-  int64_t size_bytes = 0;  // of the archive
+  int64_t size_bytes = 0;  // of the model file
   double ms_per_image = 0;
-  std::vector<double> all_ms;  // of the whole scene, one a timed run
+  std::vector<double> all_ms;  // of the whole scene, one per timed run
   int64_t warmup = 0;
   int64_t peak_memory_bytes = 0;  // of the process that loaded and ran it
 };
@@ -35,20 +35,21 @@ struct ReferenceResult {
   std::string name, path;
   Cost cost;
   std::vector<OutputInfo> outputs;
-  std::vector<CameraPose> cameras;  // one a picture; empty: the model returns none
+  std::vector<CameraPose> cameras;  // one per image; empty: the model returns none
   std::optional<TruthScores> truth;
 };
 
 struct ModelResult {
   std::string name, source, path;  // source: model, config, preset, search, progressive
-  Json config;                     // null for a float archive
-  Json sites;                      // vqt.json's table; null for a float archive
+  Json config;                     // null for a float model
+  Json sites;                      // the layer table of vqt.json; null for a float model
   Cost cost;
   std::vector<std::pair<std::string, Metrics>> outputs;
   std::vector<std::string> notes;
   std::vector<CameraPose> cameras;
   std::optional<TruthScores> truth;
-  std::optional<int64_t> sites_quantized, sites_reused;  // in this run: for this model, for one before it
+  std::optional<int64_t> sites_quantized,
+      sites_reused;  // layers quantized in this run: for this model, for an earlier one
 };
 
 }  // namespace vqt

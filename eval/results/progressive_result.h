@@ -30,13 +30,13 @@ struct ProgressiveStep {
   bool alone = false;  // on top of the base; else on top of what was accepted before
   int64_t size_bytes = 0;
   double psnr_db = 0;          // of the worst output; inf: equal, NaN: none
-  std::vector<double> values;  // one a limit
+  std::vector<double> values;  // one per limit
   bool held = false, taken = false;
 };
 
 struct Progressive {
   std::vector<Limit> limits;
-  std::vector<double> bounds, references;  // one a limit: the value that just holds, the float model's
+  std::vector<double> bounds, references;  // one per limit: the value that just holds, the float model's
   std::vector<ModuleGroup> groups;         // the first ones, then the pieces of those that were split
   std::vector<ProgressiveStep> steps;
   Trial last;                     // accepted; without a name: none

@@ -23,12 +23,12 @@ uint32_t checksum(const std::string& text) {
 
 std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
-// Every byte is compared with its checksum. Throws where the file is no longer as it was written.
+// Compares every byte with its checksum. Throws if the file is not as it was written.
 Json read_entry(const std::string& path) {
   const ForwardsFile forwards(path);
   const Json entry = forwards.about().at("entry");
   if (checksum(text_of(entry)) != forwards.about().at("crc32"))
-    throw std::runtime_error(fmt::format("{}: damaged: what it says of itself has another checksum", path));
+    throw std::runtime_error(fmt::format("{}: damaged: its description has another checksum", path));
   for (const ForwardOutputs& f : forwards.forwards()) {
     for (const ForwardOutputs::Tensor& tensor : f.tensors) forwards.read(tensor);
   }
@@ -57,22 +57,22 @@ Json fingerprint(const RunSettings& options, const ImageFile& pictures, const Ca
 Checkpoint::Checkpoint(const std::string& output_dir, bool resume, Console& console)
     : folder_((fs::path(output_dir) / "unfinished").string()), resume_(resume), console_(console) {
   const bool there = fs::is_directory(folder_);
-  of_before_ = there && !resume;
-  if (of_before_) {
+  replaces_ = there && !resume;
+  if (replaces_) {
     console_.warn(fmt::format(
-        "{}: an earlier run that was not finished left what it had done; --resume would go on from there. "
-        "Without it that is replaced, as soon as the first model has been run",
+        "{}: results of an earlier run that was not finished; --resume continues it. Without --resume they "
+        "are replaced once the first model has been run",
         folder_));
   }
   if (resume && !there)
-    console_.warn(fmt::format("--resume: {}: no such folder; this run starts anew", folder_));
+    console_.warn(fmt::format("--resume: {}: no such folder; this run starts from the beginning", folder_));
 }
 
 std::string Checkpoint::file(const std::string& name) const {
   return fmt::format("{}/{}-{:08x}.fwd", folder_, file_part(name), checksum(name));
 }
 
-std::optional<FinishedModel> Checkpoint::take(const std::string& name, const Json& key) {
+std::optional<FinishedModel> Checkpoint::load(const std::string& name, const Json& key) {
   const std::string path = file(name);
   if (!fs::exists(path)) return {};
   std::string why;
@@ -90,42 +90,42 @@ std::optional<FinishedModel> Checkpoint::take(const std::string& name, const Jso
   return {};
 }
 
-void Checkpoint::keep(const std::string& name, const Json& key, FinishedModel& model) {
+void Checkpoint::save(const std::string& name, const Json& key, FinishedModel& model) {
   const std::string path = file(name);
   try {
-    if (of_before_) fs::remove_all(folder_);
-    of_before_ = false;
+    if (replaces_) fs::remove_all(folder_);
+    replaces_ = false;
     fs::create_directories(folder_);
     const Json entry = {
         {"key", key}, {"quantized", nlohmann::json(model.quantized)}, {"run", nlohmann::json(model.run)}};
     save_forwards(ForwardsFile(model.forwards), {{"entry", entry}, {"crc32", checksum(text_of(entry))}},
                   path);
-  } catch (const std::exception& e) {  // a full disk must not end a run that needs none of this
-    console_.warn(fmt::format("{}: cannot be kept for --resume: {}", name, e.what()));
+  } catch (const std::exception& e) {  // a full disk must not end a run that does not need this
+    console_.warn(fmt::format("{}: cannot be saved for --resume: {}", name, e.what()));
     return;
   }
   fs::remove(model.forwards);
   model.forwards = path;
-  kept_.push_back(name);
+  saved_.push_back(name);
 }
 
 FinishedModel Checkpoint::load_or_run(const std::string& name, const Json& key,
                                       const std::function<FinishedModel()>& run) {
   if (resume_) {
-    if (std::optional<FinishedModel> kept = take(name, key)) {
-      console_.note(fmt::format("{}: taken over from {}", name, folder_));
-      taken_.push_back(name);
+    if (std::optional<FinishedModel> kept = load(name, key)) {
+      console_.note(fmt::format("{}: loaded from {}", name, folder_));
+      loaded_.push_back(name);
       return std::move(*kept);
     }
   }
   FinishedModel model = run();
-  keep(name, key, model);
+  save(name, key, model);
   return model;
 }
 
 std::string Checkpoint::resume_hint() const {
-  if (kept_.empty() && taken_.empty()) return "";
-  return fmt::format("what is done so far is in {}: the same command with --resume goes on", folder_);
+  if (saved_.empty() && loaded_.empty()) return "";
+  return fmt::format("results so far are in {}: run the same command with --resume to continue", folder_);
 }
 
 void Checkpoint::remove() {

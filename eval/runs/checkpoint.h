@@ -1,5 +1,5 @@
-// What a run has done so far, in output_dir/unfinished: --resume goes on there. One file a model, its outputs
-// with what its processes reported and what all that depends on.
+// The checkpoint of a run in output_dir/unfinished, from which --resume continues. One file per model: its
+// outputs, what its processes reported, and a fingerprint of all that this depends on.
 #pragma once
 
 #include <functional>
@@ -15,40 +15,40 @@
 
 namespace vqt {
 
-// A model that has been run.
+// What running a model gave.
 struct FinishedModel {
   JobResult quantized;  // empty for an archive that was given, and for the reference
   JobResult run;
   std::string forwards;  // file of its outputs
 };
 
-// Everything that a model's outputs, time and memory depend on. No candidate: the reference.
+// Everything that the outputs, time and memory of a model depend on. candidate null: of the reference.
 Json fingerprint(const RunSettings& options, const ImageFile& pictures, const Candidate* candidate);
 
 class Checkpoint {
  public:
   Checkpoint(const std::string& output_dir, bool resume, Console& console);
 
-  // With resume what an earlier run kept under this name, if key is the same and nothing is damaged; else
-  // runs it and keeps that. Says which of the two, and why.
+  // With resume: what an earlier run saved under this name, if its fingerprint is `key` and nothing is
+  // damaged. Else calls `run` and saves the result. Prints which of the two, and why.
   FinishedModel load_or_run(const std::string& name, const Json& key,
                             const std::function<FinishedModel()>& run);
 
-  const std::vector<std::string>& taken() const { return taken_; }  // names
-  // Where a run that ends early can be taken up again, for its user; empty: it has done nothing yet.
+  const std::vector<std::string>& loaded() const { return loaded_; }  // names
+  // How to continue a run that ended early; empty: nothing was saved yet.
   std::string resume_hint() const;
   void remove();  // the run is complete
 
  private:
   std::string file(const std::string& name) const;
-  std::optional<FinishedModel> take(const std::string& name, const Json& key);
-  void keep(const std::string& name, const Json& key, FinishedModel& model);
+  std::optional<FinishedModel> load(const std::string& name, const Json& key);
+  void save(const std::string& name, const Json& key, FinishedModel& model);
 
   std::string folder_;
   bool resume_;
-  bool of_before_ = false;  // the folder is another run's, to be replaced
+  bool replaces_ = false;  // the folder is of an earlier run, to be replaced
   Console& console_;
-  std::vector<std::string> taken_, kept_;
+  std::vector<std::string> loaded_, saved_;
 };
 
 }  // namespace vqt

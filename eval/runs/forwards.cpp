@@ -35,10 +35,10 @@ JoinedOutput join(const std::string& path, const std::vector<Shape>& parts,
   }
   for (const Shape& part : parts) {
     if (part != parts[0]) {
-      throw std::runtime_error(
-          fmt::format("output {}: its shape differs between forwards in more than the number of frames; run "
-                      "without --frames",
-                      path));
+      throw std::runtime_error(fmt::format(
+          "output {}: its shape differs between forward passes in more than the number of frames; run "
+          "without --frames",
+          path));
     }
   }
   if (parts.size() > 1) joined.shape.insert(joined.shape.begin(), static_cast<int64_t>(parts.size()));
@@ -55,7 +55,7 @@ std::vector<JoinedOutput> join_forwards(const std::vector<ForwardOutputs>& forwa
     for (const ForwardOutputs& f : forwards) {
       if (f.tensors.size() != forwards[0].tensors.size() || f.tensors[k].path != path) {
         throw std::runtime_error(
-            fmt::format("output {}: not returned by every forward; run without --frames", path));
+            fmt::format("output {}: not returned by every forward pass; run without --frames", path));
       }
       shapes.push_back(f.tensors[k].shape);
     }

@@ -1,4 +1,4 @@
-// Outputs of several forwards over one scene, seen as if there had been one.
+// Outputs of several forward passes over one scene, seen as if there had been one.
 #pragma once
 
 #include <vector>
@@ -14,8 +14,9 @@ struct JoinedOutput {
 };
 
 // An output is joined along its frame axis: preferred_axis where its size is the number of frames in every
-// forward, else the first other axis of which that is true. Where there is none, several forwards are stacked
-// along a new first axis. Throws std::runtime_error where forwards differ in names or shapes.
+// forward pass, else the first other axis of which that is true. Where there is none, several forward passes
+// are stacked along a new first axis. Throws std::runtime_error where forward passes differ in names or
+// shapes.
 std::vector<JoinedOutput> join_forwards(const std::vector<ForwardOutputs>& forwards, int64_t preferred_axis);
 
 }  // namespace vqt

@@ -17,16 +17,16 @@ namespace fs = std::filesystem;
 OutputFolder::OutputFolder(const std::string& path) {
   std::error_code error;
   fs::create_directories(path, error);
-  if (error) throw std::runtime_error(fmt::format("{}: cannot be made: {}", path, error.message()));
+  if (error) throw std::runtime_error(fmt::format("{}: cannot create folder: {}", path, error.message()));
   lock_ = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  // A file system without locks is used all the same, but nothing in it is taken for a dead run's.
+  // On a file system without locks nothing is removed: it could belong to a run that is alive.
   if (lock_ < 0 || ::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
     const bool taken = lock_ >= 0 && errno == EWOULDBLOCK;
     if (lock_ >= 0) ::close(lock_);
     lock_ = -1;
     if (taken) {
       throw std::runtime_error(fmt::format(
-          "--output_dir: {}: another vqt-eval is at work in it; wait for it or choose another folder", path));
+          "--output_dir: {}: in use by another vqt-eval; wait for it or choose another folder", path));
     }
     return;
   }

@@ -5,10 +5,10 @@
 
 namespace vqt {
 
-// Made where it is missing, and for one run at a time: what a killed run left of its temporary folders goes.
+// Created if missing, locked for one run; removes temporary folders that a killed run left.
 class OutputFolder {
  public:
-  // Throws std::runtime_error: cannot be made; another run is at work in it.
+  // Throws std::runtime_error: cannot create the folder; another run uses it.
   explicit OutputFolder(const std::string& path);
   ~OutputFolder();
   OutputFolder(const OutputFolder&) = delete;

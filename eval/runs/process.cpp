@@ -65,7 +65,7 @@ int run_self(const std::vector<std::string>& arguments,
              const std::function<void(const std::string&)>& on_line, const std::function<void()>& on_wait) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0)
-    throw std::runtime_error(fmt::format("cannot make a pipe: {}", std::strerror(errno)));
+    throw std::runtime_error(fmt::format("cannot create a pipe: {}", std::strerror(errno)));
   Descriptor read_end{ends[0]};
   std::string program = "/proc/self/exe", write_fd = std::to_string(ends[1]);
   std::vector<std::string> words = {"vqt-eval"};

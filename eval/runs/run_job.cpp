@@ -11,7 +11,7 @@
 namespace vqt {
 namespace fs = std::filesystem;
 namespace {
-constexpr double kShortMs = 50;  // scenes below it vary by themselves
+constexpr double kShortMs = 50;  // shorter scenes vary by themselves
 }  // namespace
 
 JobResult run_job(Job job, const TempFolder& temp, Console& console, const std::string& title) {
@@ -33,7 +33,7 @@ JobResult run_job(Job job, const TempFolder& temp, Console& console, const std::
     std::string why = fmt::format("its process ended with exit code {}", code);
     if (code > 128) why = fmt::format("its process was ended by signal {}", code - 128);
     if (code == 128 + 9)
-      why += ", probably because memory ran out; fewer pictures a forward (--frames) need less";
+      why += ", probably because memory ran out; fewer images per forward pass (--frames) need less";
     throw EvalError(fmt::format("{}: {}", title, why), 1);
   }
   const JobResult result = nlohmann::json::parse(file).get<JobResult>();
@@ -49,13 +49,13 @@ Cost cost_of(const JobResult& result, int64_t pictures) {
 
 std::optional<std::string> timing_note(const JobResult& result, const RunSettings& options) {
   if (static_cast<int64_t>(result.all_ms.size()) != options.runs || result.warmup != options.warmup) {
-    return fmt::format("timed by one forward of the scene without warm-up, as it takes {}",
+    return fmt::format("timed by one forward pass of the scene without warm-up, as it takes {}",
                        duration_text(result.ms / 1e3));
   }
   const auto [least, most] = std::minmax_element(result.all_ms.begin(), result.all_ms.end());
   if (*most < 1.5 * *least || *most < kShortMs) return {};
   return fmt::format(
-      "its timed forwards took from {:.0f} to {:.0f} ms: the machine was busy with something else, measure "
+      "its timed forward passes took from {:.0f} to {:.0f} ms: the machine was busy with other work; measure "
       "again",
       *least, *most);
 }

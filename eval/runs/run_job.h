@@ -1,4 +1,4 @@
-// One piece of work in a process of its own, and what its times are worth.
+// A job in a process of its own, and how reliable its times are.
 #pragma once
 
 #include <optional>
@@ -12,12 +12,12 @@
 
 namespace vqt {
 
-// Waits for it, with progress under title. Its files lie in temp. Throws EvalError, Interrupted.
+// Waits for it, with progress under title. Its files are in temp. Throws EvalError, Interrupted.
 JobResult run_job(Job job, const TempFolder& temp, Console& console, const std::string& title);
 
 Cost cost_of(const JobResult& result, int64_t pictures);
 
-// What a reader of the times has to know: fewer forwards than asked for, or forwards that differ much.
+// A warning about the times: fewer forward passes than requested, or forward passes that differ much.
 std::optional<std::string> timing_note(const JobResult& result, const RunSettings& options);
 
 }  // namespace vqt

@@ -21,7 +21,7 @@ constexpr int64_t kPieceShare = 10;  // 1/10 of all bytes
 struct State {
   std::vector<int> bits;  // of each group
   int64_t size_bytes = 0;
-  std::vector<double> values;  // one a limit
+  std::vector<double> values;  // one per limit
 };
 
 // A group that holds the limits when it is changed alone.

@@ -11,13 +11,12 @@ namespace vqt {
 
 void check_progressive(const RunSettings& o) {
   if (!o.progressive) {
-    if (!o.limits.empty()) throw UsageError("--limit: of use with --progressive only");
+    if (!o.limits.empty()) throw UsageError("--limit: only with --progressive");
     return;
   }
   if (o.limits.empty()) {
     throw UsageError(
-        "--progressive: --limit is missing, the accuracy to keep: --limit psnr=35 (dB, of a model's worst "
-        "output); "
+        "--progressive: requires --limit, the accuracy to keep: --limit psnr=35 (dB, lowest of all outputs); "
         "with --ground_truth also --limit auc_30=-2 (points it may fall) or abs_rel=+5%");
   }
   const auto of_truth = std::find_if(o.limits.begin(), o.limits.end(),
@@ -26,12 +25,12 @@ void check_progressive(const RunSettings& o) {
     throw UsageError(fmt::format("--limit: {}: needs --ground_truth", of_truth->text));
   if (o.candidates.size() != 1 || o.candidates[0].source == "model") {
     throw UsageError(
-        "--progressive: expected one --config or --preset to begin with (default: production) and no "
+        "--progressive: expected one --config or --preset to start from (default: production) and no "
         "--model");
   }
   const QuantizationConfig& config = o.candidates[0].config;
   if (is_mixed(config) || resolve_scheme(config).bits != 8) {
-    throw UsageError(fmt::format("--progressive: expected a config of 8 bits to begin with, got {} of {}",
+    throw UsageError(fmt::format("--progressive: expected a config of 8 bits to start from, got {} of {}",
                                  is_mixed(config) ? "mixed_precision" : quant_type_of(resolve_scheme(config)),
                                  o.candidates[0].name));
   }

@@ -184,11 +184,11 @@ void add_combinations(std::vector<Candidate>& candidates, const std::vector<Sear
         first_of(outcome.contradictions)));
   }
   if (!outcome.contradictions.empty()) {
-    notes.push_back(fmt::format("--search: left out, against the config's rules: {}: {}",
+    notes.push_back(fmt::format("--search: left out, contradicts the config's rules: {}: {}",
                                 counted(outcome.contradictions), first_of(outcome.contradictions)));
   }
   if (!outcome.repeated.empty()) {
-    notes.push_back(fmt::format("--search: run once, the same config as the one in brackets: {}: {}",
+    notes.push_back(fmt::format("--search: run once, same config as the one in brackets: {}: {}",
                                 counted(outcome.repeated), first_of(outcome.repeated)));
   }
   candidates = std::move(outcome.candidates);

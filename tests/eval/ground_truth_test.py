@@ -319,7 +319,7 @@ def test_pictures_of_another_folder_are_matched_by_name(scene: Scene, scored: Pa
     shutil.copy(mine / NAMES[1], mine / "stranger.jpg")
     done = run("--reference", root / "float.pt", "--model", root / "q.pt", "--ground_truth", scene.root,
                "--image_folder", mine, "--output_dir", tmp_path / "out", *FAST)  # fmt: skip
-    assert "1 of 4 pictures are not in images.txt and not scored: stranger.jpg" in done.stderr
+    assert "1 of 4 images are not in images.txt and not scored: stranger.jpg" in done.stderr
     found = results(tmp_path / "out")
     assert found["ground_truth"]["pictures"] == 3 and found["reference"]["ground_truth"]["pose"]["pairs"] == 3
     pixels = sum(int((~np.isnan(scene.truth(i)[0])).sum()) for i in (1, 2, 4))

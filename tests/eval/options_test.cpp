@@ -206,15 +206,15 @@ TEST(ParseOptions, ProgressiveErrors) {
     return usage_error_with(more);
   };
   EXPECT_THAT(error({"--progressive"}),
-              HasSubstr("--limit is missing, the accuracy to keep: --limit psnr=35"));
-  EXPECT_THAT(error({"--limit", "psnr=35"}), HasSubstr("--limit: of use with --progressive only"));
+              HasSubstr("--progressive: requires --limit, the accuracy to keep: --limit psnr=35"));
+  EXPECT_THAT(error({"--limit", "psnr=35"}), HasSubstr("--limit: only with --progressive"));
   EXPECT_THAT(with({"--limit", "auc_30=-2"}), HasSubstr("--limit: auc_30=-2: needs --ground_truth"));
-  EXPECT_THAT(with({"--limit", "ssim=1"}), HasSubstr("--limit: unknown metric ssim; there are psnr, auc_3"));
+  EXPECT_THAT(with({"--limit", "ssim=1"}), HasSubstr("--limit: unknown metric ssim; expected one of psnr, auc_3"));
   EXPECT_THAT(with({"--preset", "production", "max-accuracy"}),
               HasSubstr("expected one --config or --preset"));
   EXPECT_THAT(with({"--model", "q.pt"}), HasSubstr("no --model"));
   EXPECT_THAT(with({"--preset", "mobile"}),
-              HasSubstr("expected a config of 8 bits to begin with, got int4_group"));
+              HasSubstr("expected a config of 8 bits to start from, got int4_group"));
   EXPECT_THAT(with({"--search", "group_size=32"}), HasSubstr("--progressive: does not go with --search"));
   EXPECT_THAT(with({"--int4_group_size", "0"}), HasSubstr("--int4_group_size"));
 }

@@ -99,7 +99,7 @@ class Place:
                 assert process.poll() is None, "".join(lines) + process.stderr.read()
                 time.sleep(0.05)
             again = run(*self.command(out), code=1)
-            assert f"--output_dir: {out}: another vqt-eval is at work in it" in again.stderr
+            assert f"--output_dir: {out}: in use by another vqt-eval" in again.stderr
             process.send_signal(sent)
             stdout, stderr = process.communicate(timeout=60)
         finally:
@@ -147,11 +147,11 @@ def test_a_killed_run_leaves_what_it_did(killed: Path) -> None:
 def test_an_interrupted_run_reports_what_it_did(killed: Path, interrupted: tuple[Path, str, str]) -> None:
     out, stdout, stderr = interrupted
     for name in ("reference", "model mine", "model production"):
-        assert f"{name}: taken over from {out}/unfinished" in stderr
+        assert f"{name}: loaded from {out}/unfinished" in stderr
     assert not re.search(r"(reference|mine|production|quantize) \.\.\.", stderr)
-    assert f"what is done so far is in {out}/unfinished: the same command with --resume goes on" in stderr
+    assert f"results so far are in {out}/unfinished: run the same command with --resume to continue" in stderr
     found, before = results(out), kept(killed)
-    note = "interrupted: 2 of 3 models done; the same command with --resume goes on"
+    note = "interrupted: 2 of 3 models done; run the same command with --resume to continue"
     assert found["interrupted"] is True
     assert found["notes"][0] == note
     assert note in stdout and note in (out / "report.txt").read_text() and note in (out / "report.html").read_text()
@@ -177,7 +177,7 @@ def test_a_resumed_run_ends_as_one_that_was_not_interrupted(
     assert found["models"][1]["peak_memory_bytes"] == before["model_production"]["run"]["peak_memory_bytes"]
     assert sorted(p.name for p in out.iterdir()) == sorted(p.name for p in (place.root / "full").iterdir())
     done = run(*place.only_the_last(tmp_path / "loaded", "--load_reference", tmp_path / "saved", "--resume"))
-    assert "unfinished: no such folder; this run starts anew" in done.stderr
+    assert "unfinished: no such folder; this run starts from the beginning" in done.stderr
     assert_same(results(tmp_path / "loaded")["models"][0], full["models"][2])
 
 
@@ -195,7 +195,7 @@ def test_what_changed_or_is_damaged_is_run_again(place: Place, killed: Path, ful
     assert f"reference: run again: {reference}: damaged, its end" in done.stderr
     assert f"model production: run again: {production}: damaged: output depth has another checksum" in done.stderr
     assert 'model mine: run again: config.quant_type was "int8_per_channel_asym", now it is "int16_per' in done.stderr
-    assert "taken over" not in done.stderr
+    assert ": loaded from" not in done.stderr
     found = results(out)
     assert found["models"][0]["scheme"].startswith("w16")
     assert_same(found["models"][1:], full["models"][1:])
@@ -222,11 +222,11 @@ def test_without_resume_it_is_replaced_once_there_is_something_new(
     place: Place, killed: Path, full: dict, tmp_path: Path
 ) -> None:
     out = shutil.copytree(killed, tmp_path / "out")
-    warning = f"{out}/unfinished: an earlier run that was not finished left what it had done; --resume would go on"
+    warning = f"{out}/unfinished: results of an earlier run that was not finished; --resume continues it"
     assert warning in run(*place.only_the_last(out, "--load_reference", tmp_path / "none"), code=1).stderr
     assert kept(out) == kept(killed)
     done = run(*place.only_the_last(out))
     assert warning in done.stderr
-    assert "taken over" not in done.stderr
+    assert ": loaded from" not in done.stderr
     assert not (out / "unfinished").exists()
     assert_same(results(out)["models"][0], full["models"][2])

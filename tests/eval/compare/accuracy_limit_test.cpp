@@ -58,7 +58,7 @@ TEST(Limits, BoundsAndWhatHolds) {
 
 TEST(Limits, Errors) {
   EXPECT_THAT(error("ssim=3"),
-              HasSubstr("unknown metric ssim; there are psnr, auc_3, auc_5, auc_15, auc_30, "
+              HasSubstr("unknown metric ssim; expected one of psnr, auc_3, auc_5, auc_15, auc_30, "
                         "rotation_median_deg, translation_median_deg, abs_rel, rmse, delta_1_25, "
                         "points.accuracy, points.completeness, points.overall"));
   EXPECT_THAT(error("accuracy=3"), HasSubstr("unknown metric accuracy"));

@@ -109,7 +109,7 @@ TEST_F(Eth3d, MatchesByFileNameThenWithoutItsExtension) {
   EXPECT_EQ(scene.pictures[2].points.size(), 2u);
   EXPECT_EQ(scene.depth_source, calibration("points3D.txt"));
   ASSERT_EQ(scene.notes.size(), 1u);
-  EXPECT_THAT(scene.notes[0], HasSubstr("1 of 3 pictures are not in images.txt and not scored: other.png"));
+  EXPECT_THAT(scene.notes[0], HasSubstr("1 of 3 images are not in images.txt and not scored: other.png"));
 }
 
 TEST_F(Eth3d, SaysWhatIsWrongWithAFolder) {
@@ -121,7 +121,7 @@ TEST_F(Eth3d, SaysWhatIsWrongWithAFolder) {
   EXPECT_THAT(error_of([&] {
                 read_eth3d(folder_, {"x.JPG", "y.JPG"});
               }),
-              testing::AllOf(HasSubstr("images.txt: none of the 2 pictures"), HasSubstr("x.JPG"),
+              testing::AllOf(HasSubstr("images.txt: none of the 2 images"), HasSubstr("x.JPG"),
                              HasSubstr("A.JPG")));
   write("dslr_calibration_undistorted/images.txt",
         "1 1 0 0 0 0 0 0 1 left/A.JPG\n\n2 1 0 0 0 0 0 0 1 right/A.JPG\n\n3 1 0 0 0 0 0 0 5 C.JPG\n\n");
@@ -139,7 +139,7 @@ TEST_F(Eth3d, DepthFilesGoBeforePoints) {
   const SceneTruth original = read_eth3d(folder_, {"A.JPG", "B C.JPG"});
   EXPECT_EQ(original.depth_source, path("ground_truth_depth/dslr_images"));
   EXPECT_TRUE(original.pictures[1].depth_file.empty());
-  EXPECT_THAT(original.notes, ElementsAre(HasSubstr("1 of 2 pictures have no depth file")));
+  EXPECT_THAT(original.notes, ElementsAre(HasSubstr("1 of 2 images have no depth file")));
   write_depth("ground_truth_depth/dslr_images/A.JPG", 9, 5);  // of the distorted picture: of no use
   EXPECT_EQ(read_eth3d(folder_, {"A.JPG"}).depth_source, calibration("points3D.txt"));
   write_depth("ground_truth_depth/dslr_images_undistorted/A.JPG", 8, 4);
