@@ -10,6 +10,8 @@
 #include <numeric>
 #include <optional>
 
+#include "eval/results/number_text.h"
+
 namespace vqt {
 
 const std::pair<std::string, Metrics>* worst_output(const ModelResult& m) {
@@ -44,10 +46,6 @@ std::optional<double> truth_score(const std::optional<TruthScores>& scores, cons
 std::string gain(double of, double to, const char* better, const char* worse) {
   return of >= to ? fmt::format("{:.2f}x {} than the float model", of / to, better)
                   : fmt::format("{:.2f}x {} than the float model", to / of, worse);
-}
-
-std::string milliseconds(double ms) {
-  return fmt::format("{:.{}f} ms per image", ms, ms < 9.995 ? 2 : ms < 99.95 ? 1 : 0);
 }
 
 const ModelResult& best_of(const Models& models, const Value& value) {
@@ -146,15 +144,14 @@ std::vector<BestModel> best_models(const EvalReport& r) {
   const ModelResult& smallest = best_of(models, size);
   list.push_back(
       {"size", smallest.name,
-       fmt::format("{:.{}f} MB, {}", smallest.cost.size_bytes / 1e6,
-                   smallest.cost.size_bytes < 9995000 ? 2 : 1,
+       fmt::format("{} MB, {}", megabytes(smallest.cost.size_bytes),
                    gain(r.reference.cost.size_bytes, smallest.cost.size_bytes, "smaller", "larger")) +
            others(models, smallest, size, kSizeMargin, "within 1 %")});
   const Value speed = speed_value;
   const ModelResult& fastest = best_of(models, speed);
   list.push_back(
       {"speed", fastest.name,
-       fmt::format("{}, {}", milliseconds(fastest.cost.ms_per_image),
+       fmt::format("{} ms per image, {}", milliseconds(fastest.cost.ms_per_image),
                    gain(r.reference.cost.ms_per_image, fastest.cost.ms_per_image, "faster", "slower")) +
            others(models, fastest, speed, kTimeMargin, "within 3 %")});
   const Value decibels = [](const ModelResult& m) { return std::clamp(lowest_psnr(m), 0.0, kMostDb); };

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "eval/compare/accuracy_limit.h"
+#include "eval/results/number_text.h"
 #include "loader/cli/text_table.h"
 
 namespace vqt {
@@ -17,11 +18,7 @@ std::string smaller(const EvalReport& r, const ProgressiveStep& step) {
   return fmt::format("{:.2f}x", static_cast<double>(r.reference.cost.size_bytes) / step.size_bytes);
 }
 
-std::string megabytes(const ProgressiveStep& step) {
-  return fmt::format("{:.{}f}", step.size_bytes / 1e6, step.size_bytes < 9995000 ? 2 : 1);
-}
-
-const ProgressiveStep* last_taken(const Progressive& p) {
+const ProgressiveStep* last_accepted(const Progressive& p) {
   const auto step = std::find_if(p.steps.begin(), p.steps.end(),
                                  [&](const ProgressiveStep& s) { return s.model == p.last.name; });
   return step == p.steps.end() ? nullptr : &*step;
@@ -63,10 +60,11 @@ Json progressive_json(const EvalReport& r) {
 
 std::string progressive_outcome(const EvalReport& r) {
   const Progressive& p = *r.progressive;
-  const ProgressiveStep* step = last_taken(p);
+  const ProgressiveStep* step = last_accepted(p);
   if (!step) return "no step holds the limits: the float model is not quantized";
-  std::string text = fmt::format("{} MB, {} smaller than the float model, lowest PSNR {}", megabytes(*step),
-                                 smaller(r, *step), value_text("psnr", step->psnr_db));
+  std::string text =
+      fmt::format("{} MB, {} smaller than the float model, lowest PSNR {}", megabytes(step->size_bytes),
+                  smaller(r, *step), value_text("psnr", step->psnr_db));
   for (size_t i = 0; i < p.limits.size(); ++i) {
     if (needs_truth(p.limits[i].metric))
       text += fmt::format(", {} {}", title_of(p.limits[i].metric),
@@ -87,7 +85,8 @@ std::string progressive_text(const EvalReport& r) {
   }
   rows[0].insert(rows[0].end(), {"holds", "accepted"});
   for (const ProgressiveStep& step : p.steps) {
-    rows.push_back({step.model, megabytes(step), smaller(r, step), value_text("psnr", step.psnr_db)});
+    rows.push_back(
+        {step.model, megabytes(step.size_bytes), smaller(r, step), value_text("psnr", step.psnr_db)});
     for (size_t i = 0; i < p.limits.size(); ++i) {
       const std::string& metric = p.limits[i].metric;
       if (needs_truth(metric)) rows.back().push_back(value_text(metric, step.values[i]));

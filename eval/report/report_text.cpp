@@ -17,22 +17,12 @@
 #include "eval/report/headline.h"
 #include "eval/report/progressive_table.h"
 #include "eval/report/results_json.h"
+#include "eval/results/number_text.h"
 #include "loader/cli/text_table.h"
 
 namespace vqt {
 namespace {
 using Rows = std::vector<std::vector<std::string>>;
-
-std::string megabytes(int64_t bytes) {
-  const double mb = static_cast<double>(bytes) / 1e6;
-  return mb < 99.95 ? fmt::format("{:.1f}", mb) : fmt::format("{:.0f}", mb);
-}
-
-std::string milliseconds(double ms) {
-  return ms < 9.995   ? fmt::format("{:.2f}", ms)
-         : ms < 99.95 ? fmt::format("{:.1f}", ms)
-                      : fmt::format("{:.0f}", ms);
-}
 
 std::string ratio(double of, double to) { return to > 0 ? fmt::format("{:.2f}x", of / to) : "-"; }
 

@@ -493,7 +493,7 @@ def test_the_page_draws_itself(compared: tuple[Path, str], tmp_path: Path) -> No
          f"file://{tmp_path}/report.html"], capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     body = done.stdout[: done.stdout.index("<script")]
-    for part in ("Error of every output", "Depth maps", "Error percentiles", "Sites", "Environment", "prototype", "blocks.1"):
+    for part in ("Error of every output", "Depth maps", "Error percentiles", "Layers", "Environment", "prototype", "blocks.1"):
         assert part in body
     assert "q8&lt;img src=x id=evil&gt;" in body and "<img src=x" not in body.replace('"', "")
     q8 = results(compared[0])["models"][0]

@@ -53,7 +53,7 @@ TEST(BestModels, BalanceIsNotWonByTheWorstOfAll) {
 
 TEST(BestModels, SayWhatIsNoGainAndWhoIsAsGood) {
   const auto w = by_goal(report({model("a", 50, 200000000, 125), model("b", 49.8, 201000000, 127)}));
-  EXPECT_EQ(w.at("size").why, "200.0 MB, 2.00x larger than the float model; b is within 1 %");
+  EXPECT_EQ(w.at("size").why, "200 MB, 2.00x larger than the float model; b is within 1 %");
   EXPECT_EQ(w.at("speed").why, "125 ms per image, 1.25x slower than the float model; b is within 3 %");
   EXPECT_THAT(w.at("accuracy").why, HasSubstr("; b is within 0.5 dB"));
   EXPECT_EQ(w.count("balance"), 0u);  // nothing differs
