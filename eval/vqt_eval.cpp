@@ -83,7 +83,7 @@ int main(int argc, char** argv) try {
 } catch (const vqt::Interrupted& e) {
   return complain(e.what(), 128 + e.signal);
 } catch (const c10::Error& e) {
-  return complain(e.what_without_backtrace(), 1);  // a user wants the sentence, not 40 frames
+  return complain(e.what_without_backtrace(), 1);  // the message without its 40 stack frames
 } catch (const std::exception& e) {
   return complain(e.what(), 1);
 }

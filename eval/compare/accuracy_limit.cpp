@@ -17,7 +17,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 const char* const kPsnr = "psnr";
 
-// As a limit names it: "accuracy" alone would not say of what.
+// The name in a limit; "accuracy" alone would be ambiguous.
 std::string name_of(const TruthMetric& m) {
   return std::string(m.group) == "points" ? fmt::format("points.{}", m.key) : m.key;
 }

@@ -1,4 +1,4 @@
-// Depth out of a model's outputs, as depth maps are drawn of it.
+// Reads the depth in a model's outputs for depth maps.
 #pragma once
 
 #include <cstdint>

@@ -14,7 +14,7 @@ namespace vqt {
 
 // The same pixels by every model, those of the first forward pass.
 struct CloudPoints {
-  std::string output;                 // path of the output with points; of depth where they are made of it
+  std::string output;                 // path of the output with points, or depth if computed from it
   std::string confidence;             // path; empty: not asked, or the model returns none
   double percent = 0, threshold = 0;  // how many it left out, and the least it kept
   int64_t pictures = 0;

@@ -1,4 +1,4 @@
-// The points of a scene's first forward pass out of a model's outputs, for the clouds of the report.
+// Reads the points of a scene's first forward pass in a model's outputs, for the clouds of the report.
 #pragma once
 
 #include <cstdint>

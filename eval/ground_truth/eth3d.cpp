@@ -60,7 +60,7 @@ int64_t depth_bytes(const PinholeCamera& c) {
 }
 
 // The depth file of an image, or empty. Files of the undistorted images have to have the camera's size;
-// those of the original images are of use only where they happen to have it.
+// those of the original images are used only if they have it.
 std::string depth_file(const std::string& folder, const std::string& image, const PinholeCamera& camera) {
   const std::string name = fs::path(image).filename().string();
   for (const char* kind : {"dslr_images_undistorted", "dslr_images"}) {

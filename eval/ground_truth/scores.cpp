@@ -41,7 +41,7 @@ struct Sorted {
     for (const size_t i : order) errors.push_back(pairs[i].*error);
   }
 
-  // Of every error repeated as often as its weight says; total is the sum of the weights.
+  // The median with every error repeated weight times; total is the sum of the weights.
   double median(const std::vector<int64_t>& weights, int64_t total) const {
     double below = 0;
     int64_t seen = 0;

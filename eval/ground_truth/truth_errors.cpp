@@ -27,7 +27,7 @@ PairError pair_error(int64_t a, int64_t b, const Pose& truth, const Pose& predic
           apart ? or_worst(direction_angle(t, predicted.translation), kWorstDirection) : 0};
 }
 
-// Points of pixels that have a truth, and which image each is of.
+// Points of pixels with known depth, and the image of each.
 struct Clouds {
   std::vector<float> truth, predicted;
   std::vector<int64_t> picture;
@@ -176,7 +176,7 @@ void TruthErrorsBuilder::add_depth(const Prediction& prediction) {
     for (int64_t i = 0; i < n; ++i) {
       const double truth = frame.depth[i];
       if (truth <= 0) continue;
-      // No scale: nothing finite above 0 was predicted, and that is as wrong as NaN.
+      // No scale: no finite depth above 0 was predicted, which counts like NaN.
       const double predicted = errors_.depth_scale ? *errors_.depth_scale * prediction.depth[f * n + i] : NAN;
       if (!std::isfinite(predicted)) {
         ++errors.nonfinite;

@@ -19,9 +19,9 @@ double quantile(std::vector<T>& values, double q) {
   return *below + (above - *below) * (rank - static_cast<double>(static_cast<int64_t>(rank)));
 }
 
-// Of values >= 0.
-// Up to `exact` values are kept as they are; beyond, only how many fall into each bin of a fixed histogram
-// whose bins are 1/8192 of a value wide, so that a quantile is off by at most 0.013 % of itself.
+// Of values >= 0. Up to `exact` values are kept as they are; beyond, only how many fall into each bin of a
+// fixed histogram whose bins are 1/8192 of a value wide, so that a quantile is off by at most 0.013 % of
+// itself.
 class Quantiles {
  public:
   explicit Quantiles(size_t exact = size_t{1} << 22) : exact_(exact) {}

@@ -1,4 +1,4 @@
-// report.html: a page, a charting library and the data in one file. The page draws itself (report/*.js).
+// report.html: a page, a charting library and the data in one file. The page draws itself (page/*.js).
 #include "eval/report/report_html.h"
 
 #include <algorithm>
@@ -6,7 +6,7 @@
 #include "eval/drawing/depth_maps.h"
 #include "eval/report/results_json.h"
 
-// The files of report/ and the charting library, put into the binary as they are.
+// The files of page/ and the charting library, copied into the binary.
 #define VQT_FILE(path) ".incbin \"" path "\"\n"
 #define VQT_EMBED(name, files)                                                \
   __asm__(                                                                    \
@@ -77,7 +77,7 @@ Json cloud_json(const std::optional<CloudFigure>& cloud) {
   return {{"reference", jpeg(cloud->reference.picture)}, {"models", models}};
 }
 
-// Inside a script element nothing may look like the end of one.
+// A script element must not contain text that looks like its end.
 std::string for_script(const Json& json) {
   std::string text;
   for (const char c : json.dump(-1, ' ', false, Json::error_handler_t::replace)) {

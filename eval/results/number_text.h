@@ -1,4 +1,5 @@
-// Sizes and times as people read them in tables and sentences; the report page uses the same digits. Torch-free.
+// Sizes and times as people read them in tables and sentences; the report page uses the same digits.
+// Torch-free.
 #pragma once
 
 #include <cstdint>

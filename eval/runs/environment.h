@@ -1,4 +1,4 @@
-// What a figure depends on besides the code: machine, versions, command line.
+// The machine, the versions and the command line behind a figure.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -1,4 +1,4 @@
-// Outputs of several forward passes over one scene, seen as if there had been one.
+// Joins the outputs of several forward passes over one scene.
 #pragma once
 
 #include <vector>

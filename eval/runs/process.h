@@ -8,13 +8,13 @@
 
 namespace vqt {
 
-// SIGINT, SIGTERM or SIGHUP came: leave, removing what is half done. Exit code 128 + signal.
+// SIGINT, SIGTERM or SIGHUP was received: remove unfinished files and exit with 128 + signal.
 struct Interrupted : std::runtime_error {
   explicit Interrupted(int signal) : std::runtime_error("interrupted"), signal(signal) {}
   int signal;
 };
 
-void catch_interrupts();      // from here on those signals set a flag
+void catch_interrupts();      // those signals set a flag from now on
 void throw_if_interrupted();  // throws Interrupted
 
 // Starts this program again with arguments, followed by the number of a file descriptor that it may write

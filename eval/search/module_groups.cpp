@@ -91,7 +91,7 @@ Node range_of(const Node& parent, std::vector<Node>::const_iterator first,
   return range;
 }
 
-// The modules a node is made of; of a list of blocks, or of many modules, two halves. Empty: it is one layer.
+// The children of a node; of a list of blocks, or of many modules, two halves. Empty: the node is one layer.
 std::vector<Node> split(Node node) {
   std::vector<Node> list = children(node);
   while (list.size() == 1 && !list[0].whole) {

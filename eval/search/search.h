@@ -1,4 +1,4 @@
-// --search field=values: a candidate for every combination of values, over every config and preset given.
+// --search field=values: a candidate for every combination of values with every config and preset given.
 // Torch-free.
 #pragma once
 
@@ -25,10 +25,10 @@ void make_names_distinct(std::vector<Candidate>& candidates);
 
 constexpr size_t kMostCandidates = 200;
 
-// Replaces each candidate that is no archive by its combinations with the fields; the preset production takes
-// part where there is none. What contradicts itself is left out and what comes to the same config is there
-// once, with a note each. Throws UsageError: too many, or no combination left, or one of a single field that
-// contradicts itself.
+// Replaces each candidate that is not a model file by its combinations with the fields; without candidates
+// the preset production is the base. A combination that contradicts the config's rules is left out, equal
+// configs are run once, with a note for each. Throws UsageError: too many, or no combination left, or one of
+// a single field that contradicts itself.
 void add_combinations(std::vector<Candidate>& candidates, const std::vector<SearchField>& fields,
                       std::vector<std::string>& notes);
 
