@@ -7,17 +7,18 @@
 #include <opencv2/imgcodecs.hpp>
 #include <stdexcept>
 
-#include "eval/metrics/quantiles.h"
-
 namespace vqt {
 namespace {
 const cv::Scalar kMissing(150, 150, 150);  // NaN and Inf
 }
 
-double finite_quantile(std::vector<float> values, double q) {
+double finite_percentile(std::vector<float> values, double q) {
   values.erase(std::remove_if(values.begin(), values.end(), [](float v) { return !std::isfinite(v); }),
                values.end());
-  return values.empty() ? 0 : quantile(values, q);
+  if (values.empty()) return 0;
+  const size_t rank = static_cast<size_t>(q * static_cast<double>(values.size() - 1) + 0.5);
+  std::nth_element(values.begin(), values.begin() + rank, values.end());
+  return values[rank];
 }
 
 cv::Mat coloured(const std::vector<float>& values, int height, int width, double low, double high, int map) {

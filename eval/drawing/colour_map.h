@@ -9,8 +9,8 @@ namespace vqt {
 
 constexpr int kDifferenceMap = cv::COLORMAP_INFERNO;  // of depths and of points
 
-// Of the finite values; 0 where there is none. q from 0 to 1.
-double finite_quantile(std::vector<float> values, double q);
+// Of the finite values; 0 where there is none. q from 0 to 1, the nearest rank.
+double finite_percentile(std::vector<float> values, double q);
 
 // BGR by an OpenCV colour map from low to high; grey where a value is not finite.
 cv::Mat coloured(const std::vector<float>& values, int height, int width, double low, double high, int map);

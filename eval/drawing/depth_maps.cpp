@@ -115,9 +115,10 @@ cv::Mat figure_of(std::vector<std::pair<std::string, cv::Mat>> panels, const std
 }  // namespace
 
 DepthScale depth_scale(const DepthFrame& frame) {
-  DepthScale scale{finite_quantile(frame.reference, 0.02), finite_quantile(frame.reference, 0.98), 0};
+  DepthScale scale{finite_percentile(frame.reference, 0.02), finite_percentile(frame.reference, 0.98), 0};
   for (const auto& [name, depth] : frame.models) {
-    scale.difference = std::max(scale.difference, finite_quantile(difference(frame.reference, depth), 0.99));
+    scale.difference =
+        std::max(scale.difference, finite_percentile(difference(frame.reference, depth), 0.99));
   }
   return scale;
 }
@@ -140,7 +141,7 @@ DepthMap draw_depth(const DepthFrame& frame, const std::string& output, const st
     const cv::Mat got = coloured(depth, height, width, scale.low, scale.high, kDepthMap);
     const cv::Mat shared = coloured(error, height, width, 0, scale.difference, kDifferenceMap);
     DepthScale own = scale;
-    own.difference = finite_quantile(error, 0.99);
+    own.difference = finite_percentile(error, 0.99);
     const cv::Mat off = coloured(error, height, width, 0, own.difference, kDifferenceMap);
     const double mean = finite > 0 ? sum / static_cast<double>(finite) : 0;
     std::string subtitle = fmt::format("{}, image {}: {}   mean |difference| {}", ascii(output),

@@ -94,8 +94,8 @@ CloudView view_from_behind(const std::vector<float>& points, const Pose& camera)
     const Vec3 p = to_camera(camera, point(points, i));
     for (int k = 0; k < 3; ++k) axes[k].push_back(static_cast<float>(p[k]));
   }
-  const Vec3 middle = {finite_quantile(axes[0], 0.5), finite_quantile(axes[1], 0.5),
-                       finite_quantile(axes[2], 0.5)};
+  const Vec3 middle = {finite_percentile(axes[0], 0.5), finite_percentile(axes[1], 0.5),
+                       finite_percentile(axes[2], 0.5)};
   const double depth = std::max(std::abs(middle[2]), 1e-6);
   const Vec3 eye = {middle[0], middle[1] - kAbove * depth, -kBack * depth};
   const Quaternion pitch = pitched(std::atan2(middle[1] - eye[1], middle[2] - eye[2]));
@@ -107,8 +107,8 @@ CloudView view_from_behind(const std::vector<float>& points, const Pose& camera)
     u.push_back(static_cast<float>(p[0] / p[2]));
     v.push_back(static_cast<float>(p[1] / p[2]));
   }
-  const double left = finite_quantile(u, 0.01), right = finite_quantile(u, 0.99);
-  const double top = finite_quantile(v, 0.01), bottom = finite_quantile(v, 0.99);
+  const double left = finite_percentile(u, 0.01), right = finite_percentile(u, 0.99);
+  const double top = finite_percentile(v, 0.01), bottom = finite_percentile(v, 0.99);
   view.focal = (1 - 2 * kMargin) *
                std::min(kWidth / std::max(right - left, 1e-6), kHeight / std::max(bottom - top, 1e-6));
   view.u0 = 0.5 * kWidth - view.focal * (left + right) / 2;
@@ -126,7 +126,7 @@ std::vector<int> point_sides(const std::vector<float>& points, const CloudView& 
     if (i + 1 < n) near = std::min(near, length(minus(p, point(points, i + 1))));
     reach[i] = static_cast<float>(view.focal * near / to_camera(view.pose, p)[2]);
   }
-  const double most = 3 * finite_quantile(reach, 0.5);  // lone points stay small
+  const double most = 3 * finite_percentile(reach, 0.5);  // lone points stay small
   std::vector<int> sides(n, 1);
   for (size_t i = 0; i < n; ++i) {
     if (reach[i] > 0 && std::isfinite(reach[i]))
@@ -177,7 +177,7 @@ CloudFigure draw_cloud(CloudPoints points, const std::string& reference_name) {
   std::vector<std::vector<float>> moved;
   for (const auto& [name, model] : points.models) {
     moved.push_back(distances(points.reference, model));
-    figure.scale = std::max(figure.scale, finite_quantile(moved.back(), 0.99));
+    figure.scale = std::max(figure.scale, finite_percentile(moved.back(), 0.99));
   }
   const CloudView view = view_from_behind(points.reference, points.camera);
   const std::vector<int> sides = point_sides(points.reference, view);
@@ -197,7 +197,7 @@ CloudFigure draw_cloud(CloudPoints points, const std::string& reference_name) {
     c.distance_picture =
         jpeg(draw_points(points.reference, distance_colours(moved[m], figure.scale), sides, view), view);
     c.mean_distance = finite_mean(moved[m]);
-    c.median_distance = finite_quantile(moved[m], 0.5);
+    c.median_distance = finite_percentile(moved[m], 0.5);
     c.points = std::move(model);
     figure.models.push_back(std::move(c));
   }

@@ -5,8 +5,6 @@
 #include <numeric>
 #include <random>
 
-#include "eval/metrics/quantiles.h"
-
 namespace vqt {
 namespace {
 
@@ -41,7 +39,7 @@ struct Sorted {
     for (const size_t i : order) errors.push_back(pairs[i].*error);
   }
 
-  // The median with every error repeated weight times; total is the sum of the weights.
+  // Of every error repeated as often as its weight says; total is the sum of the weights.
   double median(const std::vector<int64_t>& weights, int64_t total) const {
     double below = 0;
     int64_t seen = 0;
@@ -140,10 +138,17 @@ std::vector<size_t> scored_pictures(const TruthErrors& errors) {
   return found;
 }
 
-// From the 2.5th to the 97.5th percentile of the resamples' scores.
+// Between the 2.5th and the 97.5th percentile of what the resamples gave.
 std::optional<Interval> interval_of(std::vector<double>& values) {
   if (values.size() < kResamples / 2) return {};
-  return Interval{quantile(values, 0.025), quantile(values, 0.975)};
+  std::sort(values.begin(), values.end());
+  const auto at = [&](double q) {
+    const double rank = q * static_cast<double>(values.size() - 1);
+    const auto low = static_cast<size_t>(rank);
+    const size_t high = std::min(low + 1, values.size() - 1);
+    return values[low] + (rank - static_cast<double>(low)) * (values[high] - values[low]);
+  };
+  return Interval{at(0.025), at(0.975)};
 }
 
 }  // namespace
