@@ -16,15 +16,14 @@ struct TruthMetric {
   bool more_is_better;
   int digits;  // after the point, in tables
 };
-// pose: over all pairs of images of a forward pass. The error of a pair is the larger of the angle between
-// true
-//   and predicted relative rotation and that between the directions of the relative translations, whose sign
+// pose: over all pairs of images of a forward pass. The error of a pair is the larger of two angles: between
+//   true and predicted relative rotation, and between the directions of the relative translations, whose sign
 //   does not count. AUC@T: mean of the cumulative histogram of the errors in bins of 1 degree up to T.
 // depth: over all pixels of known depth, predictions multiplied by one number for the scene, the ratio of the
 //   medians of truth and prediction. AbsRel: mean |p - t| / t; delta: share with max(p / t, t / p) < 1.25.
 // points: predicted points of pixels of known depth after Umeyama's similarity (rotation, translation, scale;
-//   least squares over those pixels) has moved them to the truth. Accuracy: mean distance from a predicted
-//   point to the nearest true one; completeness: the other way; overall: their mean.
+//   least squares over those pixels) has moved them to the ground truth. Accuracy: mean distance from a
+//   predicted point to the nearest true one; completeness: the other way; overall: their mean.
 constexpr std::array<TruthMetric, 12> kTruthMetrics = {{
     {"pose", "auc_3", "AUC@3", "%", true, 2},
     {"pose", "auc_5", "AUC@5", "%", true, 2},
