@@ -11,6 +11,7 @@
 #include <stdexcept>
 
 #include "vqt/atomic_file.h"
+#include "vqt/error.h"
 
 namespace vqt {
 namespace {
@@ -56,14 +57,14 @@ ForwardOutputs::Tensor tensor_from(const Json& json, uint64_t end) {
   ForwardOutputs::Tensor t{json.at("path"),   json.at("type"),  json.at("shape").get<std::vector<int64_t>>(),
                            json.at("offset"), json.at("bytes"), json.at("crc32")};
   const c10::ScalarType* type = type_named(t.type);
-  if (!type) throw std::runtime_error(fmt::format("{}: type {}", t.path, t.type));
+  if (!type) throw Error(fmt::format("{}: type {}", t.path, t.type));
   uint64_t bytes = c10::elementSize(*type);
   bool good = t.offset >= kMagicBytes && t.offset <= end && t.bytes <= end - t.offset;
   for (const int64_t size : t.shape) {
     good = good && size >= 0 && (size == 0 || bytes <= end / static_cast<uint64_t>(size));
     if (good) bytes *= static_cast<uint64_t>(size);
   }
-  if (!good || bytes != t.bytes) throw std::runtime_error(fmt::format("{}: its size", t.path));
+  if (!good || bytes != t.bytes) throw Error(fmt::format("{}: its size", t.path));
   return t;
 }
 
@@ -82,7 +83,7 @@ ForwardsWriter::ForwardsWriter(const std::string& path) : path_(path), file_(pat
 void ForwardsWriter::write(const void* data, uint64_t bytes) {
   file_.write(static_cast<const char*>(data), static_cast<std::streamsize>(bytes));
   size_ += bytes;
-  if (!file_) throw std::runtime_error(fmt::format("{}: cannot be written: {}", path_, std::strerror(errno)));
+  if (!file_) throw Error(fmt::format("{}: cannot be written: {}", path_, std::strerror(errno)));
 }
 
 void ForwardsWriter::append(const NamedTensors& outputs, int64_t first, int64_t count) {
@@ -92,8 +93,7 @@ void ForwardsWriter::append(const NamedTensors& outputs, int64_t first, int64_t 
   for (const auto& [path, output] : outputs) {
     const at::Tensor tensor = output.detach().cpu().contiguous();
     const std::string type = c10::toString(tensor.scalar_type());
-    if (!type_named(type))
-      throw std::runtime_error(fmt::format("output {}: cannot be stored: type {}", path, type));
+    if (!type_named(type)) throw Error(fmt::format("output {}: cannot be stored: type {}", path, type));
     const uint64_t bytes = tensor.nbytes();
     const auto* data = static_cast<const Bytef*>(tensor.data_ptr());
     forward.tensors.push_back({path, type, tensor.sizes().vec(), size_, bytes,
@@ -108,11 +108,11 @@ void ForwardsWriter::finish() {
   write(index.data(), index.size());
   write(end.data(), end.size());
   file_.close();
-  if (!file_) throw std::runtime_error(fmt::format("{}: cannot be written: {}", path_, std::strerror(errno)));
+  if (!file_) throw Error(fmt::format("{}: cannot be written: {}", path_, std::strerror(errno)));
 }
 
 ForwardsFile::ForwardsFile(const std::string& path) : path_(path), file_(path, std::ios::binary) {
-  if (!file_) throw std::runtime_error(fmt::format("{}: cannot be read: {}", path, std::strerror(errno)));
+  if (!file_) throw Error(fmt::format("{}: cannot be read: {}", path, std::strerror(errno)));
   file_.seekg(0, std::ios::end);
   const auto bytes = static_cast<uint64_t>(std::max<std::streamoff>(0, file_.tellg()));
   std::string start(kMagicBytes, '\0'), end(kEndBytes, '\0');
@@ -123,14 +123,13 @@ ForwardsFile::ForwardsFile(const std::string& path) : path_(path), file_(path, s
     file_.read(end.data(), kEndBytes);
   }
   if (!file_ || start != kMagic)
-    throw std::runtime_error(
-        fmt::format("{}: is no file of outputs that vqt-eval --save-reference wrote", path));
+    throw Error(fmt::format("{}: is no file of outputs that vqt-eval --save-reference wrote", path));
   uint64_t size = 0;
   std::memcpy(&index_offset_, end.data(), sizeof index_offset_);
   std::memcpy(&size, end.data() + sizeof index_offset_, sizeof size);
   const uint64_t room = bytes - kEndBytes;
   if (end.substr(kEndBytes - kMagicBytes) != kMagic || index_offset_ > room || size != room - index_offset_) {
-    throw std::runtime_error(
+    throw Error(
         fmt::format("{}: damaged, its end is not where it should be; the copy is probably cut "
                     "short",
                     path));
@@ -146,14 +145,14 @@ ForwardsFile::ForwardsFile(const std::string& path) : path_(path), file_(path, s
       ForwardOutputs& f = forwards_.emplace_back();
       f.first = forward.at("first");
       f.count = forward.at("count");
-      if (f.first != next || f.count <= 0) throw std::runtime_error("forwards do not follow each other");
+      if (f.first != next || f.count <= 0) throw Error("forwards do not follow each other");
       next += f.count;
       for (const Json& tensor : forward.at("tensors"))
         f.tensors.push_back(tensor_from(tensor, index_offset_));
     }
-    if (forwards_.empty()) throw std::runtime_error("it has no forward");
+    if (forwards_.empty()) throw Error("it has no forward");
   } catch (const std::exception& e) {
-    throw std::runtime_error(fmt::format("{}: damaged, its index cannot be used: {}", path, e.what()));
+    throw Error(fmt::format("{}: damaged, its index cannot be used: {}", path, e.what()));
   }
 }
 
@@ -162,9 +161,9 @@ at::Tensor ForwardsFile::read(const ForwardOutputs::Tensor& tensor) const {
   if (tensor.bytes == 0) return result;
   file_.seekg(static_cast<std::streamoff>(tensor.offset));
   file_.read(static_cast<char*>(result.data_ptr()), static_cast<std::streamsize>(tensor.bytes));
-  if (!file_) throw std::runtime_error(fmt::format("{}: cannot be read: {}", path_, std::strerror(errno)));
+  if (!file_) throw Error(fmt::format("{}: cannot be read: {}", path_, std::strerror(errno)));
   if (crc32_z(0, static_cast<const Bytef*>(result.data_ptr()), tensor.bytes) != tensor.crc32)
-    throw std::runtime_error(fmt::format("{}: damaged: output {} has another checksum", path_, tensor.path));
+    throw Error(fmt::format("{}: damaged: output {} has another checksum", path_, tensor.path));
   return result;
 }
 
@@ -175,7 +174,7 @@ void save_forwards(const ForwardsFile& forwards, const Json& about, const std::s
   for (uint64_t left = forwards.index_offset_; left > 0;) {
     const auto bytes = static_cast<std::streamsize>(std::min<uint64_t>(piece.size(), left));
     if (!forwards.file_.read(piece.data(), bytes))
-      throw std::runtime_error(fmt::format("{}: cannot be read: {}", forwards.path_, std::strerror(errno)));
+      throw Error(fmt::format("{}: cannot be read: {}", forwards.path_, std::strerror(errno)));
     out.append(piece.data(), static_cast<size_t>(bytes));
     left -= static_cast<uint64_t>(bytes);
   }

@@ -29,7 +29,7 @@ struct ForwardOutputs {
 // vqtfwd01 | tensors, row-major | index, JSON | offset of the index, uint64 | bytes of it, uint64 | vqtfwd01
 class ForwardsWriter {
  public:
-  explicit ForwardsWriter(const std::string& path);  // throws std::runtime_error, as all of these
+  explicit ForwardsWriter(const std::string& path);  // throws Error, as all of these
   void append(const NamedTensors& outputs, int64_t first, int64_t count);
   void finish();
 

@@ -9,15 +9,14 @@ namespace vqt {
 
 class InputFile {
  public:
-  explicit InputFile(
-      const std::string& path);  // throws ArchiveError: missing, a directory, no permission, empty
+  explicit InputFile(const std::string& path);  // throws Error: missing, a directory, no permission, empty
   ~InputFile();
   InputFile(const InputFile&) = delete;
   InputFile& operator=(const InputFile&) = delete;
 
   const std::string& path() const { return path_; }
   uint64_t size() const { return size_; }
-  // Fills exactly `bytes` bytes; throws ArchiveError where the file ends before.
+  // Fills exactly `bytes` bytes; throws Error where the file ends before.
   void read(uint64_t offset, void* to, uint64_t bytes) const;
   std::vector<uint8_t> read(uint64_t offset, uint64_t bytes) const;
 

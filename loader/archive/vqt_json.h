@@ -28,7 +28,7 @@ struct VqtJson {
   std::vector<FusionCount> fusions_made;  // of older archives none
   Checksums checksums;
 };
-// source names the file in messages. Throws ArchiveError.
+// source names the file in messages. Throws Error.
 VqtJson read_vqt_json(const std::string& text, const std::string& source);
 
 }  // namespace vqt

@@ -20,6 +20,8 @@
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
+#include "vqt/error.h"
+
 namespace vqt {
 namespace {
 namespace fs = std::filesystem;
@@ -38,8 +40,7 @@ bool is_picture(const fs::directory_entry& entry) {
 std::vector<fs::directory_entry> entries(const fs::path& folder) {
   std::error_code error;
   fs::directory_iterator it(folder, error);
-  if (error)
-    throw ImageError(fmt::format("{}: cannot read the folder: {}", folder.string(), error.message()));
+  if (error) throw Error(fmt::format("{}: cannot read the folder: {}", folder.string(), error.message()));
   return {it, fs::directory_iterator()};
 }
 
@@ -58,7 +59,7 @@ std::vector<std::string> pictures_in(const fs::path& folder) {
 
 std::vector<uint8_t> read_bytes(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  if (!file) throw ImageError(fmt::format("{}: cannot be read: {}", path, std::strerror(errno)));
+  if (!file) throw Error(fmt::format("{}: cannot be read: {}", path, std::strerror(errno)));
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
@@ -84,12 +85,12 @@ bool is_cut_jpeg(const std::vector<uint8_t>& bytes) {
 
 cv::Mat decode(const std::vector<uint8_t>& bytes, const std::string& path) {
   if (is_cut_jpeg(bytes))
-    throw ImageError(fmt::format("{}: the JPEG has no end mark; the file is probably cut short", path));
+    throw Error(fmt::format("{}: the JPEG has no end mark; the file is probably cut short", path));
   try {
     // Unchanged: keeps alpha, and leaves EXIF orientation alone.
     return bytes.empty() ? cv::Mat() : cv::imdecode(bytes, cv::IMREAD_UNCHANGED);
   } catch (const cv::Exception& e) {
-    throw ImageError(fmt::format("{}: cannot be decoded: {}", path, e.err));
+    throw Error(fmt::format("{}: cannot be decoded: {}", path, e.err));
   }
 }
 
@@ -131,9 +132,9 @@ Placement padded(Placement placement, Size of, Size frame) {
 }  // namespace
 
 ImageList list_images(const std::string& folder, int64_t max_images) {
-  if (max_images == 0) throw ImageError("max_images: expected at least 1, got 0");
+  if (max_images == 0) throw Error("max_images: expected at least 1, got 0");
   if (!fs::is_directory(folder)) {
-    throw ImageError(
+    throw Error(
         fmt::format("{}: {}", folder,
                     fs::exists(folder) ? "is a file; expected a folder of pictures" : "no such folder"));
   }
@@ -149,12 +150,12 @@ ImageList list_images(const std::string& folder, int64_t max_images) {
     }
     std::sort(with_pictures.begin(), with_pictures.end());
     if (with_pictures.empty()) {
-      throw ImageError(
+      throw Error(
           fmt::format("{}: no pictures in it (jpg, jpeg, png, bmp, webp, tif, tiff, ppm, pgm)", folder));
     }
     if (with_pictures.size() > 1) {
-      throw ImageError(fmt::format("{}: pictures in several subfolders, one scene is needed; name one of: {}",
-                                   folder, fmt::join(with_pictures, ", ")));
+      throw Error(fmt::format("{}: pictures in several subfolders, one scene is needed; name one of: {}",
+                              folder, fmt::join(with_pictures, ", ")));
     }
   }
   if (max_images > 0 && static_cast<size_t>(max_images) < list.paths.size()) list.paths.resize(max_images);
@@ -164,13 +165,13 @@ ImageList list_images(const std::string& folder, int64_t max_images) {
 at::Tensor decode_image(const std::string& path) {
   const std::vector<uint8_t> bytes = read_bytes(path);
   cv::Mat image = decode(bytes, path);
-  if (image.empty()) throw ImageError(fmt::format("{}: not a picture that can be decoded, or damaged", path));
+  if (image.empty()) throw Error(fmt::format("{}: not a picture that can be decoded, or damaged", path));
   if (image.depth() == CV_16U) {
     cv::Mat high;  // the high byte, as Pillow takes it: k + r / 256 - 0.498 rounds to k for every r
     image.convertTo(high, CV_8U, 1.0 / 256, -0.5 + 1.0 / 512);
     image = high;
   } else if (image.depth() != CV_8U) {
-    throw ImageError(
+    throw Error(
         fmt::format("{}: expected 8 or 16 bits per channel, got floating point or signed values", path));
   }
   if (image.channels() == 1) {
@@ -200,7 +201,7 @@ Prepared prepare_image(const at::Tensor& picture, Preprocess preprocess, int64_t
   const Size from{picture.size(0), picture.size(1)};
   const Size to = resized_size(from, preprocess, image_size);
   if (to.height == 0 || to.width == 0) {
-    throw ImageError(fmt::format(
+    throw Error(fmt::format(
         "a picture of {} x {} (width x height) is less than half a patch high or wide at image_size {}",
         from.width, from.height, image_size));
   }
@@ -224,17 +225,16 @@ namespace {
 void prepare_all(const ImageList& list, const ImageOptions& options, const ImageProgress& progress,
                  const std::function<void(const Prepared&, std::string name)>& use) {
   if (options.image_size <= 0 || options.image_size % kPatch != 0) {
-    throw ImageError(
-        fmt::format("image_size: expected a multiple of {}, got {}", kPatch, options.image_size));
+    throw Error(fmt::format("image_size: expected a multiple of {}, got {}", kPatch, options.image_size));
   }
   int64_t done = 0;
   for (const std::string& path : list.paths) {
     try {
       use(prepare_image(decode_image(path), options.preprocess, options.image_size),
           fs::path(path).filename().string());
-    } catch (const ImageError& e) {
+    } catch (const Error& e) {
       const std::string text = e.what();
-      throw ImageError(text.rfind(path, 0) == 0 ? text : path + ": " + text);
+      throw Error(text.rfind(path, 0) == 0 ? text : path + ": " + text);
     }
     if (progress) progress(++done, static_cast<int64_t>(list.paths.size()));
   }
@@ -276,7 +276,7 @@ ImageFile write_images(const ImageList& list, const ImageOptions& options, const
     images.frame.width = std::max(images.frame.width, p.image.size(2));
   });
   file.close();
-  if (!file) throw ImageError(fmt::format("{}: cannot be written: {}", path, std::strerror(errno)));
+  if (!file) throw Error(fmt::format("{}: cannot be written: {}", path, std::strerror(errno)));
   for (size_t i = 0; i < images.sizes.size(); ++i)
     images.placements[i] = padded(images.placements[i], images.sizes[i], images.frame);
   return images;
@@ -294,7 +294,7 @@ at::Tensor read_images(const ImageFile& images, int64_t first, int64_t count) {
     file.read(reinterpret_cast<char*>(image.data_ptr<uint8_t>()), image.numel());
     frames[i].copy_(pad_white(image, images.frame.height, images.frame.width, 255));
   }
-  if (!file) throw ImageError(fmt::format("{}: cannot be read: {}", images.path, std::strerror(errno)));
+  if (!file) throw Error(fmt::format("{}: cannot be read: {}", images.path, std::strerror(errno)));
   return frames.div_(255);
 }
 

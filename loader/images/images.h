@@ -14,18 +14,13 @@
 
 namespace vqt {
 
-// The folder or a picture cannot be used; the message names it.
-struct ImageError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
 struct ImageList {
   std::string folder;  // where the pictures are: the folder asked for or its only subfolder with pictures
   bool from_subfolder = false;     // worth telling the user
   std::vector<std::string> paths;  // sorted bytewise by file name
 };
 
-// max_images < 0: all. Throws ImageError: no such folder, no pictures, pictures in several subfolders.
+// max_images < 0: all. Throws Error: no such folder, no pictures, pictures in several subfolders.
 ImageList list_images(const std::string& folder, int64_t max_images = -1);
 
 // uint8 [H, W, 3], RGB. Alpha is composited on white, 16 bits become 8, EXIF orientation is not applied.

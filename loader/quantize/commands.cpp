@@ -67,7 +67,7 @@ void dry_run(const Options& options, ProgressLine& progress) {
   check_options(options, config);
   const Archive archive = load_archive(options.in, structure_only(progress));
   if (is_quantized(archive.module)) {
-    throw QuantizeError(fmt::format("{}: is already quantized; expected the float archive", options.in));
+    throw Error(fmt::format("{}: is already quantized; expected the float archive", options.in));
   }
   const std::vector<SiteReport> sites = describe_sites(archive.module, &config);
   const int64_t after = archive.file_bytes - saved_bytes(archive.module, sites);
@@ -85,8 +85,7 @@ void repack(const Options& options, ProgressLine& progress) {
   };
   Archive archive = load_archive(options.in, {false, report_progress});
   if (!is_quantized(archive.module)) {
-    throw QuantizeError(
-        fmt::format("{}: is not quantized; expected an archive vqt-quantize wrote", options.in));
+    throw Error(fmt::format("{}: is not quantized; expected an archive vqt-quantize wrote", options.in));
   }
   Report report;
   if (!archive.vqt_json.empty()) {

@@ -160,7 +160,7 @@ TEST(ParseOptions, AnUnknownPresetListsThePresets) {
   try {
     parse({"--preset", "produktion"});
     FAIL() << "accepted";
-  } catch (const ConfigError& e) {
+  } catch (const UsageError& e) {
     EXPECT_THAT(e.what(),
                 testing::AllOf(HasSubstr("produktion"), HasSubstr("production"), HasSubstr("smallest")));
   }

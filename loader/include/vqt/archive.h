@@ -7,10 +7,12 @@
 #include <map>
 #include <string>
 
-#include "vqt/archive_error.h"
+#include "vqt/error.h"
 #include "vqt/quantize.h"
 
 namespace vqt {
+
+using ArchiveError = Error;  // names the file, the record, what was expected and what came
 
 struct Archive {
   torch::jit::Module module;                 // on the CPU, in eval mode
@@ -27,14 +29,14 @@ struct LoadOptions {
 };
 
 // Zip structure, names, sizes and the CRC-32 of every record; for ours also vqt.json's version and its list
-// of checksums. Throws ArchiveError.
+// of checksums. Throws Error.
 void check_archive(const std::string& path);
 
-// check_archive, then torch::jit::load. Throws ArchiveError.
+// check_archive, then torch::jit::load. Throws Error.
 Archive load_archive(const std::string& path, const LoadOptions& options = {});
 
 // Writes module, extra files and, last, vqt.json (config, versions, table of sites, checksums) beside path
-// and renames. Throws ArchiveError; what stood at path is then untouched.
+// and renames. Throws Error; what stood at path is then untouched.
 void save_archive(const torch::jit::Module& module, const std::map<std::string, std::string>& extra,
                   const Report& report, const std::string& path);
 

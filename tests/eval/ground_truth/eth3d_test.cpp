@@ -18,7 +18,7 @@ template <class Work>
 std::string error_of(Work work) {
   try {
     work();
-  } catch (const GroundTruthError& e) {
+  } catch (const Error& e) {
     return e.what();
   }
   return "no error";

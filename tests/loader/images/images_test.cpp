@@ -31,7 +31,7 @@ template <class Work>
 std::string error_of(Work work) {
   try {
     work();
-  } catch (const ImageError& e) {
+  } catch (const Error& e) {
     return e.what();
   }
   return "no error";
