@@ -169,4 +169,12 @@ std::vector<MeasuredSite> measure_linears(const Module& model, const SiteTable& 
   return measured;
 }
 
+void add_measured(const std::vector<MeasuredSite>& measured, std::vector<SiteReport>& rows) {
+  for (size_t i = 0; i < measured.size(); ++i) {
+    rows[i].output_sqnr_db = measured[i].output_sqnr_db;
+    rows[i].ms_float = measured[i].ms_float;
+    rows[i].ms_quantized = measured[i].ms_quantized;
+  }
+}
+
 }  // namespace vqt

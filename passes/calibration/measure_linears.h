@@ -21,5 +21,7 @@ std::vector<MeasuredSite> measure_linears(const torch::jit::Module& model, const
                                           const std::vector<PlannedSite>& plan,
                                           const std::vector<ActivationRange>& ranges,
                                           const std::string& layout, const QuantizeOptions& options);
+// Puts them into the rows of the report, one entry a site.
+void add_measured(const std::vector<MeasuredSite>& measured, std::vector<SiteReport>& rows);
 
 }  // namespace vqt

@@ -10,10 +10,10 @@
 #include <set>
 #include <tuple>
 
-#include "cpu/layout/packed_weight.h"
 #include "vqt/error.h"
 #include "vqt/fields.h"
 #include "vqt/nearest.h"
+#include "vqt/packed_format.h"
 
 namespace vqt {
 namespace {
@@ -113,7 +113,7 @@ Ends first_and_last(const std::vector<SiteInfo>& sites) {
 
 // Why a legal scheme runs on the reference kernel, or "".
 std::string slow_because(const Scheme& s, int64_t k) {
-  if (s.bits == 16 || cpu::fast_layout(k, s) != cpu::Layout::kCanonical) return "";
+  if (s.bits == 16 || has_fast_layout(k, s)) return "";
   if (s.group_size > 0 && k % s.group_size != 0) {
     return fmt::format("reference kernel: K = {} is not a multiple of group_size {}", k, s.group_size);
   }
@@ -219,10 +219,7 @@ std::vector<PlannedSite> plan_schemes(const std::vector<SiteInfo>& sites, const 
 }
 
 int64_t predicted_bytes(int64_t n, int64_t k, const Scheme& scheme, const std::string& device) {
-  if (n == 0) return 0;
-  const cpu::Layout layout = device == "cpu" ? cpu::fast_layout(k, scheme) : cpu::Layout::kCanonical;
-  const int64_t total = cpu::sections(cpu::make_header(n, k, scheme, layout)).total;
-  return n * ((total + n - 1) / n);  // pack_weight's tensor is [n, bytes a row]
+  return packed_bytes(n, k, scheme, device == "cpu" && has_fast_layout(k, scheme));
 }
 
 }  // namespace vqt

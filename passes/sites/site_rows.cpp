@@ -94,14 +94,6 @@ std::vector<SiteReport> planned_rows(const SiteTable& table, const std::vector<P
   return rows;
 }
 
-void add_measured(const std::vector<MeasuredSite>& measured, std::vector<SiteReport>& rows) {
-  for (size_t i = 0; i < measured.size(); ++i) {
-    rows[i].output_sqnr_db = measured[i].output_sqnr_db;
-    rows[i].ms_float = measured[i].ms_float;
-    rows[i].ms_quantized = measured[i].ms_quantized;
-  }
-}
-
 void update_calls(const SiteTable& table, std::vector<SiteReport>& rows) {
   std::map<std::string, int64_t> calls;
   for (const Site& site : table.sites) calls[site.info.name] = site.info.calls;

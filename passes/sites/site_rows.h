@@ -3,7 +3,6 @@
 
 #include <vector>
 
-#include "passes/calibration/speed_guard.h"
 #include "passes/sites/find_sites.h"
 #include "vqt/plan.h"
 #include "vqt/quantize.h"
@@ -14,8 +13,6 @@ namespace vqt {
 // come last.
 std::vector<SiteReport> planned_rows(const SiteTable& table, const std::vector<PlannedSite>& plan,
                                      const std::string& device);
-// What measure_linears found, one entry a site.
-void add_measured(const std::vector<MeasuredSite>& measured, std::vector<SiteReport>& rows);
 // Counts the calls anew, in a model whose graphs have changed since the rows were made.
 void update_calls(const SiteTable& table, std::vector<SiteReport>& rows);
 // Rows of any model as it is.
