@@ -137,20 +137,26 @@ void bind_config(py::module_& m) {
       .def("display_name", &QuantizationConfig::display_name);
 }
 
+// Each field as a read-only property.
+struct SiteBinding {
+  py::class_<SiteReport> site;
+  std::vector<std::string> names;
+
+  void operator()(const char* name, int64_t SiteReport::*n, int64_t SiteReport::*k) {
+    names.emplace_back(name);
+    site.def_property_readonly(name, [=](const SiteReport& s) { return std::make_pair(s.*n, s.*k); });
+  }
+  template <class T>
+  void operator()(const char* name, T SiteReport::*member, InJson) {
+    names.emplace_back(name);
+    site.def_readonly(name, member);
+  }
+};
+
 void bind_report(py::module_& m) {
-  py::class_<SiteReport>(m, "Site")
-      .def_readonly("name", &SiteReport::name)
-      .def_property_readonly("shape", [](const SiteReport& s) { return std::make_pair(s.n, s.k); })
-      .def_readonly("action", &SiteReport::action)
-      .def_readonly("scheme", &SiteReport::scheme)
-      .def_readonly("reason", &SiteReport::reason)
-      .def_readonly("calls", &SiteReport::calls)
-      .def_readonly("bytes_before", &SiteReport::bytes_before)
-      .def_readonly("bytes_after", &SiteReport::bytes_after)
-      .def_readonly("weight_sqnr_db", &SiteReport::weight_sqnr_db)
-      .def_readonly("output_sqnr_db", &SiteReport::output_sqnr_db)
-      .def_readonly("ms_float", &SiteReport::ms_float)
-      .def_readonly("ms_quantized", &SiteReport::ms_quantized);
+  SiteBinding binding{py::class_<SiteReport>(m, "Site"), {}};
+  visit_site_fields(binding);
+  m.attr("SITE_FIELDS") = py::tuple(py::cast(binding.names));
   py::class_<Report>(m, "Report")
       .def_readonly("config", &Report::config)
       .def_readonly("sites", &Report::sites)

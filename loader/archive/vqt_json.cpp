@@ -19,52 +19,45 @@ ordered_json finite_or_null(double value) {
   return std::isfinite(value) ? ordered_json(value) : ordered_json();
 }
 
-double number_or_nan(const ordered_json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_number() ? found->get<double>()
-                                                     : std::numeric_limits<double>::quiet_NaN();
-}
+struct SiteWriter {
+  const SiteReport& site;
+  ordered_json& json;
 
-SiteReport site_from_json(const ordered_json& j) {
-  SiteReport s;
-  s.name = j.at("name").get<std::string>();
-  s.n = j.at("shape").at(0).get<int64_t>();
-  s.k = j.at("shape").at(1).get<int64_t>();
-  s.action = j.at("action").get<std::string>();
-  s.scheme = j.at("scheme").get<std::string>();
-  s.reason = j.at("reason").get<std::string>();
-  s.calls = j.at("calls").get<int64_t>();
-  s.bytes_before = j.at("bytes_before").get<int64_t>();
-  s.bytes_after = j.at("bytes_after").get<int64_t>();
-  s.weight_sqnr_db = number_or_nan(j, "weight_sqnr_db");
-  s.output_sqnr_db = number_or_nan(j, "output_sqnr_db");
-  s.ms_float = number_or_nan(j, "ms_float");
-  s.ms_quantized = number_or_nan(j, "ms_quantized");
-  return s;
-}
+  void operator()(const char* name, int64_t SiteReport::*n, int64_t SiteReport::*k) const {
+    json[name] = {site.*n, site.*k};
+  }
+  void operator()(const char* name, double SiteReport::*member, InJson in_json) const {
+    const double value = site.*member;
+    if (in_json == InJson::kAlways || !std::isnan(value)) json[name] = finite_or_null(value);
+  }
+  template <class T>
+  void operator()(const char* name, T SiteReport::*member, InJson) const {
+    json[name] = site.*member;
+  }
+};
 
-}  // namespace
+struct SiteReader {
+  const ordered_json& json;
+  SiteReport& site;
 
-ordered_json site_to_json(const SiteReport& s) {
-  ordered_json j = {{"name", s.name},
-                    {"shape", {s.n, s.k}},
-                    {"action", s.action},
-                    {"scheme", s.scheme},
-                    {"reason", s.reason},
-                    {"calls", s.calls},
-                    {"bytes_before", s.bytes_before},
-                    {"bytes_after", s.bytes_after},
-                    {"weight_sqnr_db", finite_or_null(s.weight_sqnr_db)}};
-  if (!std::isnan(s.output_sqnr_db)) j["output_sqnr_db"] = finite_or_null(s.output_sqnr_db);
-  if (!std::isnan(s.ms_float)) j["ms_float"] = s.ms_float;
-  if (!std::isnan(s.ms_quantized)) j["ms_quantized"] = s.ms_quantized;
-  return j;
-}
+  void operator()(const char* name, int64_t SiteReport::*n, int64_t SiteReport::*k) const {
+    site.*n = json.at(name).at(0).get<int64_t>();
+    site.*k = json.at(name).at(1).get<int64_t>();
+  }
+  void operator()(const char* name, double SiteReport::*member, InJson) const {  // null stays NaN
+    const auto found = json.find(name);
+    if (found != json.end() && found->is_number()) site.*member = found->get<double>();
+  }
+  template <class T>
+  void operator()(const char* name, T SiteReport::*member, InJson) const {
+    site.*member = json.at(name).get<T>();
+  }
+};
 
-ordered_json sites_to_json(const std::vector<SiteReport>& sites) {
-  ordered_json list = ordered_json::array();
-  for (const SiteReport& site : sites) list.push_back(site_to_json(site));
-  return list;
+SiteReport site_from_json(const ordered_json& json) {
+  SiteReport site;
+  visit_site_fields(SiteReader{json, site});
+  return site;
 }
 
 ordered_json fusions_to_json(const std::vector<FusionCount>& fusions) {
@@ -73,12 +66,27 @@ ordered_json fusions_to_json(const std::vector<FusionCount>& fusions) {
   return made;
 }
 
+}  // namespace
+
+ordered_json site_to_json(const SiteReport& site) {
+  ordered_json json = ordered_json::object();
+  visit_site_fields(SiteWriter{site, json});
+  return json;
+}
+
+ordered_json sites_to_json(const std::vector<SiteReport>& sites) {
+  ordered_json list = ordered_json::array();
+  for (const SiteReport& site : sites) list.push_back(site_to_json(site));
+  return list;
+}
+
 std::string write_vqt_json(const Report& report, const Checksums& checksums) {
   ordered_json sums = ordered_json::object();
   for (const auto& [name, crc] : checksums) sums[name] = fmt::format("{:08x}", crc);
   const ordered_json j = {
       {"version", kVqtJsonVersion},
-      {"versions", {{"vqt", VQT_VERSION}, {"torch", TORCH_VERSION}, {"packed_format", packed_format_version()}}},
+      {"versions",
+       {{"vqt", VQT_VERSION}, {"torch", TORCH_VERSION}, {"packed_format", packed_format_version()}}},
       {"config", ordered_json::parse(report.config.to_json())},
       {"sites", sites_to_json(report.sites)},
       {"fusions_made", fusions_to_json(report.fusions_made)},

@@ -7,8 +7,7 @@ from typing import Any
 
 from . import _C
 
-_COLUMNS = ("name", "shape", "action", "scheme", "reason", "calls", "bytes_before", "bytes_after", "weight_sqnr_db",
-            "output_sqnr_db", "ms_float", "ms_quantized")
+_COLUMNS: tuple[str, ...] = _C.SITE_FIELDS  # as in vqt.json
 
 
 class Site:

@@ -4,7 +4,6 @@
 #include <torch/csrc/jit/api/module.h>
 
 #include <functional>
-#include <limits>
 #include <string>
 #include <vector>
 
@@ -14,27 +13,11 @@
 #include "vqt/packed_cache.h"
 #include "vqt/plan.h"
 #include "vqt/site.h"
+#include "vqt/site_report.h"
 
 namespace vqt {
 
 using QuantizeError = Error;  // no layer left to quantize, already quantized, NaN in a weight
-
-// One row of the table of sites, in order of sites.
-struct SiteReport {
-  std::string name;
-  int64_t n = 0, k = 0;
-  std::string action;  // "quantized" or "float"
-  std::string scheme;  // shorthand, e.g. w8a8; "float32" and the like when kept
-  std::string reason;  // why float, or which rule chose the scheme
-  int64_t calls = 0;
-  int64_t bytes_before = 0, bytes_after = 0;
-  double weight_sqnr_db = std::numeric_limits<double>::quiet_NaN();  // inf: exact
-  // Filled where an input is given (QuantizeOptions::measure), NaN otherwise: of the first call, and the time of all
-  // calls of one forward.
-  double output_sqnr_db = std::numeric_limits<double>::quiet_NaN();
-  double ms_float = std::numeric_limits<double>::quiet_NaN();
-  double ms_quantized = std::numeric_limits<double>::quiet_NaN();
-};
 
 struct Report {
   QuantizationConfig config;

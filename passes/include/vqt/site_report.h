@@ -1,0 +1,48 @@
+// One row of the table of sites, and the one list of its fields: vqt.json, --list --json and Python walk it.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string>
+
+namespace vqt {
+
+// One row of the table of sites, in order of sites.
+struct SiteReport {
+  std::string name;
+  int64_t n = 0, k = 0;
+  std::string action;  // "quantized" or "float"
+  std::string scheme;  // shorthand, e.g. w8a8; "float32" and the like when kept
+  std::string reason;  // why float, or which rule chose the scheme
+  int64_t calls = 0;
+  int64_t bytes_before = 0, bytes_after = 0;
+  double weight_sqnr_db = std::numeric_limits<double>::quiet_NaN();  // inf: exact
+  // Filled where an input is given (QuantizeOptions::measure), NaN otherwise: of the first call, and the time of all
+  // calls of one forward.
+  double output_sqnr_db = std::numeric_limits<double>::quiet_NaN();
+  double ms_float = std::numeric_limits<double>::quiet_NaN();
+  double ms_quantized = std::numeric_limits<double>::quiet_NaN();
+};
+
+// Where a field stands in JSON. What is infinite or was not measured is null there.
+enum class InJson { kAlways, kIfMeasured };
+
+// Calls visitor(name, member, InJson) for every field, in the order of vqt.json; n and k are one field:
+// visitor("shape", &SiteReport::n, &SiteReport::k).
+template <class Visitor>
+void visit_site_fields(Visitor&& visitor) {
+  visitor("name", &SiteReport::name, InJson::kAlways);
+  visitor("shape", &SiteReport::n, &SiteReport::k);
+  visitor("action", &SiteReport::action, InJson::kAlways);
+  visitor("scheme", &SiteReport::scheme, InJson::kAlways);
+  visitor("reason", &SiteReport::reason, InJson::kAlways);
+  visitor("calls", &SiteReport::calls, InJson::kAlways);
+  visitor("bytes_before", &SiteReport::bytes_before, InJson::kAlways);
+  visitor("bytes_after", &SiteReport::bytes_after, InJson::kAlways);
+  visitor("weight_sqnr_db", &SiteReport::weight_sqnr_db, InJson::kAlways);
+  visitor("output_sqnr_db", &SiteReport::output_sqnr_db, InJson::kIfMeasured);
+  visitor("ms_float", &SiteReport::ms_float, InJson::kIfMeasured);
+  visitor("ms_quantized", &SiteReport::ms_quantized, InJson::kIfMeasured);
+}
+
+}  // namespace vqt
