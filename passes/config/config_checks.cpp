@@ -167,11 +167,16 @@ void check_overrides(const QuantizationConfig& config) {
     const Complaint complaint{config, path + "."};
     if (o.targets.empty()) complaint.range("targets", "at least one pattern", "none");
     check_patterns(complaint, "targets", o.targets);
-    if (!o.quant_type && !o.bits && !o.symmetric && !o.per_channel && !o.group_size) {
-      throw UsageError(
-          fmt::format("{}: expected at least one of quant_type, bits, symmetric, per_channel, group_size "
-                      "beside targets; sites that stay float belong into ignore",
-                      field_label(config, path)));
+    std::vector<std::string> fields;
+    bool any = false;
+    visit_scheme_fields(o, [&](const Field& field, const auto& value) {
+      fields.push_back(field.name);
+      any = any || value.has_value();
+    });
+    if (!any) {
+      throw UsageError(fmt::format(
+          "{}: expected at least one of {} beside targets; sites that stay float belong into ignore",
+          field_label(config, path), fmt::join(fields, ", ")));
     }
     if (o.quant_type == kMixed) {
       complaint.range("quant_type", "a scheme for the sites in targets",

@@ -26,6 +26,7 @@ template <class T>
 const char* kind(const std::optional<T>&) {
   return kind(T());
 }
+
 std::string trim(const std::string& text) {
   const size_t begin = text.find_first_not_of(" \t");
   if (begin == std::string::npos) return "";
@@ -69,13 +70,6 @@ Json flag_value(const std::string& flag, const std::string& kind, const std::vec
   return value;
 }
 
-void put_over(SchemeFields& fields, const SchemeFields& given) {
-  if (given.quant_type) fields.quant_type = given.quant_type;
-  if (given.bits) fields.bits = given.bits;
-  if (given.symmetric) fields.symmetric = given.symmetric;
-  if (given.per_channel) fields.per_channel = given.per_channel;
-  if (given.group_size) fields.group_size = given.group_size;
-}
 bool contradicts(const QuantizationConfig& config) {
   try {
     check_given_pairs(config);
@@ -93,7 +87,9 @@ struct is_optional<std::optional<T>> : std::true_type {};
 // Scheme flags over a config's scheme fields; what the flags contradict is derived again.
 void put_scheme_over(QuantizationConfig& config, const QuantizationConfig& given) {
   QuantizationConfig merged = config;
-  put_over(merged, given);
+  visit_scheme_fields(merged, given, [](const Field&, auto& field, const auto& value) {
+    if (value) field = value;
+  });
   if (contradicts(merged)) {
     if (is_mixed(given)) {  // only bits cannot stay
       merged.bits.reset();
@@ -103,6 +99,7 @@ void put_scheme_over(QuantizationConfig& config, const QuantizationConfig& given
   }
   static_cast<SchemeFields&>(config) = merged;
 }
+
 // A changed preset does not carry the preset's plain name into reports: "production activation=none".
 void name_changes(QuantizationConfig& config, const Json& before,
                   const std::map<std::string, std::string>& flags) {
@@ -117,14 +114,15 @@ void name_changes(QuantizationConfig& config, const Json& before,
     bool same = member(before, field.name) == member(after, field.name);
     if constexpr (is_optional<std::decay_t<decltype(value)>>::value) {  // bits=8 over a preset of 8 bits
       same = true;
-      for (const char* name : {"quant_type", "symmetric", "per_channel", "group_size"}) {
-        same = same && member(before, name) == member(after, name);
-      }
+      visit_scheme_fields(config, [&](const Field& other, auto&) {
+        same = same && member(before, other.name) == member(after, other.name);
+      });
     }
     if (!same) changes += fmt::format(" {}={}", field.name, flag->second);
   });
   config.name += changes;
 }
+
 }  // namespace
 
 std::vector<FieldInfo> config_fields() {
@@ -135,6 +133,7 @@ std::vector<FieldInfo> config_fields() {
   });
   return list;
 }
+
 void apply_flags(QuantizationConfig& config, const FlagValues& flags) {
   std::vector<std::string> names;
   for (const FieldInfo& field : config_fields()) {

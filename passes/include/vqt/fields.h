@@ -19,28 +19,40 @@ struct Field {
   const char* help;     // one sentence, units included
 };
 
-// Calls visitor(const Field&, member&) for every field that says how one weight is stored.
-template <class Fields, class Visitor>
-void visit_scheme_fields(Fields& c, Visitor&& visitor) {
+// Calls visitor(const Field&, SchemeFields::*) for every field that says how one weight is stored.
+template <class Visitor>
+void visit_scheme_members(Visitor&& visitor) {
   visitor(
       Field{"quant_type", "", "int8_per_channel_sym",
             "int8_per_tensor_sym|int8_per_tensor_asym|int8_per_channel_sym|int8_per_channel_asym|int4_group|"
             "int16_per_tensor_sym|int16_per_channel_sym|mixed_precision",
             "how weights are stored; mixed_precision takes sensitive_bits and normal_bits by site"},
-      c.quant_type);
+      &SchemeFields::quant_type);
   visitor(Field{"bits", "num_bits", "from quant_type", "4|8|16",
                 "bits a weight; 4 are stored in groups, 8 and 16 per channel unless said otherwise"},
-          c.bits);
+          &SchemeFields::bits);
   visitor(Field{"symmetric", "", "from quant_type, else true", "",
                 "zero point fixed at 0; false spends the whole range on [min, max] (4 and 8 bits)"},
-          c.symmetric);
+          &SchemeFields::symmetric);
   visitor(Field{"per_channel", "", "from quant_type, else true", "",
                 "one scale per output row; false: one for the whole weight (8 and 16 bits)"},
-          c.per_channel);
+          &SchemeFields::per_channel);
   visitor(Field{"group_size", "", "128", "",
                 "weights per scale of 4-bit groups: 1 or more, or -1 for one group a row; giving it implies "
                 "4 bits"},
-          c.group_size);
+          &SchemeFields::group_size);
+}
+
+// Calls visitor(const Field&, member&) for the same fields of one object.
+template <class Fields, class Visitor>
+void visit_scheme_fields(Fields& fields, Visitor&& visitor) {
+  visit_scheme_members([&](const Field& field, auto member) { visitor(field, fields.*member); });
+}
+
+// The same for two objects side by side: visitor(const Field&, member of a, member of b).
+template <class Fields, class Visitor>
+void visit_scheme_fields(Fields& a, const SchemeFields& b, Visitor&& visitor) {
+  visit_scheme_members([&](const Field& field, auto member) { visitor(field, a.*member, b.*member); });
 }
 
 // Calls visitor(const Field&, member&) for every field of QuantizationConfig, in the order of docs/config.md.
