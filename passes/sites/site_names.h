@@ -1,0 +1,13 @@
+// Sites by name, and which of them share a weight.
+#pragma once
+
+#include "passes/sites/find_sites.h"
+
+namespace vqt {
+
+// The FQN of the owner; with the attribute where the owner has several weights, frozen.N for constants.
+void name_sites(const ModelGraphs& model, SiteTable& table);
+// Gives the sites of one tensor one number.
+void number_tied(SiteTable& table);
+
+}  // namespace vqt
