@@ -5,6 +5,7 @@
 #include <ATen/ops/empty.h>
 #include <torch/library.h>
 
+#include <cstddef>
 #include <cstring>
 
 #include "ops/check.h"
@@ -164,7 +165,18 @@ PackedBlock open_packed(std::string_view op, std::string_view argument, const at
 PackedInfo packed_info(const at::Tensor& packed) {
   const cpu::PackedHeader header = open_packed("packed_info", "packed", packed).header;
   return {header.n, header.k, cpu::scheme_of(header),
-          header.layout == cpu::Layout::kCanonical ? "canonical" : "cpu"};
+          header.layout == cpu::Layout::kCanonical ? "canonical" : "cpu",
+          header.reserved[0] == 0 ? 4 : header.reserved[0]};
+}
+
+void set_source_bytes(const at::Tensor& packed, int64_t source_bytes) {
+  open_packed("set_source_bytes", "packed", packed);
+  TORCH_CHECK(packed.is_contiguous() && source_bytes >= 1 && source_bytes <= 8,
+              "vqt::set_source_bytes: expected a contiguous packed weight and 1 to 8 bytes, got ",
+              source_bytes);
+  // In the first reserved byte of the header; 0 for 4, so that weights of float32 models do not change.
+  packed.mutable_data_ptr<uint8_t>()[offsetof(cpu::PackedHeader, reserved)] =
+      source_bytes == 4 ? 0 : static_cast<uint8_t>(source_bytes);
 }
 
 at::Tensor pack_weight(const at::Tensor& weight, const at::Tensor& scale, const at::Tensor& zero_point,

@@ -199,9 +199,10 @@ QuantizedWeight quantize_weight(const at::Tensor& weight, const Scheme& scheme, 
       vqt::quantize(w, scale, zero, scheme.bits, scheme.symmetric, granularity, scheme.group_size);
   const at::Tensor back = dequantize(q, scale, zero, scheme.bits, scheme.symmetric, granularity,
                                      scheme.group_size, w.size(1), at::kFloat);
-  return {pack_weight(q, scale, zero, scheme.bits, scheme.symmetric, granularity, scheme.group_size,
-                      w.size(1), layout),
-          sqnr_db(w, back)};
+  const at::Tensor packed = pack_weight(q, scale, zero, scheme.bits, scheme.symmetric, granularity,
+                                        scheme.group_size, w.size(1), layout);
+  set_source_bytes(packed, static_cast<int64_t>(weight.element_size()));
+  return {packed, sqnr_db(w, back)};
 }
 
 std::string linear_op(const Scheme& scheme) { return fmt::format("vqt::linear_int{}", scheme.bits); }

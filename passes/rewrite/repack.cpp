@@ -38,6 +38,7 @@ class Repacker {
     const at::Tensor fresh =
         pack_weight(weight, scale, zero, s.bits, s.symmetric, granularity, s.group_size, info.k, "auto");
     if (packed_info(fresh).layout == info.layout) return result;
+    set_source_bytes(fresh, info.source_bytes);
     ++changed_;
     return result = fresh;
   }

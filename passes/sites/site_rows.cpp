@@ -57,7 +57,7 @@ SiteReport quantized_row(const Site& site) {
   const PackedInfo info = packed_info(site.weight);
   row.n = info.n;
   row.k = info.k;
-  row.bytes_before = info.n * info.k * 4;
+  row.bytes_before = info.n * info.k * info.source_bytes;
   const ActivationMode activation =
       site.calls.empty() ? ActivationMode::kNone : activation_of(site.calls.front().linear);
   row.scheme = shorthand(info.scheme, activation);

@@ -42,8 +42,11 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> unpack_weight(const at::Tensor& p
 struct PackedInfo {
   int64_t n = 0, k = 0;
   Scheme scheme;
-  std::string layout;  // "cpu" or "canonical"
+  std::string layout;        // "cpu" or "canonical"
+  int64_t source_bytes = 4;  // per weight of the float tensor it was made of
 };
 PackedInfo packed_info(const at::Tensor& packed);
+// Notes in the packed weight how many bytes each weight took before; pack_weight alone says 4.
+void set_source_bytes(const at::Tensor& packed, int64_t source_bytes);
 
 }  // namespace vqt
