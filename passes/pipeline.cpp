@@ -1,6 +1,9 @@
 // The order of the passes, and why.
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
+#include <map>
+
 #include "passes/calibration/measure_linears.h"
 #include "passes/calibration/observe_activations.h"
 #include "passes/calibration/speed_guard.h"
@@ -60,6 +63,22 @@ torch::jit::Module quantize(torch::jit::Module model, const QuantizationConfig& 
   report.fusions_made = fuse(result, chosen_fusions(config));
   if (!report.fusions_made.empty()) update_calls(find_sites(ModelGraphs(result)), report.sites);
   return result;
+}
+
+int64_t repack(torch::jit::Module& model, Report& report) {
+  const int64_t changed = repack(model);
+  const std::vector<SiteReport> now = describe_sites(model);
+  if (report.sites.empty()) report.sites = now;
+  std::map<std::string, int64_t> bytes;
+  for (const SiteReport& site : now) bytes[site.name] = site.bytes_after;
+  for (SiteReport& site : report.sites) {
+    const auto found = bytes.find(site.name);
+    if (found != bytes.end() && site.action == "quantized") site.bytes_after = found->second;
+  }
+  auto& warnings = report.warnings;
+  warnings.erase(std::remove(warnings.begin(), warnings.end(), layout_warning(report.config.device)),
+                 warnings.end());
+  return changed;
 }
 
 }  // namespace vqt

@@ -192,7 +192,9 @@ PYBIND11_MODULE(_C, m) {
   m.def("quantize", &quantize_module);
   m.def("describe", &describe);
   m.def("is_quantized", &is_quantized);
-  m.def("repack", [](Module module) { return repack(module); });
+  m.def("repack", [](Module module, Report* report) {
+    return report == nullptr ? repack(module) : repack(module, *report);
+  });
   m.def("load", &load);
   m.def("save", &save);
 }

@@ -94,16 +94,7 @@ void repack(const Options& options, ProgressLine& progress) {
     report.sites = before.sites;
     report.fusions_made = before.fusions_made;
   }
-  const int64_t changed = vqt::repack(archive.module);
-  std::map<std::string, SiteReport> now;
-  for (const SiteReport& site : describe_sites(archive.module)) now[site.name] = site;
-  if (report.sites.empty()) {
-    for (const auto& [name, site] : now) report.sites.push_back(site);
-  }
-  for (SiteReport& site : report.sites) {
-    const auto found = now.find(site.name);
-    if (found != now.end() && site.action == "quantized") site.bytes_after = found->second.bytes_after;
-  }
+  const int64_t changed = vqt::repack(archive.module, report);
   progress("writing " + options.out, 0, 1);
   save_archive(archive.module, archive.extra, report, options.out);
   progress.finish();

@@ -31,13 +31,18 @@ std::vector<PlannedSite> plan_sites(const SiteTable& table, const QuantizationCo
 }
 
 std::string layout_for(const std::string& device, std::vector<std::string>& warnings) {
-  if (device == "cpu") return "auto";
-  warnings.push_back(
-      fmt::format("device: \"{}\": this build has no CUDA kernels; weights are stored in the canonical "
-                  "layout, which runs right on any "
-                  "machine and which --repack makes fast on the one at hand",
-                  device));
+  const std::string warning = layout_warning(device);
+  if (warning.empty()) return "auto";
+  warnings.push_back(warning);
   return "canonical";
+}
+
+std::string layout_warning(const std::string& device) {
+  if (device == "cpu") return "";
+  return fmt::format(
+      "device: \"{}\": this build has no CUDA kernels; weights are stored in the canonical "
+      "layout, which runs right on any machine and which --repack makes fast on the one at hand",
+      device);
 }
 
 void require_work(const SiteTable& table, const std::vector<PlannedSite>& plan) {

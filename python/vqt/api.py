@@ -90,8 +90,9 @@ def is_quantized(module: torch.jit.ScriptModule) -> bool:
 
 
 def repack(module: torch.jit.ScriptModule) -> int:
-    """Packs every quantized weight anew for this machine, in place. Returns how many changed their layout."""
-    return _C.repack(_script("repack", module))
+    """Repacks every quantized weight for this machine's kernels, in place. Returns how many changed their layout.
+    vqt.report(module) then has the new sizes."""
+    return _C.repack(_script("repack", module), getattr(module, _REPORT, None))
 
 
 def load(path: str | os.PathLike[str]) -> torch.jit.ScriptModule:

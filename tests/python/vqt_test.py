@@ -64,6 +64,11 @@ class Net(nn.Module):
         return self.camera_head(y)
 
 
+def stored(path: Path) -> dict:
+    with zipfile.ZipFile(path) as archive:
+        return json.loads(archive.read(next(n for n in archive.namelist() if n.endswith("extra/vqt.json"))))
+
+
 def scripted(seed: int = 0) -> torch.jit.ScriptModule:
     torch.manual_seed(seed)
     return torch.jit.script(Net().eval())
@@ -321,8 +326,7 @@ def test_progress_is_told_and_may_stop_the_work() -> None:
 def test_saved_archives_load_anywhere(tmp_path: Path) -> None:
     quantized, x, path = vqt.quantize(scripted(), "mobile"), example(), tmp_path / "q.pt"
     vqt.save(quantized, path, {"labels.txt": "a\nb", "raw.bin": b"\x00\xff"})
-    with zipfile.ZipFile(path) as archive:
-        described = json.loads(archive.read(next(n for n in archive.namelist() if n.endswith("extra/vqt.json"))))
+    described = stored(path)
     assert described["config"] == {"name": "mobile", "quant_type": "int4_group", "group_size": 64}
     assert [s["name"] for s in described["sites"]] == SITES
     assert described["fusions_made"] == vqt.report(quantized).fusions_made
@@ -355,6 +359,28 @@ def test_repack_finds_archives_of_this_machine_packed_already(tmp_path: Path) ->
         torch.testing.assert_close(canonical(example()), before, rtol=1e-4, atol=1e-5)
         assert vqt.repack(canonical) == 6
         assert torch.equal(canonical(example()), before)
+
+
+def test_repack_changes_the_report_as_the_program_does(tmp_path: Path) -> None:
+    torch.jit.save(scripted(), str(tmp_path / "float.pt"))
+    flags = ["--device", "cuda", "--quiet"]
+    for arguments in (["float.pt", *flags, "-o", "canonical.pt"], ["canonical.pt", "--repack", "-o", "repacked.pt"]):
+        subprocess.run([BUILD / "bin/vqt-quantize", *arguments], cwd=tmp_path, check=True, capture_output=True, timeout=300)
+    canonical = vqt.quantize(scripted(), {"device": "cuda"})
+    before = vqt.report(canonical)
+    assert len(before.warnings) == 1 and "canonical layout" in before.warnings[0]
+    assert vqt.repack(canonical) == 6
+    after, program = vqt.report(canonical), vqt.report(vqt.load(tmp_path / "repacked.pt"))
+    fast = vqt.report(vqt.quantize(scripted()))
+    assert [s.bytes_after for s in after.sites] == [s.bytes_after for s in fast.sites]
+    assert [s.bytes_after for s in after.sites] != [s.bytes_after for s in before.sites]
+    assert [s.to_dict() for s in after.sites] == [s.to_dict() for s in program.sites]
+    assert [s.reason for s in after.sites] == [s.reason for s in before.sites]
+    assert after.warnings == [] == stored(tmp_path / "repacked.pt")["warnings"]
+    vqt.save(canonical, tmp_path / "python.pt")
+    assert stored(tmp_path / "python.pt")["sites"] == stored(tmp_path / "repacked.pt")["sites"]
+    without = torch.jit.load(str(tmp_path / "canonical.pt"))  # no report kept: nothing but the weights to change
+    assert vqt.repack(without) == 6 and vqt.report(without).bytes_after == after.bytes_after
 
 
 def test_archive_errors(tmp_path: Path) -> None:

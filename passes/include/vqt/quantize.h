@@ -57,5 +57,8 @@ bool is_quantized(const torch::jit::Module& model);
 
 // Packs every quantized weight anew for this machine. Returns how many changed their layout. Works in place.
 int64_t repack(torch::jit::Module& model);
+// The same, and the report follows: bytes_after, and no warning about a layout that is gone. A report without
+// sites gets those of the model.
+int64_t repack(torch::jit::Module& model, Report& report);
 
 }  // namespace vqt
