@@ -1,7 +1,6 @@
 #include "eval/options.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -57,7 +56,7 @@ Candidate open_candidate(const std::string& source, const std::string& value) {
     c.name = c.config.display_name();
   } else {
     c.config = QuantizationConfig::preset(value);
-    c.name = value;
+    c.name = c.config.name;
   }
   return c;
 }
@@ -103,10 +102,9 @@ RunSettings parse_options(const std::vector<std::string>& arguments) {
   CLI::Option* config =
       app.add_option("--config", configs, "config files; the reference is quantized by each")
           ->type_name("FILE");
-  CLI::Option* preset =
-      app.add_option("--preset", presets,
-                     fmt::format("the reference is quantized by each: {}", fmt::join(preset_names(), ", ")))
-          ->type_name("NAME");
+  CLI::Option* preset = app.add_option("--preset", presets,
+                                       fmt::format("the reference is quantized by each: {}", preset_list()))
+                            ->type_name("NAME");
   app.add_option(
          "--search", searches,
          "try values of a field of the config, such as group_size=32,64,128 or ignore=,head (for a list: "

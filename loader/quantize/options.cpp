@@ -142,7 +142,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   app.add_option("IN", o.in, "TorchScript archive to read")->required()->type_name("IN.pt");
   app.add_option("-o,--output", o.out, "archive to write; replaced if it exists")->type_name("OUT.pt");
   app.add_option("--config", o.config, "JSON file with the fields below")->type_name("FILE");
-  app.add_option("--preset", o.preset, "a named config")
+  app.add_option("--preset", o.preset, "a named config: " + preset_list())
       ->type_name(fmt::format("{}", fmt::join(preset_names(), "|")));
   app.add_flag("--list", o.list,
                "print one line per site (with config flags also what they would do), write nothing");

@@ -2,7 +2,6 @@
 #include "vqt/config.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -14,6 +13,21 @@ namespace vqt {
 namespace {
 
 constexpr int64_t kDefaultGroup = 128;
+
+struct Preset {
+  const char* name;
+  const char* alias;  // says what is in it; "" where quant_type is as good a name
+  const char* quant_type;
+  int64_t group_size;  // 0: none
+  bool skip_first_last;
+};
+constexpr Preset kPresets[] = {
+    {"production", "", "int8_per_channel_sym", 0, true},
+    {"mobile", "int4-g64", "int4_group", 64, true},
+    {"prototype", "int8-per-tensor", "int8_per_tensor_sym", 0, false},
+    {"max-accuracy", "int8-asym", "int8_per_channel_asym", 0, true},
+    {"smallest", "", "int4_group", kDefaultGroup, true},
+};
 
 bool has(const std::vector<std::string>& list, const std::string& value) {
   return std::find(list.begin(), list.end(), value) != list.end();
@@ -90,35 +104,43 @@ std::string QuantizationConfig::display_name() const {
 }
 
 const std::vector<std::string>& preset_names() {
-  static const std::vector<std::string> names = {"production", "mobile", "prototype", "max-accuracy",
-                                                 "smallest"};
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> list;
+    for (const Preset& preset : kPresets) list.emplace_back(preset.name);
+    return list;
+  }();
   return names;
+}
+
+std::string preset_list() {
+  std::string list;
+  for (const Preset& preset : kPresets) {
+    list += fmt::format("{}{}", list.empty() ? "" : ", ", preset.name);
+    if (*preset.alias) list += fmt::format(" (or {})", preset.alias);
+  }
+  return list;
 }
 
 QuantizationConfig QuantizationConfig::preset(const std::string& given) {
   std::string name = given;  // as with flags, max_accuracy is max-accuracy
   std::replace(name.begin(), name.end(), '_', '-');
-  QuantizationConfig c;
-  c.name = name;
-  c.source = "preset " + name;
-  if (name == "production") {
-    c.quant_type = "int8_per_channel_sym";
-  } else if (name == "mobile") {
-    c.quant_type = "int4_group";
-    c.group_size = 64;
-  } else if (name == "prototype") {
-    c.quant_type = "int8_per_tensor_sym";
-    c.skip_first_last = false;
-  } else if (name == "max-accuracy") {
-    c.quant_type = "int8_per_channel_asym";
-  } else if (name == "smallest") {
-    c.quant_type = "int4_group";
-    c.group_size = kDefaultGroup;
-  } else {
-    throw UsageError(fmt::format("preset: expected one of {}, got \"{}\"; nearest: {}",
-                                 fmt::join(preset_names(), ", "), given, nearest_name(name, preset_names())));
+  std::vector<std::string> known;
+  for (const Preset& preset : kPresets) {
+    if (name != preset.name && (name.empty() || name != preset.alias)) {
+      known.emplace_back(preset.name);
+      if (*preset.alias) known.emplace_back(preset.alias);
+      continue;
+    }
+    QuantizationConfig c;
+    c.name = preset.name;
+    c.source = "preset " + c.name;
+    c.quant_type = preset.quant_type;
+    if (preset.group_size != 0) c.group_size = preset.group_size;
+    c.skip_first_last = preset.skip_first_last;
+    return c;
   }
-  return c;
+  throw ConfigError(fmt::format("preset: expected one of {}, got \"{}\"; nearest: {}", preset_list(), given,
+                                nearest_name(name, known)));
 }
 
 std::string field_label(const QuantizationConfig& config, const std::string& path) {

@@ -47,7 +47,7 @@ class QuantizationConfig:
 
     @classmethod
     def preset(cls, name: str) -> QuantizationConfig:
-        """production, mobile, prototype, max-accuracy or smallest."""
+        """production, mobile (or int4-g64), prototype (or int8-per-tensor), max-accuracy (or int8-asym), smallest."""
         return cls._of(_C.Config.preset(name))
 
     def to_json(self, indent: int = 2) -> str:

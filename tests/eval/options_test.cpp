@@ -75,6 +75,7 @@ TEST(ParseOptions, HyphensAndUnderscoresAreTheSame) {
   EXPECT_EQ(o.images.layout, InputLayout::kBchw);
   EXPECT_EQ(o.images.image_size, 224);
   EXPECT_THAT(names(o), ElementsAre("max-accuracy"));
+  EXPECT_THAT(names(parse({"--preset", "max_accuracy", "int4-g64"})), ElementsAre("max-accuracy", "mobile"));
 }
 
 TEST(ParseOptions, CandidatesKeepTheOrderTypedAndGetDistinctNames) {

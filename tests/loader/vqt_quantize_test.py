@@ -228,6 +228,14 @@ def test_bad_config_content_is_exit_code_2(folder: Path, tmp_path: Path) -> None
         assert expected in refused(folder / "mlp.pt", "-o", tmp_path / "q.pt", "--config", config)
 
 
+def test_a_presets_alias_is_the_preset(folder: Path, tmp_path: Path) -> None:
+    for name in ("mobile", "int4-g64"):
+        run(folder / "mlp.pt", "-o", tmp_path / f"{name}.pt", "--preset", name, "--quiet")
+    ours, same = vqt_json(tmp_path / "int4-g64.pt"), vqt_json(tmp_path / "mobile.pt")
+    assert (ours["config"], ours["sites"]) == (same["config"], same["sites"])
+    assert same["config"]["name"] == "mobile"
+
+
 def test_missing_arguments(folder: Path) -> None:
     assert "IN.pt: expected the path of the TorchScript archive to read" in refused()
     assert "-o: expected the path of the archive to write" in refused(folder / "mlp.pt")
@@ -238,7 +246,8 @@ def test_help_names_every_field_with_its_default(folder: Path) -> None:
     done = run("--help")
     assert done.stderr == ""
     for flag, default in [("--group-size", "[128]"), ("--skip-first-last", "[true]"), ("--calibration-samples", "[100]"),
-                          ("--num-bits", "4|8|16"), ("--min-cosine", "[0.9]"), ("--preset", "max-accuracy")]:  # fmt: skip
+                          ("--num-bits", "4|8|16"), ("--min-cosine", "[0.9]"), ("--preset", "max-accuracy"),
+                          ("--preset", "int8-per-tensor")]:  # fmt: skip
         assert flag in done.stdout and default in done.stdout
     assert run("--version").stdout.startswith("vqt-quantize 0.")
 

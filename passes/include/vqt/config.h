@@ -73,6 +73,8 @@ std::string quant_type_of(const Scheme& scheme);
 
 // production, mobile, prototype, max-accuracy, smallest.
 const std::vector<std::string>& preset_names();
+// The same as a text, each with the alias that says what is in it: "mobile (or int4-g64)".
+std::string preset_list();
 
 // Refuses contradictions between given fields and values out of range; from_json calls it, C++ and Python
 // callers may.

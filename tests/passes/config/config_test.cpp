@@ -168,11 +168,23 @@ TEST(Config, PresetsAreWhatTheyAreSaidToBe) {
     QuantizationConfig::preset("max_acuracy");
     FAIL();
   } catch (const UsageError& e) {
-    EXPECT_STREQ(
-        e.what(),
-        "preset: expected one of production, mobile, prototype, max-accuracy, smallest, got \"max_acuracy\"; "
-        "nearest: max-accuracy");
+    EXPECT_STREQ(e.what(),
+                 "preset: expected one of production, mobile (or int4-g64), prototype (or int8-per-tensor), "
+                 "max-accuracy (or int8-asym), smallest, got \"max_acuracy\"; nearest: max-accuracy");
   }
+}
+
+TEST(Config, PresetsHaveAliasesThatSayWhatIsInThem) {
+  for (const auto& [alias, name] :
+       {std::pair("int4-g64", "mobile"), std::pair("int4_g64", "mobile"),
+        std::pair("int8-per-tensor", "prototype"), std::pair("int8-asym", "max-accuracy")}) {
+    const QuantizationConfig config = QuantizationConfig::preset(alias),
+                             same = QuantizationConfig::preset(name);
+    EXPECT_EQ(config.to_json(), same.to_json());
+    EXPECT_EQ(config.display_name(), name);
+    EXPECT_EQ(config.source, same.source);
+  }
+  EXPECT_THROW(QuantizationConfig::preset(""), ConfigError);
 }
 
 // ---- contradictions: both fields are named, and only given fields can contradict
