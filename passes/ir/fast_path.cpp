@@ -21,9 +21,9 @@ bool makes_nested_tensor(const Node* node) {
   return node->kind() == kKind;
 }
 
-// A branch not taken: computes nothing, and says so with a false ("returned", "convert_to_nested") or a value
-// that was never set among its outputs, or passes on the tensor that was to become a nested one.
-bool is_refusal(const Block* block, const Value* to_nest) {
+// The block of a branch that does not take the fast path: it computes nothing, and among its outputs is false
+// ("returned", "convert_to_nested"), a value that was never set, or the tensor that would become a nested one.
+bool is_untaken(const Block* block, const Value* to_nest) {
   for (const Node* node : block->nodes()) {
     if (node->kind() != prim::Constant && node->kind() != prim::Uninitialized) return false;
   }
@@ -34,7 +34,7 @@ bool is_refusal(const Block* block, const Value* to_nest) {
   });
 }
 
-// Does a linear run in it? Then it is no fast path but the layer around one, inlined.
+// Does it run a linear? Then it is not a fast path but an inlined layer around one.
 bool has_linear(const ModelGraphs& model, Block* block) {
   bool found = false;
   for_each_node(block, [&](Node* node) {
@@ -60,7 +60,7 @@ FastPath outermost_branch(const ModelGraphs& model, Node* native) {
     Node* branch = block->owningNode();
     if (branch->kind() != prim::If || has_linear(model, block)) break;
     const size_t index = branch->blocks()[0] == block ? 0 : 1;
-    if (!is_refusal(branch->blocks()[1 - index], to_nest)) break;
+    if (!is_untaken(branch->blocks()[1 - index], to_nest)) break;
     path.branch = branch;
     path.block = index;
     block = branch->owningBlock();
@@ -113,8 +113,7 @@ int enclosing_fast_path(const std::vector<FastPath>& paths, const Node* node) {
 
 void cut_fast_paths(const ModelGraphs& model, const std::vector<FastPath>& paths) {
   std::set<int> methods;
-  for (const FastPath& path :
-       paths) {  // all conditions before any clean-up, which may take other paths' nodes along
+  for (const FastPath& path : paths) {  // all conditions first: cleaning up may remove nodes of other paths
     const WithInsertPoint guard(path.branch);
     path.branch->replaceInput(0, path.branch->owningGraph()->insertConstant(path.block == 1));
     methods.insert(path.method);

@@ -47,17 +47,18 @@ class Inliner {
 
   bool inline_one_round(Graph& graph, int index) {
     std::vector<Node*> calls;
-    std::set<const Node*> giving;  // calls whose result is a linear's weight
+    std::set<const Node*> returns_weight;  // calls whose result is the weight of a linear
     for_each_node(graph.block(), [&](Node* node) {
       if (node->kind() == prim::CallFunction || node->kind() == prim::CallMethod) calls.push_back(node);
-      if (is_float_linear(node)) giving.insert(weight_root(node->input(1))->node());
+      if (is_float_linear(node)) returns_weight.insert(weight_root(node->input(1))->node());
     });
     const std::vector<FastPath> fast_paths = find_fast_paths(model_, index);
     bool changed = false;
     for (Node* call : calls) {
       if (GraphFunction* function = called_function(call)) {
-        const bool asks = enclosing_fast_path(fast_paths, call) < 0 && asks_a_weight(call, *function);
-        if (!asks && !giving.count(call) && !has_linear(*function)) continue;
+        const bool queries =
+            enclosing_fast_path(fast_paths, call) < 0 && queries_weight_metadata(call, *function);
+        if (!queries && !returns_weight.count(call) && !has_linear(*function)) continue;
         function->ensure_defined();
         call->removeInput(0);
         inlineCallTo(call, function, function->graph().get());
@@ -67,7 +68,7 @@ class Inliner {
       const int callee = model_.callee_of(call);
       if (callee < 0) continue;
       run(callee);
-      if (!giving.count(call) && weight_arguments_[callee].empty()) continue;
+      if (!returns_weight.count(call) && weight_arguments_[callee].empty()) continue;
       const auto& type = model_.instances()[model_.methods()[callee].instance].module.type();
       if (call->input(0)->type() != type) continue;  // through an interface
       Function* method = type->findMethod(call->s(attr::name));
@@ -90,23 +91,23 @@ class Inliner {
     return has_linear_[&function] = found;
   }
 
-  // Does the call pass a tensor attribute to a function that does nothing but ask for its metadata?
-  static bool asks_a_weight(Node* call, GraphFunction& function) {
+  // Does the call pass a tensor attribute to a function that uses only its metadata?
+  static bool queries_weight_metadata(Node* call, GraphFunction& function) {
     for (size_t i = 1; i < call->inputs().size(); ++i) {
       const Value* passed = weight_root(call->inputs()[i]);
       if (passed->node()->kind() != prim::GetAttr || !passed->type()->isSubtypeOf(*c10::TensorType::get()))
         continue;
       function.ensure_defined();
-      if (only_asked(function.graph()->inputs()[i - 1])) return true;
+      if (has_only_metadata_uses(function.graph()->inputs()[i - 1])) return true;
     }
     return false;
   }
 
-  static bool only_asked(const Value* value) {
+  static bool has_only_metadata_uses(const Value* value) {
     for (const Use& use : value->uses()) {
       if (use.offset != 0) return false;
-      if (is_metadata_read(use.user)) continue;
-      if (!is_alias_of_input(use.user) || !only_asked(use.user->output())) return false;
+      if (is_metadata_use(use.user)) continue;
+      if (!is_alias_of_input(use.user) || !has_only_metadata_uses(use.user->output())) return false;
     }
     return true;
   }
@@ -126,7 +127,7 @@ class Inliner {
   std::vector<bool> done_;
   std::unordered_map<const Function*, bool> has_linear_;
   std::unordered_map<int, std::set<size_t>>
-      weight_arguments_;  // by method: inputs that a linear reads as its weight
+      weight_arguments_;  // by method: inputs that a linear reads as weight
 };
 
 std::optional<bool> constant_bool(const Value* value) {

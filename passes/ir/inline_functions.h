@@ -1,4 +1,4 @@
-// Brings linears to the weights they read.
+// Inlines what separates a linear from the parameter it reads.
 #pragma once
 
 #include <torch/csrc/jit/ir/ir.h>
@@ -7,13 +7,13 @@
 
 namespace vqt {
 
-// Inlines, in every method: free functions with a linear inside (all callers share one graph:
-// F.multi_head_attention_forward), and methods that take a weight as an argument or give one back. What was
-// inlined from is left as it is.
+// Inlines, in every method: free functions with a linear inside (F.multi_head_attention_forward: all callers
+// share its graph), and methods that take a weight as an argument or return one. The inlined functions and
+// methods stay as they are.
 void inline_functions(const ModelGraphs& model);
 
-// Replaces every prim::If whose condition is constant by the branch it takes. Not torch's constant
-// propagation: that one would also run ops, is_grad_enabled for one, and freeze what they say today.
+// Replaces every prim::If whose condition is constant by the branch it takes. Torch's constant propagation
+// would also run ops such as is_grad_enabled and store their result.
 void fold_branches(torch::jit::Graph& graph);
 
 }  // namespace vqt

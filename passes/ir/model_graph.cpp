@@ -56,9 +56,9 @@ int ModelGraphs::instance_of(const Value* value) const {
   const auto found = by_type_.find(value->type().get());
   if (found != by_type_.end()) return found->second;
   if (value->node()->kind() != prim::GetAttr) return -1;
-  const c10::IValue held = attribute(value);  // an attribute of an interface type: its object says what it is
-  if (!held.isModule()) return -1;
-  const auto object = by_object_.find(held.toObject().get());
+  const c10::IValue module = attribute(value);  // of an interface type: the object has the real one
+  if (!module.isModule()) return -1;
+  const auto object = by_object_.find(module.toObject().get());
   return object == by_object_.end() ? -1 : object->second;
 }
 
@@ -83,12 +83,12 @@ int ModelGraphs::callee_of(const Node* call) const {
 }
 
 bool ModelGraphs::contains_any(int instance, const std::vector<int>& others) const {
-  const std::unordered_set<int> wanted(others.begin(), others.end());
+  const std::unordered_set<int> known(others.begin(), others.end());
   std::vector<int> todo = {instance};
   while (!todo.empty()) {
     const int current = todo.back();
     todo.pop_back();
-    if (wanted.count(current)) return true;
+    if (known.count(current)) return true;
     for (const c10::IValue& value : instances_[current].module._ivalue()->slots()) {
       if (value.isModule()) todo.push_back(by_object_.at(value.toObject().get()));
     }

@@ -1,5 +1,4 @@
-// A module whose instances all have types of their own (clone_with_own_types), seen as instances and method
-// graphs.
+// The instances and method graphs of a module whose instances have types of their own (clone_with_own_types).
 #pragma once
 
 #include <torch/csrc/jit/api/module.h>
@@ -30,15 +29,14 @@ class ModelGraphs {
   explicit ModelGraphs(const torch::jit::Module& root);
 
   const std::vector<Instance>& instances() const { return instances_; }  // depth first, attribute order
-  const std::vector<MethodGraph>& methods() const {
-    return methods_;
-  }  // in the order of instances; hooks after methods
+  // In the order of instances; hooks after methods.
+  const std::vector<MethodGraph>& methods() const { return methods_; }
 
-  // The instance a module-typed value stands for, -1 where it is not known.
+  // The instance that a module-typed value is, -1 where it is not known.
   int instance_of(const torch::jit::Value* value) const;
-  // The method a prim::CallMethod runs, -1 where it is not known before run time.
+  // The method that a prim::CallMethod runs, -1 where it is not known before run time.
   int callee_of(const torch::jit::Node* call) const;
-  // What a prim::GetAttr reads; None where its receiver is not known.
+  // The value that a prim::GetAttr reads; None where its receiver is not known.
   c10::IValue attribute(const torch::jit::Value* value) const;
   // Is any of `others` this instance or inside it?
   bool contains_any(int instance, const std::vector<int>& others) const;
@@ -54,8 +52,8 @@ class ModelGraphs {
   std::unordered_map<const c10::Type*, int> by_type_;
 };
 
-// Every node of a block in order, into nested blocks and the subgraphs of prim::fork. fn may remove the node
-// it gets.
+// Calls fn for every node of a block in order, in nested blocks and subgraphs of prim::fork too. fn may remove
+// its node.
 void for_each_node(torch::jit::Block* block, const std::function<void(torch::jit::Node*)>& fn);
 
 // "a.b" out of "a" and "b"; either may be empty.

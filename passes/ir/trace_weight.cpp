@@ -1,5 +1,5 @@
-// Reads slice, narrow, chunk and split backwards. Sizes of a split may be unknown numbers as long as their
-// sum tells them: nn.MultiheadAttention cuts its [3E, E] weight into E and 2E rows with E = query.size(-1).
+// Follows slice, narrow, chunk and split backwards. The sizes of a split may be unknown where their sum
+// determines them: nn.MultiheadAttention splits its [3E, E] weight into E and 2E rows with E = query.size(-1).
 #include "passes/ir/trace_weight.h"
 
 #include <torch/csrc/jit/ir/constants.h>
@@ -91,7 +91,7 @@ std::optional<std::vector<int64_t>> split_sizes(const Value* list, int64_t rows,
     forms.push_back(*form);
   }
   int64_t unknown = 0;
-  if (sum.factor != 0) {  // split_with_sizes takes nothing but sizes that add up to the rows
+  if (sum.factor != 0) {  // split_with_sizes requires that the sizes add up to the rows
     if ((rows - sum.constant) % sum.factor != 0) return std::nullopt;
     unknown = (rows - sum.constant) / sum.factor;
   } else if (!sum.key.empty()) {
@@ -240,7 +240,7 @@ bool is_row_slice(const Node* node) {
          node->kind() == prim::ListUnpack || node->kind() == aten::__getitem__ || is_split(node);
 }
 
-bool is_metadata_read(const Node* node) {
+bool is_metadata_use(const Node* node) {
   static const std::set<std::string> kNames = {
       "aten::size",      "aten::dim",     "aten::len",      "aten::numel",         "prim::dtype",
       "prim::device",    "prim::is_cuda", "prim::is_cpu",   "prim::requires_grad", "aten::is_floating_point",

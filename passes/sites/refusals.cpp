@@ -48,7 +48,7 @@ class UseFinder {
       } else if (use.offset == 0 && (is_alias_of_input(user) || is_row_slice(user))) {
         for (Value* output : user->outputs())
           uses_of(output, root, method, sites, sliced || is_row_slice(user));
-      } else if (use.offset == 0 && !sliced && is_metadata_read(user)) {
+      } else if (use.offset == 0 && !sliced && is_metadata_use(user)) {
         Site* own = site_with_root(root, sites);
         if (own != nullptr) own->metadata.push_back({user, root, method});
       } else {
