@@ -133,7 +133,7 @@ PlannedSite keep_float(const std::string& reason) {
 }
 
 PlannedSite plan_site(const SiteInfo& site, bool first, bool last, const QuantizationConfig& config) {
-  if (!site.refusal.empty()) return keep_float(site.refusal);
+  if (!site.unsupported_reason.empty()) return keep_float(site.unsupported_reason);
   if (const std::string* pattern = first_match(config.ignore, site.name)) {
     return keep_float(fmt::format("ignore \"{}\"", *pattern));
   }

@@ -1,5 +1,5 @@
-// Walks the inlined forward for the order of sites, then the methods that forward does not reach. Names and
-// refusals come after that, from files of their own.
+// Walks the inlined forward for the order of sites, then the methods that forward does not reach. Then the
+// sites get their names and the reasons why some are not supported.
 #include "passes/sites/find_sites.h"
 
 #include <fmt/format.h>
@@ -10,8 +10,8 @@
 
 #include "passes/sites/known_values.h"
 #include "passes/sites/optional_inputs.h"
-#include "passes/sites/refusals.h"
 #include "passes/sites/site_names.h"
+#include "passes/sites/unsupported.h"
 
 namespace vqt {
 namespace {
@@ -33,8 +33,8 @@ class SiteFinder {
     for (size_t i = 0; i < model_.methods().size(); ++i) add_unreached(static_cast<int>(i));
     describe_weights();
     name_sites(model_, table_);
-    refuse_by_tensor(known_, table_);
-    refuse_by_use(model_, table_);
+    check_tensors(known_, table_);
+    check_uses(model_, table_);
     number_tied(table_);
     return std::move(table_);
   }
@@ -86,7 +86,7 @@ class SiteFinder {
     });
   }
 
-  // The site a linear belongs to, made on first sight. Null where its weight is no parameter.
+  // The site that a linear belongs to, made at its first call. Null where its weight is not a parameter.
   Site* site_of(Node* linear, int method) {
     const auto known = site_by_node_.find(linear);
     if (known != site_by_node_.end()) return known->second < 0 ? nullptr : &table_.sites[known->second];
@@ -99,16 +99,16 @@ class SiteFinder {
     if (source->kind() == prim::GetAttr) {
       fresh.owner = model_.instance_of(source->input(0));
       fresh.attribute = source->s(attr::name);
-      const c10::IValue held = model_.attribute(root);
-      if (held.isTensor()) fresh.weight = held.toTensor();
-      if (fresh.owner >= 0 && held.isNone())
-        return nullptr;  // nn.MultiheadAttention's other kind of weights: cannot run
+      const c10::IValue constant = model_.attribute(root);
+      if (constant.isTensor()) fresh.weight = constant.toTensor();
+      if (fresh.owner >= 0 && constant.isNone())
+        return nullptr;  // the weights that this nn.MultiheadAttention does not have: cannot run
     } else if (source->kind() == prim::Constant) {
       const auto constant = toIValue(root);
       if (constant && constant->isTensor()) fresh.weight = constant->toTensor();
       if (constant && constant->isNone()) return nullptr;
     } else if (source->kind() == prim::Uninitialized) {
-      return nullptr;  // what the compiler puts behind a failed assertion
+      return nullptr;  // the compiler's value after a failed assertion
     }
     if (!fresh.weight.defined()) {
       add_computed(linear, *root, method);
@@ -134,8 +134,8 @@ class SiteFinder {
         call.rows = *rows;
         site.calls.push_back(call);
       } else {
-        refuse(site,
-               fmt::format("a linear in {} reads it {}", model_.describe(model_.methods()[method]), problem));
+        mark_unsupported(site, fmt::format("a linear in {} reads it {}",
+                                           model_.describe(model_.methods()[method]), problem));
       }
     }
     if (std::find(site.methods.begin(), site.methods.end(), method) == site.methods.end())
@@ -146,13 +146,13 @@ class SiteFinder {
   void add_computed(const Node* linear, const Value& root, int method) {
     const MethodGraph& where = model_.methods()[method];
     if (root.node() == where.graph->block()->param_node()) {
-      // A weight that comes as an argument: where a call of our own passes a parameter, it was inlined there.
+      // A weight that is an argument: calls inside the model that pass a parameter were inlined.
       if (where.instance != 0) return;
     }
     const std::string kind = linear->input(1)->node()->kind().toQualString();
     table_.computed.push_back(
         {model_.instances()[where.instance].fqn,
-         fmt::format("the weight of a linear in {} is no parameter (it comes from {})",
+         fmt::format("the weight of a linear in {} is not a parameter (it comes from {})",
                      model_.describe(where), kind == "prim::Param" ? "an argument" : kind)});
   }
 

@@ -21,7 +21,7 @@ struct SiteCall {
   RowRange rows;
 };
 
-// A read of a weight's size, dtype, device, ...: it gets its answer from elsewhere once the weight is gone.
+// A use of a weight's size, dtype, device, ...: replaced once the weight is gone.
 struct MetadataUse {
   torch::jit::Node* node = nullptr;
   torch::jit::Value* root = nullptr;
@@ -33,17 +33,17 @@ struct Site {
   int owner = -1;                 // instance, -1: a constant in the graph
   std::string attribute;          // of owner
   at::Tensor weight;              // float, or the packed one of a quantized linear
-  std::string replaced_identity;  // of the float weight, once it was replaced
+  std::string replaced_identity;  // of the float weight, after it was replaced
   bool quantized = false;
   std::vector<SiteCall> calls;  // in all methods, slices included
   std::vector<MetadataUse> metadata;
   std::vector<int> fast_paths;  // into SiteTable::fast_paths: to cut when this weight is rewritten
-  std::vector<int> methods;     // that hold a call
+  std::vector<int> methods;     // with a call
 };
 
-// A linear whose weight is no parameter: it stays as it is.
+// A linear whose weight is not a parameter: it is not changed.
 struct ComputedLinear {
-  std::string name;  // of the module it stands in
+  std::string name;  // of its module
   std::string reason;
 };
 
@@ -54,7 +54,7 @@ struct SiteTable {
   std::vector<SiteInfo> infos() const;
 };
 
-// Equal for two tensors that are the same values in the same memory.
+// Equal for two tensors with the same shape and the same memory.
 std::string tensor_identity(const at::Tensor& tensor);
 
 // model: clone_with_own_types, inline_functions done. The nodes point into its graphs.

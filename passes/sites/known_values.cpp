@@ -23,8 +23,8 @@ bool KnownValues::is_assigned(int instance, const std::string& attribute) const 
 }
 
 std::optional<int64_t> KnownValues::integer(const Value* value) const {
-  const c10::IValue held = constant_attribute(value);
-  if (held.isInt()) return held.toInt();
+  const c10::IValue constant = constant_attribute(value);
+  if (constant.isInt()) return constant.toInt();
   const Value* tensor = tensor_with_last_size(value);
   return tensor == nullptr ? std::nullopt : width_of(*tensor, value->node());
 }
@@ -47,18 +47,18 @@ c10::IValue KnownValues::constant_attribute(const Value* value) const {
   return model_.attribute(value);
 }
 
-// A linear tells how wide its input is: anything else would be an error.
+// The input of a linear is as wide as its weight: any other width would be an error.
 void KnownValues::note_width(const Node* linear) {
   if (!is_float_linear(linear)) return;
   Value* root = weight_root(linear->input(1));
-  const c10::IValue held = root->node()->kind() == prim::Constant ? toIValue(root).value_or(c10::IValue())
-                                                                  : model_.attribute(root);
-  if (!held.isTensor() || !held.toTensor().defined() || held.toTensor().dim() != 2) return;
+  const c10::IValue weight = root->node()->kind() == prim::Constant ? toIValue(root).value_or(c10::IValue())
+                                                                    : model_.attribute(root);
+  if (!weight.isTensor() || !weight.toTensor().defined() || weight.toTensor().dim() != 2) return;
   if (!keeps_columns(linear->input(1), root)) return;
-  widths_[linear->input(0)].emplace_back(linear->owningBlock(), held.toTensor().size(1));
+  widths_[linear->input(0)].emplace_back(linear->owningBlock(), weight.toTensor().size(1));
 }
 
-// The last size of a tensor, where a linear that runs whenever `reader` does takes it as its input.
+// The last size of a tensor that is the input of a linear which runs whenever `reader` does.
 std::optional<int64_t> KnownValues::width_of(const Value& tensor, const Node* reader) const {
   const auto found = widths_.find(&tensor);
   if (found == widths_.end()) return std::nullopt;

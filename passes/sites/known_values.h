@@ -1,4 +1,5 @@
-// What a value of a method is on every run: attributes that no method assigns to, widths that linears fix.
+// Values of a method that are the same on every run: attributes that no method assigns to, and widths that
+// follow from a linear.
 #pragma once
 
 #include <torch/csrc/jit/ir/ir.h>
@@ -22,9 +23,9 @@ class KnownValues {
 
   // Does a method assign to this attribute of an instance?
   bool is_assigned(int instance, const std::string& attribute) const;
-  // The branch of a prim::If with this condition, where it is always the same one.
+  // The branch that a prim::If with this condition takes, where it is always the same.
   std::optional<bool> decided(const torch::jit::Value* condition) const;
-  // For rows_of: attributes, and the last size of a tensor that a linear takes as its input.
+  // For rows_of: an attribute, or the last size of a tensor that is the input of a linear.
   std::optional<int64_t> integer(const torch::jit::Value* value) const;
 
  private:

@@ -17,7 +17,8 @@ std::string packed_key(const Site& site, const Scheme& scheme, const std::string
 std::set<std::string> packed_keys(const SiteTable& table, const std::vector<QuantizationConfig>& configs) {
   std::set<std::string> keys;
   for (const QuantizationConfig& config : configs) {
-    std::vector<std::string> warnings;  // shown when the config's turn comes, and so are its errors
+    std::vector<std::string>
+        warnings;  // not shown here: quantizing with the config shows them, and its errors
     const std::string layout = layout_for(config.device, warnings);
     std::vector<PlannedSite> plan;
     try {

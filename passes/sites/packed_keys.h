@@ -1,4 +1,4 @@
-// What a packed weight depends on, as a text: the keys of vqt/packed_cache.h.
+// The keys of vqt/packed_cache.h: a text with all that a packed weight depends on.
 #pragma once
 
 #include <set>

@@ -40,8 +40,8 @@ std::string layout_for(const std::string& device, std::vector<std::string>& warn
 std::string layout_warning(const std::string& device) {
   if (device == "cpu") return "";
   return fmt::format(
-      "device: \"{}\": this build has no CUDA kernels; weights are stored in the canonical "
-      "layout, which runs right on any machine and which --repack makes fast on the one at hand",
+      "device: \"{}\": this build has no CUDA kernels; weights are stored in the canonical layout, which every "
+      "machine can run; --repack repacks them for this machine's kernels",
       device);
 }
 
@@ -52,8 +52,12 @@ void require_work(const SiteTable& table, const std::vector<PlannedSite>& plan) 
     auto& [count, name] = reasons[plan[i].reason];
     if (count++ == 0) name = table.sites[i].info.name;
   }
-  std::string message = "vqt::quantize: no linear is left to quantize";
-  if (plan.empty() && table.computed.empty()) message += ": the model calls none whose weight is a parameter";
+  std::string message = "vqt::quantize: no Linear layer to quantize";
+  if (plan.empty() && table.computed.empty()) {
+    message +=
+        ": no aten::linear call uses a parameter as its weight (convolutions only, already quantized, or passed "
+        "through optimize_for_inference?)";
+  }
   for (const auto& [reason, where] : reasons) {
     message += fmt::format("\n  {}{}: {}", where.second,
                            where.first > 1 ? fmt::format(" and {} more", where.first - 1) : "", reason);

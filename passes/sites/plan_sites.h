@@ -1,4 +1,4 @@
-// plan_schemes, and what only the sites' numbers can forbid.
+// plan_schemes, and the limits that follow from the size of a weight.
 #pragma once
 
 #include <string>
@@ -10,11 +10,11 @@
 namespace vqt {
 
 std::vector<PlannedSite> plan_sites(const SiteTable& table, const QuantizationConfig& config);
-// "auto", or "canonical" with a warning where the weights are for a device this build has no kernels for.
+// "auto", or "canonical" with a warning for a device that this build has no kernels for.
 std::string layout_for(const std::string& device, std::vector<std::string>& warnings);
-// That warning; "" for a device that has kernels.
+// That warning; "" for a device with kernels.
 std::string layout_warning(const std::string& device);
-// Throws Error with the reasons where nothing is left to quantize.
+// Throws Error with the reasons where no site can be quantized.
 void require_work(const SiteTable& table, const std::vector<PlannedSite>& plan);
 
 }  // namespace vqt

@@ -35,7 +35,7 @@ SiteReport float_row(const Site& site) {
   row.k = site.info.k;
   row.action = "float";
   row.scheme = dtype_name(site.weight.scalar_type());
-  row.reason = site.info.refusal;
+  row.reason = site.info.unsupported_reason;
   row.calls = site.info.calls;
   row.bytes_before = row.bytes_after = site.info.weight_bytes;
   return row;

@@ -1,4 +1,4 @@
-// The table of sites that reports show.
+// The rows of the table of layers.
 #pragma once
 
 #include <vector>
@@ -9,11 +9,11 @@
 
 namespace vqt {
 
-// Rows of a float model: what is planned, bytes_after predicted for this device; linears without a parameter
-// come last.
+// Rows of a float model with a plan: bytes_after are predicted for this device. Linears whose weight is not a
+// parameter come last.
 std::vector<SiteReport> planned_rows(const SiteTable& table, const std::vector<PlannedSite>& plan,
                                      const std::string& device);
-// Counts the calls anew, in a model whose graphs have changed since the rows were made.
+// Counts the calls again, after the graphs of the model have changed.
 void update_calls(const SiteTable& table, std::vector<SiteReport>& rows);
 // Rows of any model as it is.
 std::vector<SiteReport> present_rows(const SiteTable& table);

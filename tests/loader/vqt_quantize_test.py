@@ -129,7 +129,7 @@ def test_a_training_mode_archive_gives_an_eval_mode_one(tmp_path: Path) -> None:
 
 def test_nothing_to_quantize_writes_nothing(tmp_path: Path) -> None:
     models.save(torch.nn.Conv2d(3, 8, 3), tmp_path / "conv.pt")
-    assert "no linear is left to quantize" in refused(tmp_path / "conv.pt", "-o", tmp_path / "q.pt", code=1)
+    assert "no Linear layer to quantize: no aten::linear call uses a parameter as its weight" in refused(tmp_path / "conv.pt", "-o", tmp_path / "q.pt", code=1)
     assert not (tmp_path / "q.pt").exists()
 
 
@@ -411,7 +411,7 @@ def test_the_speed_guard_keeps_slower_sites_float(folder: Path, tmp_path: Path) 
     assert float(times[2]) == pytest.approx(kept["ms_float"], rel=0.05)
     assert "float: slower than float here: blocks.1, blocks.2" in done.stdout
     everything = run(folder / "wide.pt", "-o", tmp_path / "none.pt", *flags, "--bits", 4, "--group-size", 7, code=1)
-    assert "no linear is left to quantize" in everything.stderr and "slower than float here: " in everything.stderr
+    assert "no Linear layer to quantize\n" in everything.stderr and "slower than float here: " in everything.stderr
     assert not (tmp_path / "none.pt").exists()
 
 

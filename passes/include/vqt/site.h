@@ -6,15 +6,15 @@
 
 namespace vqt {
 
-// What planning needs to know of a site. Torch-free, so that plans are tested as tables.
+// The input of planning. Torch-free, so that plans are tested as tables.
 struct SiteInfo {
-  std::string name;            // FQN, e.g. aggregator.frame_blocks.3.attn.qkv
-  int64_t n = 0, k = 0;        // weight [n, k]
-  int64_t weight_bytes = 0;    // of the float weight
-  int64_t calls = 0;           // aten::linear calls that read it in the inlined forward
-  bool optional_only = false;  // runs only when an Optional input is given: neither first nor last
-  std::string refusal;         // not empty: it has to stay float, and this says why
-  int64_t tied = -1;           // sites with the same number >= 0 share one weight
+  std::string name;                // FQN, e.g. aggregator.frame_blocks.3.attn.qkv
+  int64_t n = 0, k = 0;            // weight [n, k]
+  int64_t weight_bytes = 0;        // of the float weight
+  int64_t calls = 0;               // aten::linear calls that read it in the inlined forward
+  bool optional_only = false;      // runs only when an Optional input is given: neither first nor last
+  std::string unsupported_reason;  // why it has to stay in floating point, or ""
+  int64_t tied = -1;               // sites with the same number >= 0 share one weight
 };
 
 }  // namespace vqt

@@ -86,8 +86,8 @@ TEST(Plan, FirstAndLastAreCountedBeforeAnythingIsIgnoredOrRefused) {
   EXPECT_THAT(
       plan(sites, R"({"ignore": ["a"]})"),
       ElementsAre("a: float | ignore \"a\"", "b: w8a8", "c: w8a8", "d: float | skip_first_last: last site"));
-  sites[0].refusal = "its weight is also used by aten::embedding";
-  sites[3].refusal = "its owner is ambiguous";
+  sites[0].unsupported_reason = "its weight is also used by aten::embedding";
+  sites[3].unsupported_reason = "its owner is ambiguous";
   EXPECT_THAT(plan(sites, "{}"), ElementsAre("a: float | its weight is also used by aten::embedding",
                                              "b: w8a8", "c: w8a8", "d: float | its owner is ambiguous"));
 }

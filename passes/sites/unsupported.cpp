@@ -1,4 +1,4 @@
-#include "passes/sites/refusals.h"
+#include "passes/sites/unsupported.h"
 
 #include <fmt/format.h>
 #include <torch/csrc/jit/ir/constants.h>
@@ -26,10 +26,10 @@ class UseFinder {
         if (node->kind() != prim::GetAttr && node->kind() != prim::Constant) return;
         if (node->outputs().size() != 1) return;
         Value* value = node->output();
-        const c10::IValue held =
+        const c10::IValue constant =
             node->kind() == prim::GetAttr ? model_.attribute(value) : toIValue(value).value_or(c10::IValue());
-        if (!held.isTensor() || !held.toTensor().defined()) return;
-        const auto found = by_tensor.find(tensor_identity(held.toTensor()));
+        if (!constant.isTensor() || !constant.toTensor().defined()) return;
+        const auto found = by_tensor.find(tensor_identity(constant.toTensor()));
         if (found == by_tensor.end()) return;
         uses_of(value, value, static_cast<int>(m), found->second, /*sliced=*/false);
       });
@@ -37,14 +37,14 @@ class UseFinder {
   }
 
  private:
-  // value: root, or what alias and slice ops made of it. sites: all that share root's tensor.
+  // value: root, or the result of alias and slice ops on it. sites: all that share root's tensor.
   void uses_of(Value* value, Value* root, int method, const std::vector<int>& sites, bool sliced) {
     for (const Use& use : value->uses()) {
       Node* user = use.user;
       if (const int path = enclosing_fast_path(table_.fast_paths, user); path >= 0) {
         for (int i : sites) table_.sites[i].fast_paths.push_back(path);
       } else if (is_float_linear(user) && use.offset == 1) {
-        continue;  // site_of saw it
+        continue;  // a call of the site
       } else if (use.offset == 0 && (is_alias_of_input(user) || is_row_slice(user))) {
         for (Value* output : user->outputs())
           uses_of(output, root, method, sites, sliced || is_row_slice(user));
@@ -58,18 +58,17 @@ class UseFinder {
           if (const auto type = user->input(0)->type()->cast<c10::FunctionType>())
             by = "function " + type->function()->name();
         } else if (user->kind() == prim::Return || user->kind() == prim::If || user->kind() == prim::Loop) {
-          by = "whatever gets the result";
+          by = "the caller";
         }
         for (int i : sites) {
-          refuse(table_.sites[i],
-                 fmt::format("also used by {}{} in {}", what, by, model_.describe(model_.methods()[method])));
+          mark_unsupported(table_.sites[i], fmt::format("also used by {}{} in {}", what, by,
+                                                        model_.describe(model_.methods()[method])));
         }
       }
     }
   }
 
-  // The site that root itself reads. Another name of the same tensor keeps its float weight and can answer
-  // for itself.
+  // The site that root itself reads. A tensor with another name keeps its float weight, and its metadata.
   Site* site_with_root(const Value* root, const std::vector<int>& sites) {
     for (int i : sites) {
       Site& site = table_.sites[i];
@@ -89,30 +88,30 @@ class UseFinder {
 
 }  // namespace
 
-void refuse(Site& site, const std::string& reason) {
-  if (site.info.refusal.empty()) site.info.refusal = reason;
+void mark_unsupported(Site& site, const std::string& reason) {
+  if (site.info.unsupported_reason.empty()) site.info.unsupported_reason = reason;
 }
 
-void refuse_by_tensor(const KnownValues& known, SiteTable& table) {
+void check_tensors(const KnownValues& known, SiteTable& table) {
   for (Site& site : table.sites) {
     if (site.quantized) continue;
     const at::Tensor& w = site.weight;
     if (w.layout() != at::kStrided || w.is_quantized()) {
-      refuse(site, fmt::format("expected a dense weight, got {}", w.toString()));
+      mark_unsupported(site, fmt::format("expected a dense weight, got {}", w.toString()));
     } else if (w.scalar_type() != at::kFloat && w.scalar_type() != at::kHalf &&
                w.scalar_type() != at::kBFloat16) {
-      refuse(site, fmt::format("expected a weight of float32, bfloat16 or float16, got {}",
-                               c10::toString(w.scalar_type())));
+      mark_unsupported(site, fmt::format("expected a weight of float32, bfloat16 or float16, got {}",
+                                         c10::toString(w.scalar_type())));
     } else if (w.dim() != 2) {
-      refuse(site, fmt::format("expected a weight [N, K], got {} dimensions", w.dim()));
+      mark_unsupported(site, fmt::format("expected a weight [N, K], got {} dimensions", w.dim()));
     } else if (w.numel() == 0) {
-      refuse(site, fmt::format("the weight [{}, {}] is empty", w.size(0), w.size(1)));
+      mark_unsupported(site, fmt::format("the weight [{}, {}] is empty", w.size(0), w.size(1)));
     } else if (site.owner >= 0 && known.is_assigned(site.owner, site.attribute)) {
-      refuse(site, fmt::format("a method assigns to {}", site.attribute));
+      mark_unsupported(site, fmt::format("a method assigns to {}", site.attribute));
     }
   }
 }
 
-void refuse_by_use(const ModelGraphs& model, SiteTable& table) { UseFinder(model, table).run(); }
+void check_uses(const ModelGraphs& model, SiteTable& table) { UseFinder(model, table).run(); }
 
 }  // namespace vqt
