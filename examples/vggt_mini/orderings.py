@@ -50,7 +50,7 @@ class Scheme:
 
 
 def all_schemes() -> list[Scheme]:
-    # 16 bits compute with float activations whatever the config says.
+    # 16 bits compute with floating-point activations whatever the config says.
     return [
         Scheme(weights, activation, skip)
         for activation in ACTIVATIONS

@@ -1,4 +1,4 @@
-// What a config means: which scheme its fields resolve to, the presets.
+// The scheme that the fields of a config resolve to, and the presets.
 #include "vqt/config.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,4 @@
-// What a config may say: values out of range, fields that contradict each other, what is not there yet.
+// Checks a config: values out of range, fields that contradict each other, values of a later version.
 #include "passes/config/config_checks.h"
 
 #include <fmt/format.h>
@@ -23,7 +23,7 @@ struct Complaint {
   std::string prefix;
 
   std::string label(const std::string& field) const { return field_label(config, prefix + field); }
-  // The second field of a contradiction: the file has been named already.
+  // The second field of a contradiction: the message has named the file already.
   std::string other(const std::string& field) const {
     const auto origin = config.origins.find(field);
     return prefix.empty() && origin != config.origins.end() ? origin->second : field;
@@ -151,7 +151,7 @@ void check_pairs(const SchemeFields& f, const Complaint& complaint) {
 void check_scheme(const SchemeFields& f, const Widths& widths, const Complaint& complaint) {
   visit_scheme_fields(f, AllowedValues(complaint));
   if (f.group_size && *f.group_size != -1 && *f.group_size < 1) {
-    complaint.range("group_size", "1 or more, or -1 for one group a row", text_of(*f.group_size));
+    complaint.range("group_size", "1 or more, or -1 for one group per row", text_of(*f.group_size));
   }
   if (f.quant_type == kMixed) {
     check_mixed(f, widths, complaint);
@@ -175,12 +175,13 @@ void check_overrides(const QuantizationConfig& config) {
     });
     if (!any) {
       throw UsageError(fmt::format(
-          "{}: expected at least one of {} beside targets; sites that stay float belong into ignore",
+          "{}: expected at least one of {} beside targets; to keep layers in floating point, list them in "
+          "ignore",
           field_label(config, path), fmt::join(fields, ", ")));
     }
     if (o.quant_type == kMixed) {
-      complaint.range("quant_type", "a scheme for the sites in targets",
-                      "mixed_precision, which chooses by site");
+      complaint.range("quant_type", "a scheme for the layers in targets",
+                      "mixed_precision, which chooses layer by layer");
     }
     check_scheme(o, {}, complaint);
   }
@@ -199,7 +200,7 @@ void check_fusions(const QuantizationConfig& config, const Complaint& complaint)
   }
 }
 
-// Legal in every version, done in a later one.
+// Legal values that this version cannot carry out.
 void check_available(const QuantizationConfig& config, const Complaint& complaint) {
   const auto refuse = [&](const char* field, const std::string& value, const char* instead) {
     throw UsageError(
@@ -209,7 +210,8 @@ void check_available(const QuantizationConfig& config, const Complaint& complain
     refuse("calibration_method", config.calibration_method, "which calibrates by minmax only");
   }
   if (config.convolutions != "float") {
-    refuse("convolutions", config.convolutions, "which quantizes linears and leaves convolutions float");
+    refuse("convolutions", config.convolutions,
+           "which quantizes Linear layers and keeps convolutions in floating point");
   }
   if (!config.algorithms.empty()) {
     refuse("algorithms", config.algorithms[0], "which rounds to nearest without them; leave the list empty");

@@ -1,4 +1,4 @@
-// Between config.cpp and config_json.cpp.
+// Checks that config_checks.cpp shares with config_flags.cpp.
 #pragma once
 
 #include <string>
@@ -8,8 +8,7 @@
 
 namespace vqt {
 
-// Only that the scheme fields given here do not contradict each other: flags, before they are put over a
-// file.
+// Checks that the given scheme fields do not contradict each other: of flags, before they are put over a file.
 void check_given_pairs(const QuantizationConfig& config);
 // The values in "a|b|c".
 std::vector<std::string> allowed_values(const char* text);

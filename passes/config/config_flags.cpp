@@ -1,4 +1,4 @@
-// A config from flags: their values put over a file or a preset, what they contradict derived again.
+// Flags over a config from a file or a preset. Fields that contradict a flag are derived again.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -84,7 +84,7 @@ struct is_optional : std::false_type {};
 template <class T>
 struct is_optional<std::optional<T>> : std::true_type {};
 
-// Scheme flags over a config's scheme fields; what the flags contradict is derived again.
+// Puts scheme flags over the scheme fields of a config. Fields that contradict a flag are derived again.
 void put_scheme_over(QuantizationConfig& config, const QuantizationConfig& given) {
   QuantizationConfig merged = config;
   visit_scheme_fields(merged, given, [](const Field&, auto& field, const auto& value) {
@@ -100,7 +100,7 @@ void put_scheme_over(QuantizationConfig& config, const QuantizationConfig& given
   static_cast<SchemeFields&>(config) = merged;
 }
 
-// A changed preset does not carry the preset's plain name into reports: "production activation=none".
+// Reports call a changed preset by its name and its changes: "production activation=none".
 void name_changes(QuantizationConfig& config, const Json& before,
                   const std::map<std::string, std::string>& flags) {
   const std::vector<std::string>& presets = preset_names();

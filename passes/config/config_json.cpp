@@ -1,4 +1,4 @@
-// A config from JSON and back. All of it walks the field list in vqt/fields.h.
+// A config from JSON and back, by the field list in vqt/fields.h.
 #include "passes/config/config_json.h"
 
 #include <fmt/format.h>
@@ -22,7 +22,7 @@ namespace {
   throw UsageError(fmt::format("{}: expected {}, got {}", where, expected, text));
 }
 
-// nlohmann keeps the last of two equal keys in silence; this callback refuses them while it parses.
+// nlohmann silently keeps the last of two equal keys; this callback makes them an error during parsing.
 class DuplicateKeys {
  public:
   explicit DuplicateKeys(const std::string& source) : source_(source) {}
@@ -49,7 +49,7 @@ class DuplicateKeys {
   int index_ = -1;
 };
 
-// The fields of an object, one by one: what no field is called is an error with the nearest name.
+// Reads the fields of an object. A key that is not the name of a field is an error with the nearest name.
 template <class VisitFields>
 void read_fields(const std::string& where, const Json& object, VisitFields&& visit) {
   std::vector<std::string> names;
@@ -69,10 +69,10 @@ void read_fields(const std::string& where, const Json& object, VisitFields&& vis
   });
   for (const auto& [key, unused] : object.items()) {
     if (known.count(key) && !key.empty()) continue;
-    for (const FieldInfo& field : config_fields()) {  // only ever true in overrides
+    for (const FieldInfo& field : config_fields()) {  // true in overrides only
       if (key == field.name) {
-        throw UsageError(fmt::format("{}{}: holds for the whole config only; sites can have {}", where, key,
-                                     fmt::join(names, ", ")));
+        throw UsageError(fmt::format("{}{}: applies to the whole config only; layers can have {}", where,
+                                      key, fmt::join(names, ", ")));
       }
     }
     throw UsageError(fmt::format("{}{}: no such field; nearest: {}", where, key.empty() ? "\"\"" : key,
@@ -117,8 +117,8 @@ Json all_fields(const QuantizationConfig& config) {
   return std::move(writer.object);
 }
 
-// The scheme fields by which a config is written: quant_type, and what it leaves open where that is not the
-// default.
+// The scheme fields that a config is written with: quant_type, and the fields that it leaves open where they
+// are not the default.
 SchemeFields canonical_fields(const QuantizationConfig& c) {
   SchemeFields fields;
   if (is_mixed(c)) {
@@ -143,8 +143,7 @@ Json parse_json(const std::string& text, const std::string& source) {
   try {
     return Json::parse(text, DuplicateKeys(source));
   } catch (const Json::parse_error& e) {
-    const std::string what =
-        e.what();  // [json.exception...] parse error at line 1, column 9: syntax error ...
+    const std::string what = e.what();  // [json.exception...] parse error at line 1, column 9: ...
     const size_t at = what.find("line ");
     throw UsageError(source + ": " + (at == std::string::npos ? what : what.substr(at)));
   }
@@ -248,7 +247,7 @@ std::string QuantizationConfig::to_json(int indent) const {
     if (object[name] == value && !given) object.erase(name);
   }
   return object.dump(indent, ' ', false,
-                     Json::error_handler_t::replace);  // a name from a flag may be any bytes
+                     Json::error_handler_t::replace);  // a name from a flag may be no UTF-8
 }
 
 std::string resolved_json(const QuantizationConfig& config) {

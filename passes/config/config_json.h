@@ -1,4 +1,4 @@
-// Reading and writing single fields as JSON: what config_json.cpp and config_flags.cpp share.
+// Reading and writing single fields as JSON, for config_json.cpp and config_flags.cpp.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -28,7 +28,8 @@ void read(const std::string& where, const Json& json, std::optional<T>& value) {
   read(where, json, value.emplace());
 }
 
-// Every field, with quant_type and what it leaves open (symmetric, group_size) where that is not the default.
+// Every field, with quant_type and the fields that it leaves open (symmetric, group_size) where they are not
+// the default.
 Json canonical_json(QuantizationConfig config);
 // quant_type, and with 4 bits symmetric and group_size.
 SchemeFields fields_of(const Scheme& scheme);

@@ -1,5 +1,5 @@
-// Which rule decides about a site, in order: refused, ignore, skip_first_last, overrides, mixed precision,
-// base.
+// The rule that decides about a site, in order: unsupported, ignore, skip_first_last, overrides, mixed
+// precision, base.
 #include "vqt/plan.h"
 
 #include <fmt/format.h>
@@ -26,8 +26,8 @@ const std::string* first_match(const std::vector<std::string>& patterns, const s
 }
 
 // ---- patterns that match nothing
-std::string literal_part(
-    const std::string& expression) {  // of a regular expression: its longest run of plain text
+// The longest run of plain text in a regular expression.
+std::string literal_part(const std::string& expression) {
   std::string best, run;
   for (size_t i = 0; i <= expression.size(); ++i) {
     const bool escaped = i + 1 < expression.size() && expression[i] == '\\' && expression[i + 1] == '.';
@@ -43,13 +43,13 @@ std::string literal_part(
   return best;
 }
 
-std::string without_digits(std::string name) {  // block 3 and block 17 are no two suggestions
+std::string without_digits(std::string name) {  // block 3 and block 17 are one suggestion
   name.erase(std::remove_if(name.begin(), name.end(), [](unsigned char c) { return std::isdigit(c); }),
              name.end());
   return name;
 }
 
-// What the user may have meant, best first, at most three and of different kinds.
+// Names that are near to the pattern, best first, at most three and of different kinds.
 std::string suggestions(const std::string& pattern, const std::vector<SiteInfo>& sites) {
   const bool regex = pattern.rfind("re:", 0) == 0;
   const bool dotted = !regex && pattern.find('.') != std::string::npos;
@@ -91,8 +91,8 @@ void check_used(const std::vector<std::string>& patterns, const std::string& pat
     if (std::any_of(sites.begin(), sites.end(), [&](const SiteInfo& s) { return matches(pattern, s.name); }))
       continue;
     const std::string nearest = suggestions(pattern, sites);
-    throw UsageError(fmt::format("{}: \"{}\" matches no site; {}", field_label(config, path), pattern,
-                                 nearest.empty() ? "the model has none" : "nearest: " + nearest));
+    throw UsageError(fmt::format("{}: \"{}\" matches no layer; {}", field_label(config, path), pattern,
+                                  nearest.empty() ? "the model has none" : "nearest: " + nearest));
   }
 }
 
@@ -100,7 +100,7 @@ void check_used(const std::vector<std::string>& patterns, const std::string& pat
 struct Ends {
   size_t first = SIZE_MAX, last = SIZE_MAX;
 };
-// Counted before anything is ignored or refused. Sites that may not run are neither first nor last.
+// Counted before sites are ignored or unsupported. Sites that may not run are neither first nor last.
 Ends first_and_last(const std::vector<SiteInfo>& sites) {
   Ends ends;
   for (size_t i = 0; i < sites.size(); ++i) {
@@ -138,9 +138,9 @@ PlannedSite plan_site(const SiteInfo& site, bool first, bool last, const Quantiz
     return keep_float(fmt::format("ignore \"{}\"", *pattern));
   }
   if (config.skip_first_last && (first || last)) {
-    return keep_float(fmt::format("skip_first_last: {} site", first && last ? "the only"
-                                                              : first       ? "first"
-                                                                            : "last"));
+    return keep_float(fmt::format("skip_first_last: {} layer", first && last ? "the only"
+                                                               : first       ? "first"
+                                                                             : "last"));
   }
   PlannedSite p;
   const std::string* sensitive = is_mixed(config) ? first_match(config.sensitive_layers, site.name) : nullptr;
@@ -160,7 +160,7 @@ PlannedSite plan_site(const SiteInfo& site, bool first, bool last, const Quantiz
 }
 
 // ---- tied weights
-// Larger is more precise: bits, then scales for fewer weights, then the whole range used.
+// Larger is more precise: bits, then fewer weights per scale, then asymmetric.
 auto precision(const PlannedSite& p, int64_t k) {
   const Scheme& s = p.scheme;
   const int64_t weights_per_scale = s.granularity == Granularity::kPerTensor ? INT64_MAX
@@ -184,7 +184,7 @@ void settle_tied(const std::vector<SiteInfo>& sites, std::vector<PlannedSite>& p
         continue;
       plan[i] = chosen;
       plan[i].reason = fmt::format("shares its weight with {}{}{}", sites[best].name,
-                                   chosen.keep_float ? ", which stays float" : "",
+                                   chosen.keep_float ? ", which is kept in floating point" : "",
                                    chosen.reason.empty() ? "" : " (" + chosen.reason + ")");
     }
   }
@@ -212,7 +212,8 @@ std::vector<PlannedSite> plan_schemes(const std::vector<SiteInfo>& sites, const 
     if (p.keep_float) continue;
     p.activation = p.scheme.bits == 16 ? ActivationMode::kNone : config.activation;
     p.activation_symmetric = config.activation_symmetric && p.activation != ActivationMode::kNone;
-    if (p.activation != config.activation) add_reason(p.reason, "16 bits compute with float activations");
+    if (p.activation != config.activation)
+      add_reason(p.reason, "16 bits compute with floating-point activations");
     add_reason(p.reason, slow_because(p.scheme, sites[i].k));
   }
   return plan;

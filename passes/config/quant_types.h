@@ -1,4 +1,4 @@
-// What each quant_type fixes.
+// The fields that each quant_type fixes.
 #pragma once
 
 #include <array>
@@ -10,7 +10,7 @@ namespace vqt {
 
 constexpr const char* kMixed = "mixed_precision";
 
-struct TypeFacts {  // what a quant_type fixes; int4_group leaves symmetric and group_size open
+struct TypeFacts {  // int4_group leaves symmetric and group_size open
   const char* name;
   int64_t bits;
   std::optional<bool> per_channel, symmetric;

@@ -55,8 +55,8 @@ void require_work(const SiteTable& table, const std::vector<PlannedSite>& plan) 
   std::string message = "vqt::quantize: no Linear layer to quantize";
   if (plan.empty() && table.computed.empty()) {
     message +=
-        ": no aten::linear call uses a parameter as its weight (convolutions only, already quantized, or passed "
-        "through optimize_for_inference?)";
+        ": no aten::linear call uses a parameter as its weight (convolutions only, already quantized, or "
+        "passed through optimize_for_inference?)";
   }
   for (const auto& [reason, where] : reasons) {
     message += fmt::format("\n  {}{}: {}", where.second,

@@ -89,7 +89,7 @@ def _describe(field: _C.FieldInfo) -> str:
     return f"    {field.name}: {field.help}{values}. Default: {field.initial}"
 
 
-_INTRODUCTION = "What to store in how many bits. Keyword fields; None is as good as not given."
+_INTRODUCTION = "What to store in how many bits. Keyword fields; None means the default."
 QuantizationConfig.__doc__ = "\n".join([_INTRODUCTION, "", *map(_describe, _FIELDS.values())])
 QuantizationConfig.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
     [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in _FIELDS]

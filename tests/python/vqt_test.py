@@ -183,7 +183,7 @@ def test_errors_say_what_to_do() -> None:
     with pytest.raises(TypeError, match=r"vqt.quantize: module: expected a torch.jit.ScriptModule \(use torch.jit.script "
                                         r"first\), got Net"):
         vqt.quantize(Net())
-    with pytest.raises(vqt.ConfigError, match='ignore: "atn" matches no site; nearest: attn'):
+    with pytest.raises(vqt.ConfigError, match='ignore: "atn" matches no layer; nearest: attn'):
         vqt.quantize(scripted(), {"ignore": ["atn"]})
     with pytest.raises(vqt.QuantizeError, match="already quantized") as error:
         vqt.quantize(vqt.quantize(scripted()))

@@ -1,5 +1,5 @@
-// QuantizationConfig: what to store in how many bits. Same field names in JSON, C++ and Python;
-// docs/config.md explains them.
+// QuantizationConfig: how each weight is stored. Same field names in JSON, C++ and Python; docs/config.md
+// explains them.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,11 @@
 
 namespace vqt {
 
-using ConfigError = UsageError;  // a config that cannot be used
+// A config that cannot be used: the message has the field, the expected and the given value. vqt-quantize
+// exits with 2.
+struct UsageError : std::invalid_argument {
+  using std::invalid_argument::invalid_argument;
+};
 
 // The fields that say how a weight is stored. Unset fields follow from the others (resolve_scheme).
 struct SchemeFields {
@@ -21,7 +25,7 @@ struct SchemeFields {
   std::optional<int64_t> bits;
   std::optional<bool> symmetric;
   std::optional<bool> per_channel;
-  std::optional<int64_t> group_size;  // -1: one group a row
+  std::optional<int64_t> group_size;  // -1: one group per row
 };
 
 struct Override : SchemeFields {
@@ -37,7 +41,7 @@ struct QuantizationConfig : SchemeFields {
   std::string calibration_method = "minmax";
   std::string device = "cpu";
   std::vector<std::string> sensitive_layers = {"attention", "head"};
-  bool sensitive_layers_given = false;  // only patterns a user gave must match something
+  bool sensitive_layers_given = false;  // only patterns that a user gave have to match a layer
   int64_t sensitive_bits = 8;
   int64_t normal_bits = 4;
   std::vector<std::string> ignore;
@@ -46,8 +50,7 @@ struct QuantizationConfig : SchemeFields {
   std::vector<std::string> fusions = {"all"};
   std::vector<Override> overrides;
 
-  // For error messages, no fields: the file or flag everything came from, and single fields that came from
-  // elsewhere.
+  // For error messages, not fields: the file or flag that the config is from, and single fields from elsewhere.
   std::string source = "config";
   std::map<std::string, std::string> origins;
 
@@ -59,12 +62,12 @@ struct QuantizationConfig : SchemeFields {
   std::string display_name() const;           // name, or the quant_type it resolves to
 };
 
-// The scheme the fields resolve to; under mixed_precision that of sensitive or of all other sites. Expects a
-// valid config.
+// The scheme that the fields resolve to; with mixed_precision that of the sensitive or of all other sites.
+// Expects a valid config.
 bool is_mixed(const QuantizationConfig& config);
 Scheme resolve_scheme(const QuantizationConfig& config, bool sensitive = false);
-// An override: base with the given fields put over it, what they leave open derived again (4 bits: groups,
-// ...).
+// An override: base with the given fields put over it; the fields that depend on them are derived again
+// (4 bits: groups, ...).
 Scheme derive_scheme(const Scheme& base, const SchemeFields& given);
 // The names in fusions, with all and none resolved, in the order of docs/config.md.
 std::vector<std::string> chosen_fusions(const QuantizationConfig& config);
@@ -76,8 +79,8 @@ const std::vector<std::string>& preset_names();
 // The same as a text, each with the alias that says what is in it: "mobile (or int4-g64)".
 std::string preset_list();
 
-// Refuses contradictions between given fields and values out of range; from_json calls it, C++ and Python
-// callers may.
+// Throws ConfigError for contradictions between given fields and for values out of range. from_json calls it,
+// callers in C++ and Python may.
 void validate(const QuantizationConfig& config, const std::string& source = "");  // "": config.source
 
 }  // namespace vqt

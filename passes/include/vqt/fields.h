@@ -1,5 +1,4 @@
-// The one list of the config's fields. JSON, flags of vqt-quantize, --help, Python and docs/config.md all
-// walk it.
+// The one list of the config's fields, for JSON, the flags of vqt-quantize, --help, Python and docs/config.md.
 #pragma once
 
 #include <cstdint>
@@ -26,21 +25,24 @@ void visit_scheme_members(Visitor&& visitor) {
       Field{"quant_type", "", "int8_per_channel_sym",
             "int8_per_tensor_sym|int8_per_tensor_asym|int8_per_channel_sym|int8_per_channel_asym|int4_group|"
             "int16_per_tensor_sym|int16_per_channel_sym|mixed_precision",
-            "how weights are stored; mixed_precision takes sensitive_bits and normal_bits by site"},
+            "how weights are stored; mixed_precision: sensitive_bits or normal_bits, layer by layer"},
       &SchemeFields::quant_type);
-  visitor(Field{"bits", "num_bits", "from quant_type", "4|8|16",
-                "bits a weight; 4 are stored in groups, 8 and 16 per channel unless said otherwise"},
-          &SchemeFields::bits);
+  visitor(
+      Field{"bits", "num_bits", "from quant_type", "4|8|16",
+            "bits per weight; 4 bits are stored in groups, 8 and 16 per channel unless per_channel is false"},
+      &SchemeFields::bits);
   visitor(Field{"symmetric", "", "from quant_type, else true", "",
-                "zero point fixed at 0; false spends the whole range on [min, max] (4 and 8 bits)"},
+                "true: the zero point is 0; false: asymmetric, the zero point is chosen so that [min, max] "
+                "is covered (4 and 8 bits)"},
           &SchemeFields::symmetric);
   visitor(Field{"per_channel", "", "from quant_type, else true", "",
                 "one scale per output row; false: one for the whole weight (8 and 16 bits)"},
           &SchemeFields::per_channel);
-  visitor(Field{"group_size", "", "128", "",
-                "weights per scale of 4-bit groups: 1 or more, or -1 for one group a row; giving it implies "
-                "4 bits"},
-          &SchemeFields::group_size);
+  visitor(
+      Field{"group_size", "", "128", "",
+            "weights per scale of 4-bit groups: 1 or more, or -1 for one group per row; giving it implies "
+            "4 bits"},
+      &SchemeFields::group_size);
 }
 
 // Calls visitor(const Field&, member&) for the same fields of one object.
@@ -60,45 +62,47 @@ template <class Config, class Visitor>
 void visit_fields(Config& c, Visitor&& visitor) {
   visitor(Field{"name", "", "quant_type", "", "what reports call this config"}, c.name);
   visit_scheme_fields(c, visitor);
-  visitor(Field{"skip_first_last", "", "true", "", "the first and the last site stay float"},
+  visitor(Field{"skip_first_last", "", "true", "",
+                "the first and the last Linear layer are kept in floating point"},
           c.skip_first_last);
   visitor(Field{"activation", "", "dynamic", "dynamic|static|none",
-                "activations: each row quantized at run time, by a fixed calibrated range, or left float"},
+                "activations: each row quantized at run time, all rows by a calibrated range, or kept in "
+                "floating point"},
           c.activation);
   visitor(Field{"activation_symmetric", "", "false", "",
                 "quantize activations to signed values without a zero point"},
           c.activation_symmetric);
-  visitor(Field{"calibration_samples", "", "100", "", "images used for activation static, at most"},
+  visitor(Field{"calibration_samples", "", "100", "", "maximum number of images used for activation static"},
           c.calibration_samples);
   visitor(Field{"calibration_method", "", "minmax", "minmax|percentile|mse|entropy",
                 "how activation static picks its range; only minmax in this version"},
           c.calibration_method);
-  visitor(
-      Field{"device", "", "cpu", "cpu|cuda", "the kind of machine whose kernels the weights are packed for"},
-      c.device);
+  visitor(Field{"device", "", "cpu", "cpu|cuda", "the device whose kernels the weights are packed for"},
+          c.device);
   visitor(Field{"sensitive_layers", "", "attention,head", "",
-                "mixed_precision: patterns of the sites stored with sensitive_bits"},
+                "mixed_precision: patterns of the layers stored with sensitive_bits"},
           c.sensitive_layers);
   visitor(Field{"sensitive_bits", "", "8", "4|8|16",
-                "mixed_precision: bits a weight of the sites in sensitive_layers"},
+                "mixed_precision: bits per weight of the layers in sensitive_layers"},
           c.sensitive_bits);
-  visitor(Field{"normal_bits", "", "4", "4|8|16", "mixed_precision: bits a weight of every other site"},
+  visitor(Field{"normal_bits", "", "4", "4|8|16", "mixed_precision: bits per weight of all other layers"},
           c.normal_bits);
-  visitor(Field{"ignore", "", "none", "", "patterns of the sites that stay float"}, c.ignore);
+  visitor(Field{"ignore", "", "none", "", "patterns of the layers that are kept in floating point"},
+          c.ignore);
   visitor(Field{"convolutions", "", "float", "float|int8",
-                "convolutions stay float; int8 is not in this version"},
+                "convolutions are kept in floating point; int8 is not in this version"},
           c.convolutions);
   visitor(Field{"algorithms", "", "none", "smoothquant|hadamard|gptq|bias_correction",
                 "accuracy algorithms, in order; none of them is in this version"},
           c.algorithms);
   visitor(
       Field{"fusions", "", "all", "all|none|activation|residual|rotary|shared_input|layer_norm|static_output",
-            "what the linears compute together with their neighbours in one kernel"},
+            "operations that Linear layers compute together with their neighbors in one kernel"},
       c.fusions);
   visitor(
       Field{
           "overrides", "", "none", "",
-          "JSON list of {\"targets\": [patterns], any field from quant_type to group_size} for single sites"},
+          "JSON list of {\"targets\": [patterns], any field from quant_type to group_size} for single layers"},
       c.overrides);
 }
 
@@ -113,14 +117,14 @@ std::vector<FieldInfo> config_fields();
 // "q.json: overrides[1].targets" or "--ignore": how an error names a field of this config.
 std::string field_label(const QuantizationConfig& config, const std::string& path);
 
-// Every field as one JSON object; bits, symmetric, per_channel and group_size as they resolve (absent where
-// they mean nothing: per_channel of groups, bits of mixed_precision).
+// Every field as one JSON object, with the resolved bits, symmetric, per_channel and group_size (absent where
+// they have no meaning: per_channel of groups, bits of mixed_precision).
 std::string resolved_json(const QuantizationConfig& config);
 
-// Field flags over a config from a file or a preset: (field, the flag's values in order). A flag may be
-// repeated and a list may use commas; a value that begins with re: is one pattern to its end, commas
-// included. Fields that a flag contradicts give way (quant_type from the file against --bits 4); flags that
-// contradict each other are a UsageError whose message names both flags. The result is validated.
+// Puts field flags over a config from a file or a preset: (field, the flag's values in order). A flag may be
+// repeated and a list may use commas; a value that begins with re: is one pattern to its end, commas included.
+// A flag replaces fields of the config that contradict it (--bits 4 the quant_type of the file); flags that
+// contradict each other are a UsageError whose message names both. The result is validated.
 using FlagValues = std::vector<std::pair<std::string, std::vector<std::string>>>;
 void apply_flags(QuantizationConfig& config, const FlagValues& flags);
 

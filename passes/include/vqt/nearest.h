@@ -1,4 +1,4 @@
-// Nearest known names, for errors about names nobody knows.
+// Nearest known names, for errors about unknown names.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// From sites and a config to what happens to each site. Pure: every config error surfaces before a weight is
-// touched.
+// From sites and a config to a plan for each site. Pure: every error of the config shows before a weight is
+// read.
 #pragma once
 
 #include <string>
@@ -16,15 +16,15 @@ struct PlannedSite {
   Scheme scheme;                                         // when not kept float
   ActivationMode activation = ActivationMode::kDynamic;  // kNone for 16 bits, whatever the config says
   bool activation_symmetric = false;
-  std::string reason;  // why it stays float, or which rule chose the scheme (overrides[1] "fc2", "" for the
-                       // base scheme)
+  // Why it is kept in floating point, or the rule that chose the scheme: overrides[1] "fc2"; "" for the base one.
+  std::string reason;
 };
 
 // One entry per site, in order. Throws UsageError: a user's pattern that matches no site (with the nearest
 // names).
 std::vector<PlannedSite> plan_schemes(const std::vector<SiteInfo>& sites, const QuantizationConfig& config);
 
-// Bytes the packed weight of this scheme takes, without packing it. For "cuda" it is the canonical layout.
+// Bytes of the packed weight of this scheme, without packing it. For "cuda" in the canonical layout.
 int64_t predicted_bytes(int64_t n, int64_t k, const Scheme& scheme, const std::string& device = "cpu");
 
 // Does pattern match this FQN? See docs/config.md. Throws UsageError for a bad regular expression.

@@ -1,4 +1,4 @@
-// One row of the table of sites, and the one list of its fields: vqt.json, --list --json and Python walk it.
+// One row of the layer table, and the list of its fields for vqt.json, --list --json and Python.
 #pragma once
 
 #include <cstdint>
@@ -7,24 +7,24 @@
 
 namespace vqt {
 
-// One row of the table of sites, in order of sites.
+// Rows are in the order of sites.
 struct SiteReport {
   std::string name;
   int64_t n = 0, k = 0;
   std::string action;  // "quantized" or "float"
-  std::string scheme;  // shorthand, e.g. w8a8; "float32" and the like when kept
-  std::string reason;  // why float, or which rule chose the scheme
+  std::string scheme;  // shorthand, e.g. w8a8; the dtype of a float weight
+  std::string reason;  // why float, or the rule that chose the scheme
   int64_t calls = 0;
   int64_t bytes_before = 0, bytes_after = 0;
   double weight_sqnr_db = std::numeric_limits<double>::quiet_NaN();  // inf: exact
-  // Filled where an input is given (QuantizeOptions::measure), NaN otherwise: of the first call, and the time of all
-  // calls of one forward.
+  // Measured where an input is given (QuantizeOptions::measure), NaN otherwise: the SQNR of the first call, the
+  // time of all calls of one forward pass.
   double output_sqnr_db = std::numeric_limits<double>::quiet_NaN();
   double ms_float = std::numeric_limits<double>::quiet_NaN();
   double ms_quantized = std::numeric_limits<double>::quiet_NaN();
 };
 
-// Where a field stands in JSON. What is infinite or was not measured is null there.
+// When a field is in JSON. A number that is infinite or was not measured is null there.
 enum class InJson { kAlways, kIfMeasured };
 
 // Calls visitor(name, member, InJson) for every field, in the order of vqt.json; n and k are one field:

@@ -297,8 +297,9 @@ TEST(Config, ErrorsSayWhereWhatWasExpectedAndWhatCame) {
        "q.json: normal_bits: expected one of 4, 8, 16, got 0"},
       {R"({"quant_type": "mixed_precision", "sensitive_bits": 32})",
        "q.json: sensitive_bits: expected one of 4, 8, 16, got 32"},
-      {R"({"group_size": 0})", "q.json: group_size: expected 1 or more, or -1 for one group a row, got 0"},
-      {R"({"group_size": -2})", "q.json: group_size: expected 1 or more, or -1 for one group a row, got -2"},
+      {R"({"group_size": 0})", "q.json: group_size: expected 1 or more, or -1 for one group per row, got 0"},
+      {R"({"group_size": -2})",
+       "q.json: group_size: expected 1 or more, or -1 for one group per row, got -2"},
       {R"({"calibration_samples": 0})", "q.json: calibration_samples: expected 1 or more images, got 0"},
       {R"({"activation": "dynamc"})",
        "q.json: activation: expected one of dynamic, static, none, got \"dynamc\"; nearest: dynamic"},
@@ -341,19 +342,17 @@ TEST(Config, ErrorsSayWhereWhatWasExpectedAndWhatCame) {
        "q.json: overrides[0].targets: expected at least one pattern, got none"},
       {R"({"overrides": [{"targets": ["fc"]}]})",
        "q.json: overrides[0]: expected at least one of quant_type, bits, symmetric, per_channel, group_size "
-       "beside "
-       "targets; sites that stay float belong into ignore"},
+       "beside targets; to keep layers in floating point, list them in ignore"},
       {R"({"overrides": [{"targets": ["fc"], "activation": "none"}]})",
-       "q.json: overrides[0].activation: holds for the whole config only; sites can have targets, "
+       "q.json: overrides[0].activation: applies to the whole config only; layers can have targets, "
        "quant_type, bits, symmetric, per_channel, group_size"},
       {R"({"overrides": [{"targets": ["fc"], "quant_type": "mixed_precision"}]})",
-       "q.json: overrides[0].quant_type: expected a scheme for the sites in targets, got mixed_precision, "
-       "which "
-       "chooses by site"},
+       "q.json: overrides[0].quant_type: expected a scheme for the layers in targets, got mixed_precision, "
+       "which chooses layer by layer"},
       {R"({"overrides": [{"targets": ["fc"], "bits": 2}]})",
        "q.json: overrides[0].bits: expected one of 4, 8, 16, got 2"},
       {R"({"overrides": [{"targets": ["fc"], "group_size": 0}]})",
-       "q.json: overrides[0].group_size: expected 1 or more, or -1 for one group a row, got 0"},
+       "q.json: overrides[0].group_size: expected 1 or more, or -1 for one group per row, got 0"},
       // patterns
       {R"({"ignore": [""]})", "q.json: ignore: expected patterns, got an empty one"},
       {R"({"overrides": [{"targets": ["fc", ""], "bits": 4}]})",
@@ -363,9 +362,8 @@ TEST(Config, ErrorsSayWhereWhatWasExpectedAndWhatCame) {
        "q.json: calibration_method: entropy is not available in this version, which calibrates by minmax "
        "only"},
       {R"({"convolutions": "int8"})",
-       "q.json: convolutions: int8 is not available in this version, which quantizes linears and leaves "
-       "convolutions "
-       "float"},
+       "q.json: convolutions: int8 is not available in this version, which quantizes Linear layers and "
+       "keeps convolutions in floating point"},
       {R"({"algorithms": ["smoothquant", "gptq"]})",
        "q.json: algorithms: smoothquant is not available in this version, which rounds to nearest without "
        "them; leave "

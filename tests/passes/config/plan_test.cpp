@@ -62,11 +62,11 @@ std::string plan_error(const std::vector<SiteInfo>& sites, const std::string& js
 
 TEST(Plan, TheDefaultKeepsTheFirstAndTheLastSiteFloat) {
   EXPECT_THAT(plan(named({"a", "b", "c"}), "{}"),
-              ElementsAre("a: float | skip_first_last: first site", "b: w8a8",
-                          "c: float | skip_first_last: last site"));
-  EXPECT_THAT(plan(named({"a", "b"}), "{}"),
-              ElementsAre("a: float | skip_first_last: first site", "b: float | skip_first_last: last site"));
-  EXPECT_THAT(plan(named({"a"}), "{}"), ElementsAre("a: float | skip_first_last: the only site"));
+              ElementsAre("a: float | skip_first_last: first layer", "b: w8a8",
+                          "c: float | skip_first_last: last layer"));
+  EXPECT_THAT(plan(named({"a", "b"}), "{}"), ElementsAre("a: float | skip_first_last: first layer",
+                                                         "b: float | skip_first_last: last layer"));
+  EXPECT_THAT(plan(named({"a"}), "{}"), ElementsAre("a: float | skip_first_last: the only layer"));
   EXPECT_THAT(plan(named({"a", "b"}), R"({"skip_first_last": false})"), ElementsAre("a: w8a8", "b: w8a8"));
   EXPECT_THAT(plan({}, "{}"), ElementsAre());
 }
@@ -77,15 +77,15 @@ TEST(Plan, FirstAndLastAreSitesThatAlwaysRun) {
   sites[1].optional_only = true;
   sites[5].optional_only = true;
   EXPECT_THAT(plan(sites, "{}"),
-              ElementsAre("unused: w8a8", "optional: w8a8", "a: float | skip_first_last: first site",
-                          "b: w8a8", "c: float | skip_first_last: last site", "track: w8a8"));
+              ElementsAre("unused: w8a8", "optional: w8a8", "a: float | skip_first_last: first layer",
+                          "b: w8a8", "c: float | skip_first_last: last layer", "track: w8a8"));
 }
 
 TEST(Plan, FirstAndLastAreCountedBeforeAnythingIsIgnoredOrRefused) {
   std::vector<SiteInfo> sites = named({"a", "b", "c", "d"});
   EXPECT_THAT(
       plan(sites, R"({"ignore": ["a"]})"),
-      ElementsAre("a: float | ignore \"a\"", "b: w8a8", "c: w8a8", "d: float | skip_first_last: last site"));
+      ElementsAre("a: float | ignore \"a\"", "b: w8a8", "c: w8a8", "d: float | skip_first_last: last layer"));
   sites[0].unsupported_reason = "its weight is also used by aten::embedding";
   sites[3].unsupported_reason = "its owner is ambiguous";
   EXPECT_THAT(plan(sites, "{}"), ElementsAre("a: float | its weight is also used by aten::embedding",
@@ -99,25 +99,27 @@ TEST(Plan, RulesInTheirOrder) {
       {"targets": ["re:blocks\\.1\\.attn\\.qkv"], "group_size": 32}]})";
   EXPECT_THAT(
       plan(transformer(), R"({"ignore": ["blocks.1.mlp.fc1"])" + rules),
-      ElementsAre("embed.proj: float | skip_first_last: first site",
-                  "blocks.0.attn.qkv: w8a8 asym | overrides[1] \"attn\"",
-                  "blocks.0.attn.proj: w8a8 asym | overrides[1] \"attn\"",
-                  "blocks.0.mlp.fc1: w8a8 asym | overrides[1] \"blocks.0.mlp\"",
-                  "blocks.0.mlp.fc2: w8a8 asym | overrides[1] \"blocks.0.mlp\"",
-                  "blocks.1.attn.qkv: w4a8-g32 | overrides[2] \"re:blocks\\.1\\.attn\\.qkv\"",
-                  "blocks.1.attn.proj: w8a8 asym | overrides[1] \"attn\"",
-                  "blocks.1.mlp.fc1: float | ignore \"blocks.1.mlp.fc1\"",
-                  "blocks.1.mlp.fc2: w16a16 | overrides[0] \"fc2\"; 16 bits compute with float activations",
-                  "camera_head.fc: float | skip_first_last: last site"));
+      ElementsAre(
+          "embed.proj: float | skip_first_last: first layer",
+          "blocks.0.attn.qkv: w8a8 asym | overrides[1] \"attn\"",
+          "blocks.0.attn.proj: w8a8 asym | overrides[1] \"attn\"",
+          "blocks.0.mlp.fc1: w8a8 asym | overrides[1] \"blocks.0.mlp\"",
+          "blocks.0.mlp.fc2: w8a8 asym | overrides[1] \"blocks.0.mlp\"",
+          "blocks.1.attn.qkv: w4a8-g32 | overrides[2] \"re:blocks\\.1\\.attn\\.qkv\"",
+          "blocks.1.attn.proj: w8a8 asym | overrides[1] \"attn\"",
+          "blocks.1.mlp.fc1: float | ignore \"blocks.1.mlp.fc1\"",
+          "blocks.1.mlp.fc2: w16a16 | overrides[0] \"fc2\"; 16 bits compute with floating-point activations",
+          "camera_head.fc: float | skip_first_last: last layer"));
   EXPECT_THAT(
       plan(transformer(), R"({"skip_first_last": false, "ignore": ["attn", "fc1", "fc2"])" + rules),
-      ElementsAre("embed.proj: w16a16 | overrides[0] \"embed.proj\"; 16 bits compute with float activations",
-                  "blocks.0.attn.qkv: float | ignore \"attn\"", "blocks.0.attn.proj: float | ignore \"attn\"",
-                  "blocks.0.mlp.fc1: float | ignore \"fc1\"", "blocks.0.mlp.fc2: float | ignore \"fc2\"",
-                  "blocks.1.attn.qkv: float | ignore \"attn\"", "blocks.1.attn.proj: float | ignore \"attn\"",
-                  "blocks.1.mlp.fc1: float | ignore \"fc1\"", "blocks.1.mlp.fc2: float | ignore \"fc2\"",
-                  "camera_head.fc: w16a16 | overrides[0] \"camera_head\"; 16 bits compute with float "
-                  "activations"));
+      ElementsAre(
+          "embed.proj: w16a16 | overrides[0] \"embed.proj\"; 16 bits compute with floating-point activations",
+          "blocks.0.attn.qkv: float | ignore \"attn\"", "blocks.0.attn.proj: float | ignore \"attn\"",
+          "blocks.0.mlp.fc1: float | ignore \"fc1\"", "blocks.0.mlp.fc2: float | ignore \"fc2\"",
+          "blocks.1.attn.qkv: float | ignore \"attn\"", "blocks.1.attn.proj: float | ignore \"attn\"",
+          "blocks.1.mlp.fc1: float | ignore \"fc1\"", "blocks.1.mlp.fc2: float | ignore \"fc2\"",
+          "camera_head.fc: w16a16 | overrides[0] \"camera_head\"; 16 bits compute with float "
+          "activations"));
 }
 
 TEST(Plan, MixedPrecisionChoosesBySite) {
@@ -136,16 +138,16 @@ TEST(Plan, MixedPrecisionChoosesBySite) {
       plan(named({"x", "fc1", "fc2", "y"}),
            R"({"quant_type": "mixed_precision", "sensitive_layers": ["fc2"], "sensitive_bits": 16,
                        "symmetric": false, "group_size": 64, "overrides": [{"targets": ["fc2"], "bits": 8}]})"),
-      ElementsAre("x: float | skip_first_last: first site", "fc1: w4a8-g64 asym | mixed_precision: normal",
-                  "fc2: w8a8 | overrides[0] \"fc2\"", "y: float | skip_first_last: last site"));
+      ElementsAre("x: float | skip_first_last: first layer", "fc1: w4a8-g64 asym | mixed_precision: normal",
+                  "fc2: w8a8 | overrides[0] \"fc2\"", "y: float | skip_first_last: last layer"));
 }
 
 TEST(Plan, AnOverrideStartsFromWhatMixedPrecisionGivesTheSite) {
   EXPECT_THAT(
       plan(named({"x", "attn", "fc", "y"}), R"({"quant_type": "mixed_precision",
                        "overrides": [{"targets": ["attn", "fc"], "symmetric": false}]})"),
-      ElementsAre("x: float | skip_first_last: first site", "attn: w8a8 asym | overrides[0] \"attn\"",
-                  "fc: w4a8-g128 asym | overrides[0] \"fc\"", "y: float | skip_first_last: last site"));
+      ElementsAre("x: float | skip_first_last: first layer", "attn: w8a8 asym | overrides[0] \"attn\"",
+                  "fc: w4a8-g128 asym | overrides[0] \"fc\"", "y: float | skip_first_last: last layer"));
 }
 
 TEST(Plan, EveryQuantType) {
@@ -155,8 +157,9 @@ TEST(Plan, EveryQuantType) {
       {"int8_per_channel_sym", "a: w8a8"},
       {"int8_per_channel_asym", "a: w8a8 asym"},
       {"int4_group", "a: w4a8-g128"},
-      {"int16_per_tensor_sym", "a: w16a16 per_tensor | 16 bits compute with float activations"},
-      {"int16_per_channel_sym", "a: w16a16 | 16 bits compute with float activations"},
+      {"int16_per_tensor_sym",
+       "a: w16a16 per_tensor | 16 bits compute with floating-point activations"},
+      {"int16_per_channel_sym", "a: w16a16 | 16 bits compute with floating-point activations"},
       {"mixed_precision", "a: w4a8-g128 | mixed_precision: normal"},
   };
   for (const auto& [type, expected] : cases) {
@@ -180,7 +183,7 @@ TEST(Plan, ActivationsFollowTheConfigExceptWith16Bits) {
   const PlannedSite wide = planned(R"(, "bits": 16, "activation": "static", "activation_symmetric": true)");
   EXPECT_EQ(wide.activation, ActivationMode::kNone);
   EXPECT_FALSE(wide.activation_symmetric);
-  EXPECT_EQ(wide.reason, "16 bits compute with float activations");
+  EXPECT_EQ(wide.reason, "16 bits compute with floating-point activations");
   EXPECT_EQ(planned(R"(, "bits": 16, "activation": "none")").reason, "");
 }
 
@@ -219,14 +222,16 @@ TEST(Plan, TiedSitesGetTheMostPreciseScheme) {
   EXPECT_THAT(
       plan(sites, R"({"skip_first_last": false, "ignore": ["b"]})"),
       ElementsAre("a: w8a8", "b: float | ignore \"b\"",
-                  "c: float | shares its weight with b, which stays float (ignore \"b\")", "d: w8a8"));
+                  "c: float | shares its weight with b, which is kept in floating point (ignore \"b\")",
+                  "d: w8a8"));
   sites[3].tied = 0;
   EXPECT_THAT(
       plan(sites, "{}"),
-      ElementsAre("a: float | skip_first_last: first site",
-                  "b: float | shares its weight with d, which stays float (skip_first_last: last site)",
-                  "c: float | shares its weight with d, which stays float (skip_first_last: last site)",
-                  "d: float | skip_first_last: last site"));
+      ElementsAre(
+          "a: float | skip_first_last: first layer",
+          "b: float | shares its weight with d, which is kept in floating point (skip_first_last: last layer)",
+          "c: float | shares its weight with d, which is kept in floating point (skip_first_last: last layer)",
+          "d: float | skip_first_last: last layer"));
   sites = named({"a", "b"});
   sites[0].tied = sites[1].tied = 7;
   EXPECT_THAT(
@@ -238,27 +243,27 @@ TEST(Plan, TiedSitesGetTheMostPreciseScheme) {
 TEST(Plan, PatternsThatMatchNothingNameTheNearest) {
   const std::pair<std::string, std::string> cases[] = {
       {R"({"ignore": ["atn"]})",
-       "q.json: ignore: \"atn\" matches no site; nearest: attn (in blocks.0.attn.qkv)"},
+       "q.json: ignore: \"atn\" matches no layer; nearest: attn (in blocks.0.attn.qkv)"},
       {R"({"ignore": ["mlp", "qvk"]})",
-       "q.json: ignore: \"qvk\" matches no site; nearest: qkv (in blocks.0.attn.qkv)"},
+       "q.json: ignore: \"qvk\" matches no layer; nearest: qkv (in blocks.0.attn.qkv)"},
       {R"({"ignore": ["blocks.2"]})",
-       "q.json: ignore: \"blocks.2\" matches no site; nearest: blocks.0, blocks"},
+       "q.json: ignore: \"blocks.2\" matches no layer; nearest: blocks.0, blocks"},
       {R"({"ignore": ["blocks.0.atn.qkv"]})",
-       "q.json: ignore: \"blocks.0.atn.qkv\" matches no site; nearest: blocks.0.attn.qkv, blocks.0.attn, "
+       "q.json: ignore: \"blocks.0.atn.qkv\" matches no layer; nearest: blocks.0.attn.qkv, blocks.0.attn, "
        "blocks.0.attn.proj"},
       {R"({"overrides": [{"targets": ["fc1"], "bits": 8}, {"targets": ["fc2", "re:.*atn.*"], "bits": 4}]})",
-       "q.json: overrides[1].targets: \"re:.*atn.*\" matches no site; nearest: blocks.0.attn.qkv, "
+       "q.json: overrides[1].targets: \"re:.*atn.*\" matches no layer; nearest: blocks.0.attn.qkv, "
        "blocks.0.attn.proj"},
       {R"({"ignore": ["re:blocks\\.2\\..*"]})",
-       "q.json: ignore: \"re:blocks\\.2\\..*\" matches no site; nearest: blocks.0.attn.qkv, "
+       "q.json: ignore: \"re:blocks\\.2\\..*\" matches no layer; nearest: blocks.0.attn.qkv, "
        "blocks.0.attn.proj, "
        "blocks.0.mlp.fc1"},
       {R"({"quant_type": "mixed_precision", "sensitive_layers": ["attention", "header"]})",
-       "q.json: sensitive_layers: \"header\" matches no site; nearest: camera_head (in camera_head.fc)"},
+       "q.json: sensitive_layers: \"header\" matches no layer; nearest: camera_head (in camera_head.fc)"},
   };
   for (const auto& [json, expected] : cases) EXPECT_EQ(plan_error(transformer(), json), expected);
   EXPECT_EQ(plan_error({}, R"({"ignore": ["fc"]})"),
-            "q.json: ignore: \"fc\" matches no site; the model has none");
+            "q.json: ignore: \"fc\" matches no layer; the model has none");
 }
 
 TEST(Plan, DefaultPatternsMayMatchNothing) {
@@ -266,7 +271,7 @@ TEST(Plan, DefaultPatternsMayMatchNothing) {
   EXPECT_EQ(plan_error(sites, R"({"quant_type": "mixed_precision"})"), "no error");
   EXPECT_EQ(
       plan_error(sites, R"({"quant_type": "mixed_precision", "sensitive_layers": ["attention", "head"]})"),
-      "q.json: sensitive_layers: \"attention\" matches no site; nearest: a (in a)");
+      "q.json: sensitive_layers: \"attention\" matches no layer; nearest: a (in a)");
   EXPECT_EQ(plan_error(sites, R"({"ignore": ["b"], "overrides": [{"targets": ["b"], "bits": 4}]})"),
             "no error");
 }
@@ -278,7 +283,7 @@ TEST(Plan, PatternsFromAFlagNameTheFlag) {
     plan_schemes(transformer(), config);
     FAIL();
   } catch (const UsageError& e) {
-    EXPECT_STREQ(e.what(), "--ignore: \"atn\" matches no site; nearest: attn (in blocks.0.attn.qkv)");
+    EXPECT_STREQ(e.what(), "--ignore: \"atn\" matches no layer; nearest: attn (in blocks.0.attn.qkv)");
   }
 }
 
