@@ -8,7 +8,7 @@
 
 namespace vqt {
 
-// Checks that the given scheme fields do not contradict each other: of flags, before they are put over a file.
+// Do the given scheme fields contradict each other? For flags, before they are put over a file.
 void check_given_pairs(const QuantizationConfig& config);
 // The values in "a|b|c".
 std::vector<std::string> allowed_values(const char* text);

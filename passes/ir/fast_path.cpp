@@ -22,7 +22,7 @@ bool makes_nested_tensor(const Node* node) {
 }
 
 // The block of a branch that does not take the fast path: it computes nothing, and among its outputs is false
-// ("returned", "convert_to_nested"), a value that was never set, or the tensor that would become a nested one.
+// ("returned", "convert_to_nested"), a value that was never set, or the tensor to be nested.
 bool is_untaken(const Block* block, const Value* to_nest) {
   for (const Node* node : block->nodes()) {
     if (node->kind() != prim::Constant && node->kind() != prim::Uninitialized) return false;

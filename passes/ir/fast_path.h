@@ -27,8 +27,8 @@ std::vector<FastPath> find_fast_paths(const ModelGraphs& model);
 std::vector<FastPath> find_fast_paths(const ModelGraphs& model, int method);
 // Index of the fast path whose block contains node, or -1.
 int enclosing_fast_path(const std::vector<FastPath>& paths, const torch::jit::Node* node);
-// Makes the other branch of each path the only one: it computes the same from the layer's own linears. Removes
-// the nodes that nothing else needs.
+// Makes the other branch of each path the only one: it computes the same from the layer's own linears.
+// Removes the nodes that nothing else needs.
 void cut_fast_paths(const ModelGraphs& model, const std::vector<FastPath>& paths);
 
 }  // namespace vqt

@@ -52,8 +52,8 @@ class ModelGraphs {
   std::unordered_map<const c10::Type*, int> by_type_;
 };
 
-// Calls fn for every node of a block in order, in nested blocks and subgraphs of prim::fork too. fn may remove
-// its node.
+// Calls fn for every node of a block in order, in nested blocks and subgraphs of prim::fork too. fn may
+// remove its node.
 void for_each_node(torch::jit::Block* block, const std::function<void(torch::jit::Node*)>& fn);
 
 // "a.b" out of "a" and "b"; either may be empty.

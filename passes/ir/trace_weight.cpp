@@ -1,5 +1,6 @@
 // Follows slice, narrow, chunk and split backwards. The sizes of a split may be unknown where their sum
-// determines them: nn.MultiheadAttention splits its [3E, E] weight into E and 2E rows with E = query.size(-1).
+// determines them: nn.MultiheadAttention splits its [3E, E] weight into E and 2E rows where E is
+// query.size(-1).
 #include "passes/ir/trace_weight.h"
 
 #include <torch/csrc/jit/ir/constants.h>

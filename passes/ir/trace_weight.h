@@ -37,8 +37,8 @@ struct RowRange {
 };
 // The constant that a value of int type is on every run; empty where it is not known.
 using KnownInt = std::function<std::optional<int64_t>(const torch::jit::Value*)>;
-// The rows of root (n of them) that `weight` has. Empty where they are not known before run time; problem then
-// has the reason.
+// The rows of root (n of them) that `weight` has. Empty where they are not known before run time; problem
+// then has the reason.
 std::optional<RowRange> rows_of(const torch::jit::Value* weight, const torch::jit::Value* root, int64_t n,
                                 const KnownInt& known_int, std::string& problem);
 

@@ -1,4 +1,5 @@
-// Site by site: pack, add the packed buffer to the owner, rewrite the calls, drop the float weight.
+// For each site: pack the weight, add the packed buffer to the owner, rewrite the calls, drop the float
+// weight.
 #include "passes/rewrite/quantize_linears.h"
 
 #include <fmt/format.h>
@@ -49,7 +50,7 @@ class Rewriter {
       changed_methods_.insert(call.method);
     }
     for (const MetadataUse& use : site.metadata) {
-      answer_metadata(site, use, packed_for(use.root));
+      replace_metadata(site, use, packed_for(use.root));
       changed_methods_.insert(use.method);
     }
     site.calls.clear();
@@ -82,35 +83,35 @@ class Rewriter {
     return name;
   }
 
-  // What a method asks a weight that is gone, answered by the shape it had, by the packed buffer (which moves
-  // between devices as the weight did) or by another parameter of its owner (which changes dtype as the
-  // weight did).
-  void answer_metadata(const Site& site, const MetadataUse& use, Value* packed) {
+  // Replaces a use of the metadata of a weight that is gone: by the shape that it had, by the packed buffer
+  // (which is moved between devices like the weight) or by another parameter of its owner (which is cast like
+  // the weight).
+  void replace_metadata(const Site& site, const MetadataUse& use, Value* packed) {
     Node* node = use.node;
     Graph& graph = *node->owningGraph();
     const WithInsertPoint guard(node);
     const std::string kind = node->kind().toQualString();
-    Value* answer = nullptr;
+    Value* result = nullptr;
     const int64_t n = site.info.n, k = site.info.k;
     if (kind == "aten::size" && node->inputs().size() == 2) {
       const int64_t dim = constant_as<int64_t>(node->input(1)).value();
-      answer = graph.insertConstant(dim == 0 || dim == -2 ? n : k);
+      result = graph.insertConstant(dim == 0 || dim == -2 ? n : k);
     } else if (kind == "aten::size") {
-      answer = graph.insertConstant(std::vector<int64_t>{n, k});
+      result = graph.insertConstant(std::vector<int64_t>{n, k});
     } else if (kind == "aten::dim") {
-      answer = graph.insertConstant(2);
+      result = graph.insertConstant(2);
     } else if (kind == "aten::len") {
-      answer = graph.insertConstant(n);
+      result = graph.insertConstant(n);
     } else if (kind == "aten::numel") {
-      answer = graph.insertConstant(n * k);
+      result = graph.insertConstant(n * k);
     } else if (kind == "prim::requires_grad" || kind == "prim::is_nested" || kind == "aten::__is__") {
-      answer = graph.insertConstant(false);
+      result = graph.insertConstant(false);
     } else if (kind == "aten::is_floating_point" || kind == "aten::__isnot__") {
-      answer = graph.insertConstant(true);
+      result = graph.insertConstant(true);
     } else if (kind == "prim::dtype") {
       const std::string other = other_parameter(site);
       if (other.empty()) {
-        answer = graph.insertConstant(static_cast<int64_t>(site.weight.scalar_type()));
+        result = graph.insertConstant(static_cast<int64_t>(site.weight.scalar_type()));
       } else {
         node->replaceInput(0, graph.insertGetAttr(use.root->node()->input(0), other));
         return;
@@ -119,7 +120,7 @@ class Rewriter {
       node->replaceInput(0, packed);
       return;
     }
-    node->output()->replaceAllUsesWith(answer);
+    node->output()->replaceAllUsesWith(result);
   }
 
   std::string other_parameter(const Site& site) const {
@@ -152,11 +153,11 @@ class Rewriter {
   const ModelGraphs& model_;
   SiteTable& table_;
   const std::vector<PlannedSite>& plan_;
-  std::set<std::pair<int, std::string>> removed_;  // (owner, attribute) of the weights that go
+  std::set<std::pair<int, std::string>> removed_;  // (owner, attribute) of the weights to be removed
   std::set<int> changed_methods_;
 };
 
-// The packed weights of one config, out of the cache where it has them.
+// The packed weights of one config, from the cache where it has them.
 class PackedWeights {
  public:
   struct Weight : QuantizedWeight {
@@ -169,18 +170,18 @@ class PackedWeights {
 
   Weight of(const Site& site, const Scheme& scheme, const std::string& layout) const {
     const std::string key = packed_key(site, scheme, layout);
-    const bool again = later_.count(key) > 0;
+    const bool needed_later = later_.count(key) > 0;
     if (cache_) {
-      if (auto known = cache_->load(key, again)) return {*std::move(known), true};
+      if (auto known = cache_->load(key, needed_later)) return {*std::move(known), true};
     }
     const Weight made = {quantize_weight(site.weight, scheme, layout, site.info.name), false};
-    if (again) cache_->save(key, made);
+    if (needed_later) cache_->save(key, made);
     return made;
   }
 
  private:
   const PackedCache* cache_;
-  std::set<std::string> later_;  // keys that later configs want
+  std::set<std::string> later_;  // keys that later configs need
 };
 
 }  // namespace
@@ -190,7 +191,8 @@ QuantizedWeight quantize_weight(const at::Tensor& weight, const Scheme& scheme, 
   const at::Tensor w = weight.detach().to(at::kCPU, at::kFloat).contiguous();
   if (!all_finite(w)) {
     throw Error(fmt::format(
-        "{}: the weight [{}, {}] holds NaN or Inf; there is no scale for it (\"ignore\" keeps it float)",
+        "{}: the weight [{}, {}] has NaN or Inf: no scale can be computed (\"ignore\" keeps the layer in floating "
+        "point)",
         site, w.size(0), w.size(1)));
   }
   const std::string granularity = to_string(scheme.granularity);
@@ -243,11 +245,11 @@ Node* rewrite_linear(Node* linear, Value* packed, const std::string& op,
 
 bool cut_planned_fast_paths(const ModelGraphs& model, const SiteTable& table,
                             const std::vector<PlannedSite>& plan) {
-  std::set<int> wanted;
+  std::set<int> needed;
   std::vector<int> rewritten;  // instances whose methods hold a linear that will be rewritten
   for (size_t i = 0; i < plan.size(); ++i) {
     if (plan[i].keep_float) continue;
-    wanted.insert(table.sites[i].fast_paths.begin(), table.sites[i].fast_paths.end());
+    needed.insert(table.sites[i].fast_paths.begin(), table.sites[i].fast_paths.end());
     for (const SiteCall& call : table.sites[i].calls)
       rewritten.push_back(model.methods()[call.method].instance);
   }
@@ -257,7 +259,7 @@ bool cut_planned_fast_paths(const ModelGraphs& model, const SiteTable& table,
     // Layers without their fast path cannot read the nested tensor that an encoder makes for it.
     const bool nested =
         path.makes_nested_tensor && model.contains_any(model.methods()[path.method].instance, rewritten);
-    if (nested || wanted.count(static_cast<int>(i))) paths.push_back(path);
+    if (nested || needed.count(static_cast<int>(i))) paths.push_back(path);
   }
   cut_fast_paths(model, paths);
   return !paths.empty();
@@ -289,19 +291,19 @@ void quantize_linears(const ModelGraphs& model, SiteTable& table, const std::vec
 }
 
 void note_left_weights(const ModelGraphs& model, const SiteTable& table, std::vector<std::string>& warnings) {
-  std::map<std::string, std::string> gone;  // identity of a float weight that was replaced: its site
+  std::map<std::string, std::string> replaced;  // identity of a replaced float weight: its site
   for (const Site& site : table.sites) {
-    if (!site.replaced_identity.empty()) gone.emplace(site.replaced_identity, site.info.name);
+    if (!site.replaced_identity.empty()) replaced.emplace(site.replaced_identity, site.info.name);
   }
   for (const Instance& instance : model.instances()) {
     const c10::ClassTypePtr type = instance.module.type();
     for (size_t slot = 0; slot < type->numAttributes(); ++slot) {
       const c10::IValue value = instance.module._ivalue()->getSlot(slot);
       if (!value.isTensor() || !value.toTensor().defined()) continue;
-      const auto found = gone.find(tensor_identity(value.toTensor()));
-      if (found == gone.end()) continue;
+      const auto found = replaced.find(tensor_identity(value.toTensor()));
+      if (found == replaced.end()) continue;
       warnings.push_back(
-          fmt::format("{}: holds the float weight of {} and is read by no method; it stays in the archive",
+          fmt::format("{}: has the float weight of {} and no method reads it; it stays in the file",
                       join_fqn(instance.fqn, type->getAttributeName(slot)), found->second));
     }
   }

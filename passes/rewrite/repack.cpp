@@ -1,4 +1,4 @@
-// Packs the weights of a quantized model for the machine at hand, without touching their values.
+// Repacks the weights of a quantized model for this machine's kernels; their values stay the same.
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/ir/constants.h>
@@ -18,7 +18,7 @@ using namespace torch::jit;
 
 class Repacker {
  public:
-  // The tensor packed anew, or nothing where it is no packed weight or already in the right layout.
+  // The repacked tensor, or nothing where it is not a packed weight or has the right layout.
   std::optional<at::Tensor> repack(const at::Tensor& tensor) {
     if (!tensor.defined() || tensor.scalar_type() != at::kByte || tensor.dim() != 2) return std::nullopt;
     const auto known = done_.find(tensor.unsafeGetTensorImpl());
@@ -47,7 +47,7 @@ class Repacker {
 
  private:
   std::unordered_map<const at::TensorImpl*, std::optional<at::Tensor>> done_;  // tied weights stay tied
-  std::vector<at::Tensor> keep_;  // so that no address is used twice
+  std::vector<at::Tensor> keep_;                                               // so that no address is reused
   int64_t changed_ = 0;
 };
 
@@ -65,7 +65,7 @@ int64_t repack(Module& model) {
       if (const auto fresh = repacker.repack(value.toTensor())) module._ivalue()->setSlot(slot, *fresh);
     }
     if (!types.insert(type.get()).second) continue;
-    for (Function* method : type->methods()) {  // frozen models hold theirs as constants
+    for (Function* method : type->methods()) {  // the weights of frozen models are constants
       GraphFunction* function = tryToGraphFunction(*method);
       if (function == nullptr) continue;
       method->ensure_defined();

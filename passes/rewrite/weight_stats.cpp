@@ -1,4 +1,4 @@
-// Plain loops over blocks, so that partial sums are few and always the same.
+// Loops over blocks, so that partial sums are few and do not depend on the number of threads.
 #include "passes/rewrite/weight_stats.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Passes over a weight that need no temporary of its size: a billion values go through here.
+// Statistics of a weight without a temporary of its size: weights have up to a billion values.
 #pragma once
 
 #include <ATen/core/Tensor.h>

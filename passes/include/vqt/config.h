@@ -50,7 +50,7 @@ struct QuantizationConfig : SchemeFields {
   std::vector<std::string> fusions = {"all"};
   std::vector<Override> overrides;
 
-  // For error messages, not fields: the file or flag that the config is from, and single fields from elsewhere.
+  // Not fields, for error messages: where the config is from, and the fields that are from elsewhere.
   std::string source = "config";
   std::map<std::string, std::string> origins;
 

@@ -1,4 +1,4 @@
-// The one list of the config's fields, for JSON, the flags of vqt-quantize, --help, Python and docs/config.md.
+// The one list of the config's fields, for JSON, flags, --help, Python and docs/config.md.
 #pragma once
 
 #include <cstdint>
@@ -122,9 +122,9 @@ std::string field_label(const QuantizationConfig& config, const std::string& pat
 std::string resolved_json(const QuantizationConfig& config);
 
 // Puts field flags over a config from a file or a preset: (field, the flag's values in order). A flag may be
-// repeated and a list may use commas; a value that begins with re: is one pattern to its end, commas included.
-// A flag replaces fields of the config that contradict it (--bits 4 the quant_type of the file); flags that
-// contradict each other are a UsageError whose message names both. The result is validated.
+// repeated and a list may use commas; a value that begins with re: is one pattern to its end, commas
+// included. A flag replaces fields of the config that contradict it (--bits 4 the quant_type of the file);
+// flags that contradict each other are a UsageError whose message names both. The result is validated.
 using FlagValues = std::vector<std::pair<std::string, std::vector<std::string>>>;
 void apply_flags(QuantizationConfig& config, const FlagValues& flags);
 

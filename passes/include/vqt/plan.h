@@ -16,7 +16,7 @@ struct PlannedSite {
   Scheme scheme;                                         // when not kept float
   ActivationMode activation = ActivationMode::kDynamic;  // kNone for 16 bits, whatever the config says
   bool activation_symmetric = false;
-  // Why it is kept in floating point, or the rule that chose the scheme: overrides[1] "fc2"; "" for the base one.
+  // Why it is kept in floating point, or the rule that chose the scheme (overrides[1] "fc2"), or "".
   std::string reason;
 };
 

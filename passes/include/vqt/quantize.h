@@ -41,15 +41,16 @@ struct QuantizeOptions {
   Progress progress;
 };
 
-// The input module is not changed; parameters that stay float share their memory with it. Pass it with std::move to let its float weights go as they are replaced.
-// Throws UsageError (the config does not fit this model) or Error.
+// The input module is not changed; parameters that stay float share their memory with it. Pass it with
+// std::move to let its float weights go as they are replaced. Throws UsageError (the config does not fit
+// this model) or Error.
 torch::jit::Module quantize(torch::jit::Module model, const QuantizationConfig& config, Report& report,
                             const QuantizeOptions& options = {});
 
 // The sites of a float model in the order of sites.
 std::vector<SiteInfo> list_sites(const torch::jit::Module& model);
-// The table of sites of any model, float or quantized; of a float one with config also what the config would do
-// (bytes_after predicted, no weight read).
+// The table of sites of any model, float or quantized; of a float one with config also what the config would
+// do (bytes_after predicted, no weight read).
 std::vector<SiteReport> describe_sites(const torch::jit::Module& model,
                                        const QuantizationConfig* config = nullptr);
 

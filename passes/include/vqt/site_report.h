@@ -17,8 +17,8 @@ struct SiteReport {
   int64_t calls = 0;
   int64_t bytes_before = 0, bytes_after = 0;
   double weight_sqnr_db = std::numeric_limits<double>::quiet_NaN();  // inf: exact
-  // Measured where an input is given (QuantizeOptions::measure), NaN otherwise: the SQNR of the first call, the
-  // time of all calls of one forward pass.
+  // Measured where an input is given (QuantizeOptions::measure), NaN otherwise: the SQNR of the first call,
+  // the time of all calls of one forward pass.
   double output_sqnr_db = std::numeric_limits<double>::quiet_NaN();
   double ms_float = std::numeric_limits<double>::quiet_NaN();
   double ms_quantized = std::numeric_limits<double>::quiet_NaN();
