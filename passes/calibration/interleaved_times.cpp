@@ -16,12 +16,12 @@ Times interleaved_times(const std::function<void()>& first, const std::function<
   constexpr double kInf = std::numeric_limits<double>::infinity();
   Times best = {kInf, kInf};
   double spent = 0.0;
-  const auto run = [&](const std::function<void()>& work, double& least) {
+  const auto run = [&](const std::function<void()>& work, double& shortest) {
     between();
     const double start = clock();
     work();
     const double time = clock() - start;
-    least = std::min(least, time);
+    shortest = std::min(shortest, time);
     spent += time;
   };
   first();

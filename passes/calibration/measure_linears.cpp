@@ -1,5 +1,5 @@
-// The copy calls an op of our own in place of aten::linear: it gives back what aten::linear gives, and tells
-// the recorder of this thread what it saw. It is registered here and never in a graph that leaves this file.
+// The copy calls vqt_internal::measure_linear in place of aten::linear: it returns the same, and passes its
+// arguments to the recorder of this thread. No graph outside of this file has it.
 #include "passes/calibration/measure_linears.h"
 
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -27,7 +27,7 @@ struct MeasuredCall {
   std::optional<at::Tensor> bias;
   int64_t site, row_begin, row_end;
 };
-// The interpreter runs a forward on the thread that calls it.
+// The interpreter runs a forward pass on the thread that calls it.
 thread_local std::function<void(const MeasuredCall&, const at::Tensor& y)>* recorder = nullptr;
 
 at::Tensor measure_linear(const at::Tensor& x, const at::Tensor& rows_weight,
@@ -51,10 +51,10 @@ double now_ms() {
       .count();
 }
 
-// In a forward every weight comes from memory, and with few rows that is what takes the time.
+// In a forward pass every weight is read from memory, which takes most of the time with few rows.
 constexpr int64_t kFewRows = 64, kLargeWeight = int64_t{1} << 20, kMoreThanCaches = int64_t{64} << 20;
 
-bool wants_cold_weight(const at::Tensor& x, const at::Tensor& weight) {
+bool needs_cold_weight(const at::Tensor& x, const at::Tensor& weight) {
   return x.numel() <= kFewRows * weight.size(1) && static_cast<int64_t>(weight.nbytes()) >= kLargeWeight;
 }
 
@@ -91,7 +91,7 @@ MeasuredSite measure(const MeasuredCall& call, const at::Tensor& y, const Planne
   MeasuredSite out;
   out.output_sqnr_db = sqnr_db(y, call_linear(op, call, q.packed, arguments));
   at::Tensor other;
-  if (wants_cold_weight(call.x, call.rows_weight)) other = at::ones({kMoreThanCaches}, at::kByte);
+  if (needs_cold_weight(call.x, call.rows_weight)) other = at::ones({kMoreThanCaches}, at::kByte);
   const Times times = interleaved_times([&] { at::linear(call.x, call.rows_weight, call.bias); },
                                         [&] { call_linear(op, call, q.packed, arguments); },
                                         [&] {
@@ -134,7 +134,7 @@ std::vector<MeasuredSite> measure_linears(const Module& model, const SiteTable& 
     for (const SiteCall& call : sites.sites[i].calls)
       instrument(call.linear, call.root, static_cast<int64_t>(i), call.rows);
   }
-  // Calls of one site that differ in nothing but numbers take the same time: they are measured once.
+  // Calls of one site with the same shapes take the same time: they are measured once.
   using Shape = std::pair<std::vector<int64_t>, RowRange>;
   std::vector<std::vector<std::pair<Shape, MeasuredSite>>> known(plan.size());
   std::function<void(const MeasuredCall&, const at::Tensor&)> record = [&](const MeasuredCall& call,

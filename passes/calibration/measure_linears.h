@@ -1,5 +1,4 @@
-// What quantizing costs and saves at each site: output SQNR and the time of both kernels on the activations
-// that reach it.
+// The effect of quantizing each site: output SQNR, and the time of both kernels on the site's activations.
 #pragma once
 
 #include <torch/csrc/jit/api/module.h>
@@ -15,13 +14,13 @@
 namespace vqt {
 
 // Runs one input through a copy of the float model (own types, functions inlined) whose planned linears also
-// run quantized. One entry a site; all NaN without an input. Weights are packed for a measurement and let go,
-// so that memory stays that of the float model.
+// run quantized. One entry per site; all NaN without an input. A weight is packed for its measurement only,
+// so that the memory is that of the float model.
 std::vector<MeasuredSite> measure_linears(const torch::jit::Module& model, const SiteTable& table,
                                           const std::vector<PlannedSite>& plan,
                                           const std::vector<ActivationRange>& ranges,
                                           const std::string& layout, const QuantizeOptions& options);
-// Puts them into the rows of the report, one entry a site.
+// Adds them to the rows of the report, one entry per site.
 void add_measured(const std::vector<MeasuredSite>& measured, std::vector<SiteReport>& rows);
 
 }  // namespace vqt

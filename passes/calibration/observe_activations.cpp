@@ -1,5 +1,5 @@
-// The observers live in a copy: methods that have run keep their compiled graph, and nothing of this may stay
-// in the result.
+// The observers are in a copy: a method that has run keeps its compiled graph, and the result must not have
+// any.
 #include "passes/calibration/observe_activations.h"
 
 #include <ATen/core/grad_mode.h>
@@ -25,8 +25,7 @@ bool is_static(const PlannedSite& plan) {
 
 Value* own_self(Graph& graph) { return graph.inputs()[0]; }
 
-// Adds observers for the static sites of a copy whose sites are in the same order. One statistics tensor a
-// site.
+// Adds observers for the static sites of a copy with the same sites. Returns one statistics tensor per site.
 std::vector<at::Tensor> add_observers(const ModelGraphs& graphs, const SiteTable& table,
                                       const std::vector<PlannedSite>& plan) {
   std::vector<at::Tensor> statistics(plan.size());
@@ -37,7 +36,7 @@ std::vector<at::Tensor> add_observers(const ModelGraphs& graphs, const SiteTable
     for (const SiteCall& call : table.sites[i].calls) {
       const MethodGraph& method = graphs.methods()[call.method];
       if (call.linear->owningGraph() != method.graph.get())
-        continue;  // inside a fork: there is no self to hold them
+        continue;  // inside a fork: no self that could have them
       Module owner = graphs.instances()[method.instance].module;
       if (!owner.hasattr(attribute))
         owner.register_attribute(attribute, c10::TensorType::get(), statistics[i]);
@@ -102,7 +101,7 @@ std::vector<ActivationRange> observe_activations(const Module& model, const Site
     const float min = statistics[i][0].item<float>(), max = statistics[i][1].item<float>();
     if (statistics[i][3].item<float>() > 0) {
       throw Error(
-          fmt::format("{}: calibration: its input holds NaN or Inf; there is no range for it", site.name));
+          fmt::format("{}: calibration: its input has NaN or Inf: no range can be computed", site.name));
     }
     if (statistics[i][2].item<float>() > 0) {
       ranges[i] = range_of(min, max, plan[i].activation_symmetric);

@@ -1,4 +1,4 @@
-// Calibration for activation static: what range do a site's activations have?
+// Calibration for activation static: the range of the activations of each site.
 #pragma once
 
 #include <torch/csrc/jit/api/module.h>
@@ -13,20 +13,20 @@
 
 namespace vqt {
 
-// Runs the calibration inputs through an observed copy of model (own types, functions inlined) and returns
-// one range a site. Statistics are streamed: four numbers a site, no activation is kept. A site that only an
-// Optional input reaches and that no input did stays float (plan is changed, a warning says so); any other
-// site that saw nothing, NaN or Inf is an error.
+// Runs the calibration inputs through a copy of model with observers (own types, functions inlined) and
+// returns one range per site. The statistics are four numbers per site; no activation is kept. A site that
+// runs only with an Optional input and that no input reached is kept in floating point (the plan changes,
+// with a warning). Any other site that no input reached, and NaN or Inf, are errors.
 std::vector<ActivationRange> observe_activations(const torch::jit::Module& model, const SiteTable& table,
                                                  const QuantizationConfig& config,
                                                  const QuantizeOptions& options,
                                                  std::vector<PlannedSite>& plan,
                                                  std::vector<std::string>& warnings);
 
-// vqt::observe(x, statistics) before a linear; statistics comes from an attribute of the method's own module.
+// Inserts vqt::observe(x, statistics) before a linear; statistics is an attribute of the method's own module.
 void insert_observer(torch::jit::Node* linear, const std::string& attribute);
 
-// From {min, max} to scale and zero point, by the formulas of docs/ops.md for 8 bits.
+// Scale and zero point of 8 bits for values in [min, max].
 ActivationRange range_of(float min, float max, bool symmetric);
 
 }  // namespace vqt

@@ -13,7 +13,7 @@ struct Sum {
   bool slower() const { return ms_quantized > ms_float; }
 };
 
-// Milliseconds with three digits that say something.
+// Milliseconds with three significant digits.
 std::string ms_text(double ms) {
   const int decimals = ms >= 100.0 ? 0 : ms >= 10.0 ? 1 : ms >= 1.0 ? 2 : ms >= 0.1 ? 3 : 4;
   return fmt::format("{:.{}f} ms", ms, decimals);
@@ -40,8 +40,9 @@ void keep_slower_float(const std::vector<SiteInfo>& sites, const std::vector<Mea
     const Sum sum = shares ? tied[sites[i].tied] : Sum{measured[i].ms_float, measured[i].ms_quantized};
     if (!sum.slower()) continue;
     plan[i].keep_float = true;
-    plan[i].reason = fmt::format("slower than float here: {} against {}{}", ms_text(sum.ms_quantized),
-                                 ms_text(sum.ms_float), shares ? ", all sites of its weight together" : "");
+    plan[i].reason =
+        fmt::format("slower than float here: {} against {}{}", ms_text(sum.ms_quantized),
+                    ms_text(sum.ms_float), shares ? ", summed over all layers with its weight" : "");
   }
 }
 

@@ -1,4 +1,4 @@
-// Which sites would lose by being quantized on this machine.
+// The sites that are slower quantized than in floating point on this machine.
 #pragma once
 
 #include <limits>
@@ -9,16 +9,16 @@
 
 namespace vqt {
 
-// What one forward through the float model told of a site; NaN: it did not get there.
+// Measured in one forward pass of the float model; NaN: the forward pass did not reach the site.
 struct MeasuredSite {
   double output_sqnr_db = std::numeric_limits<double>::quiet_NaN();  // of the first call
   double ms_float = std::numeric_limits<double>::quiet_NaN();        // of all calls together
   double ms_quantized = std::numeric_limits<double>::quiet_NaN();
 };
 
-// Planned sites whose quantized linears measured slower than the float ones stay float, and the reason holds
-// both times. Sites that share a weight do so all or none, by the sum of their times. Without a measurement a
-// site stays planned. Pure.
+// Keeps planned sites in floating point whose quantized linears measured slower; the reason has both times.
+// Of sites that share a weight all or none are kept, by the sum of their times. A site without a measurement
+// stays planned. Pure.
 void keep_slower_float(const std::vector<SiteInfo>& sites, const std::vector<MeasuredSite>& measured,
                        std::vector<PlannedSite>& plan);
 

@@ -252,7 +252,7 @@ def test_the_speed_guard_leaves_tied_weights_tied(guard: bool) -> None:
         return
     table = sites(result)
     assert table["a"].action == table["b"].action == "float"
-    assert table["a"].reason == table["b"].reason and table["a"].reason.endswith(", all sites of its weight together")
+    assert table["a"].reason == table["b"].reason and table["a"].reason.endswith(", summed over all layers with its weight")
     assert result.a.weight.data_ptr() == result.b.weight.data_ptr()
     assert table["c"].action == ("quantized" if table["c"].ms_quantized <= table["c"].ms_float else "float")
     with torch.no_grad():

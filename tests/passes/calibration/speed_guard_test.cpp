@@ -60,14 +60,14 @@ TEST(SpeedGuard, WhatIsKeptFloatForAnotherReasonKeepsThatReason) {
 
 TEST(SpeedGuard, SitesThatShareAWeightStayOrGoTogether) {
   const std::string slower =
-      "slower than float here: 5.00 ms against 4.00 ms, all sites of its weight together";
+      "slower than float here: 5.00 ms against 4.00 ms, summed over all layers with its weight";
   // the sum decides: 2 + 3 ms against 3 + 1; a third one that was not reached goes with them
   EXPECT_THAT(guarded({{3, 2, 7}, {1, 3, 7}, {kNan, kNan, 7}}), ElementsAre(slower, slower, slower));
   EXPECT_THAT(guarded({{3, 2, 7}, {1, 1.5, 7}}), ElementsAre("quantized", "quantized"));
   EXPECT_THAT(
       guarded({{3, 2, 7}, {1, 3, 8}}),
       ElementsAre("quantized",
-                  "slower than float here: 3.00 ms against 1.00 ms, all sites of its weight together"));
+                  "slower than float here: 3.00 ms against 1.00 ms, summed over all layers with its weight"));
 }
 
 // Work that moves a clock of its own.
