@@ -17,7 +17,7 @@ namespace {
 
 using namespace torch::jit;
 
-// What attributes hold, of those that no method assigns to.
+// The values of constants and of attributes that no method assigns to.
 class Attributes {
  public:
   explicit Attributes(const ModelGraphs& model) : model_(model) {
@@ -29,7 +29,7 @@ class Attributes {
     }
   }
 
-  c10::IValue held(const Value* value) const {
+  c10::IValue constant_value(const Value* value) const {
     if (value->node()->kind() == prim::Constant) return toIValue(value).value_or(c10::IValue());
     if (value->node()->kind() != prim::GetAttr) return {};
     const int owner = model_.instance_of(value->node()->input(0));
@@ -37,10 +37,10 @@ class Attributes {
     return owner < 0 || assigned ? c10::IValue() : model_.attribute(value);
   }
 
-  // A quantized model infers: dropout and the like are off for good.
+  // A quantized model is for inference: dropout and the like are always off.
   bool is_training_off(const Value* value) const {
     if (value->node()->s(attr::name) != "training") return false;
-    const c10::IValue training = held(value);
+    const c10::IValue training = constant_value(value);
     return training.isBool() && !training.toBool();
   }
 
@@ -63,11 +63,10 @@ class Attributes {
 }  // namespace
 
 const std::vector<Fusion>& all_fusions() {
-  // activation and residual in the order in which a linear's store does them; shared_input before layer_norm,
-  // which then sees one reader where there were several; static_output last: a residual or another reader
-  // rules it out.
+  // activation and residual in the order of the kernels' epilogue; shared_input before layer_norm, so that
+  // several readers of a norm are one; static_output last: not with a residual or another reader.
   static const std::vector<Fusion> fusions = {
-      {"activation", &fuse_activation}, {"residual", &fuse_residual},
+      {"activation", &fuse_gelu_relu},  {"residual", &fuse_residual},
       {"rotary", &fuse_rotary},         {"shared_input", &fuse_shared_input},
       {"layer_norm", &fuse_layer_norm}, {"static_output", &fuse_static_output},
   };
@@ -85,11 +84,12 @@ std::vector<FusionCount> fuse(const Module& model, const std::vector<std::string
   for (const int method : inline_root_methods(graphs)) {
     const std::shared_ptr<Graph>& graph = graphs.methods()[method].graph;
     simplify_inlined(graph, [&](const Value* value) { return attributes.is_training_off(value); });
-    const auto held = [&](const Value* value) { return attributes.held(value); };
+    const auto constant_value = [&](const Value* value) { return attributes.constant_value(value); };
     for (const Fusion& fusion : all_fusions()) {
       for (FusionCount& count : counts) {
         if (count.name != fusion.name) continue;
-        FusionGraph view(graph, held, attributes.float_type());  // anew: what wrote may be gone
+        // A new one: nodes that write to memory may be gone.
+        FusionGraph view(graph, constant_value, attributes.float_type());
         count.made += fusion.run(view);
       }
     }

@@ -10,8 +10,8 @@
 
 namespace vqt {
 
-// Runs the fusions of these names on the root's methods of a model whose linears are quantized. Says of each
-// how many it made; without names the model stays as it is.
+// Runs the fusions with these names on the root's methods of a model whose linears are quantized. Returns how
+// many each one made. Without names the model does not change.
 std::vector<FusionCount> fuse(const torch::jit::Module& model, const std::vector<std::string>& names);
 
 }  // namespace vqt

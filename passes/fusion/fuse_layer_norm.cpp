@@ -1,4 +1,4 @@
-// quantize(layer_norm(x))  =>  layer_norm_quantize(x), for the quantizing inside a linear too
+// quantize(layer_norm(x))  =>  layer_norm_quantize(x); a linear that quantizes its input counts as quantize
 #include "passes/fusion/fusions.h"
 
 namespace vqt {
@@ -6,7 +6,7 @@ namespace {
 
 using namespace torch::jit;
 
-// Over one dimension, the last; `columns` long where that is known: layer_norm accepts nothing else.
+// Over the last dimension only; layer_norm itself checks that it has `columns` elements.
 bool is_over_the_last(const Node* norm, int64_t columns) {
   const auto sizes = normalized_sizes(norm);
   return sizes.size() == 1 && sizes[0].value_or(columns) == columns;
@@ -27,7 +27,7 @@ class LayerNormFuser {
     const auto columns = columns_of(reader);
     if (!activation || !columns || !is_over_the_last(norm, *columns)) return false;
     Value* x = norm->input(0);
-    for (const Use& use : norm->output()->uses()) {  // what asks for the shape asks x then, and later
+    for (const Use& use : norm->output()->uses()) {  // uses of the shape read x then, and later
       if (use.user != reader && graph_.written_between(norm, use.user, {x})) return false;
     }
 
@@ -44,13 +44,13 @@ class LayerNormFuser {
       reset_activation_arguments(reader);
       set_argument(reader, "dtype", dtype);
     }
-    ask_instead(norm->output(), x);
+    replace_metadata_uses(norm->output(), x);
     norm->destroy();
     return true;
   }
 
  private:
-  // As many as the linears that read it have.
+  // Those of the linears that read it.
   std::optional<int64_t> columns_of(const Node* reader) const {
     if (graph_.is_integer_linear(reader)) return graph_.columns(reader);
     for (const Use& use : reader->output()->uses()) {

@@ -15,24 +15,25 @@ Value* other_input(const Node* node, const Value* value) {
 
 // The dtype of a linear's result: aten::linear took x, weight and bias of one dtype.
 std::optional<at::ScalarType> result_type(const FusionGraph& graph, const Node* linear) {
-  const c10::IValue bias = graph.held(linear->input(2));
+  const c10::IValue bias = graph.constant_value(linear->input(2));
   return bias.isTensor() ? std::optional<at::ScalarType>(bias.toTensor().scalar_type()) : graph.float_type();
 }
 
-// One factor per column, of the result's own dtype: another one would have changed the product's.
+// One factor per column, with the dtype of the result: another dtype would change that of the product.
 bool is_gamma(const FusionGraph& graph, const Node* linear, const Value* value) {
-  const c10::IValue held = graph.held(value);
-  if (!held.isTensor() || !held.toTensor().defined()) return false;
-  const at::Tensor& gamma = held.toTensor();
+  const c10::IValue constant = graph.constant_value(value);
+  if (!constant.isTensor() || !constant.toTensor().defined()) return false;
+  const at::Tensor& gamma = constant.toTensor();
   return gamma.dim() == 1 && gamma.size(0) == graph.rows(linear) &&
          gamma.scalar_type() == result_type(graph, linear);
 }
 
 bool is_residual(const FusionGraph& graph, const Value* value) {
   if (value->type()->kind() != c10::TypeKind::TensorType || is_quantized_activation(value)) return false;
-  const c10::IValue held = graph.held(value);  // a table of positions, say
-  return !held.isTensor() ||
-         (held.toTensor().defined() && held.toTensor().dim() >= 2 && held.toTensor().is_floating_point());
+  const c10::IValue constant = graph.constant_value(value);  // a table of positions, for example
+  if (!constant.isTensor()) return true;
+  const at::Tensor& table = constant.toTensor();
+  return table.defined() && table.dim() >= 2 && table.is_floating_point();
 }
 
 class ResidualFuser {
@@ -51,7 +52,7 @@ class ResidualFuser {
   bool fuse_gamma(Node* linear) {
     Node* mul = only_user(linear->output());
     if (mul == nullptr || !in_same_block(linear, mul)) return false;
-    // In place on the linear's fresh result: the same.
+    // In place on the new result of the linear: the same.
     const bool in_place = is_op(mul, "aten::mul_", "Tensor") && mul->input(0) == linear->output();
     if (!in_place && !is_op(mul, "aten::mul", "Tensor")) return false;
     Value* gamma = other_input(mul, linear->output());
@@ -74,11 +75,11 @@ class ResidualFuser {
     return true;
   }
 
-  // operand has to be there when the linear runs, and what it will be for user. Parameters move before it.
-  // Where something else comes later, the linear moves behind it: then nothing may write to what the linear
-  // reads.
+  // The linear needs the operand, with the value that user reads. Parameters are loaded before the linear.
+  // Where another operand comes later, the linear is moved behind it, unless something writes to the linear's
+  // inputs.
   bool bring_together(Node* linear, Node* user, const Value* operand) {
-    if (!graph_.held(operand).isNone()) load_before(operand->node(), linear);
+    if (!graph_.constant_value(operand).isNone()) load_before(operand->node(), linear);
     const Node* source = operand->node();
     if (source->kind() == prim::Param || source->isBefore(linear))
       return !graph_.written_between(linear, user, {operand});

@@ -1,6 +1,6 @@
-// x * cos + turned(x) * sin, x a layer norm's result or not  =>  rotary(x, cos, sin, axes, norm)
-//   axes 1: turned = cat(-x[D/2:], x[:D/2])                       by chunk(2) or two slices
-//   axes 2: turned = cat(-x[1], x[0], -x[3], x[2]) of chunk(4)
+// x * cos + rotated(x) * sin, x a layer norm's result or not  =>  rotary(x, cos, sin, axes, norm)
+//   axes 1: rotated = cat(-x[D/2:], x[:D/2])                       by chunk(2) or two slices
+//   axes 2: rotated = cat(-x[1], x[0], -x[3], x[2]) of chunk(4)
 #include <torch/csrc/jit/ir/constants.h>
 
 #include <algorithm>
@@ -15,12 +15,12 @@ namespace {
 
 using namespace torch::jit;
 
-// value is the whole result of a node that nobody but the pattern reads.
+// Only the pattern reads the value.
 bool is_private(const Value* value) { return value->uses().size() == 1; }
 
 struct Piece {
-  const Value* source = nullptr;  // of which tensor
-  int64_t index = -1, count = 0;  // which of how many equal pieces along the last dimension
+  const Value* source = nullptr;
+  int64_t index = -1, count = 0;  // piece `index` of `count` equal ones along the last dimension
 };
 
 bool is_last(const Value* dim) { return is_int(dim, -1); }
@@ -45,8 +45,8 @@ bool is_size_of(const Value* value, const Value* x, const Value* dim) {
   if (node->kind() == prim::NumToTensor || node->kind() == aten::Int)
     return is_size_of(node->input(0), x, dim);
   if (node->kind() == aten::size && node->inputs().size() == 2 && node->input(0) == x) {
-    const auto asked = toIValue(node->input(1)), wanted = toIValue(dim);
-    return asked && wanted && *asked == *wanted;
+    const auto read = toIValue(node->input(1)), expected = toIValue(dim);
+    return read && expected && *read == *expected;
   }
   return is_last(dim) && tensor_with_last_size(value) == x;
 }
@@ -74,7 +74,7 @@ bool is_end(const Value* value) {
   return is_none(value) || is_int(value, std::numeric_limits<int64_t>::max());
 }
 
-// The last size of x, where x comes out of a norm over it.
+// The last size of x, where x is the result of a norm over it.
 std::optional<int64_t> width_of(const Value* x) {
   if (x->node()->kind() != aten::layer_norm) return std::nullopt;
   const auto sizes = normalized_sizes(x->node());
@@ -86,7 +86,7 @@ std::optional<Piece> piece_of_slice(const Value* value) {
   if (node->kind() != aten::slice || node->inputs().size() != 5 || !is_int(node->input(4), 1))
     return std::nullopt;
   const Value *x = node->input(0), *dim = node->input(1), *start = node->input(2), *end = node->input(3);
-  // A traced dim counts from the front. It is the last one: elsewhere cat would not give x's shape back.
+  // A traced dim counts from the front. It is the last one: with another one cat would not have x's shape.
   if (!toIValue(dim)) return std::nullopt;
   const auto width = width_of(x);
   if (is_begin(start) && is_half(end, x, dim, width)) return Piece{x, 0, 2};
@@ -112,7 +112,7 @@ class RotaryFuser {
     if (!rotation) return false;
     Rotation& r = *rotation;
     find_cast(r);
-    // rotary reads them later than mul and chunk do
+    // rotary reads them later than mul and chunk did
     if (graph_.written_between(first_reader(r), r.last, {r.x, r.cos, r.sin})) return false;
     Node* norm = norm_of(r);
     Graph& graph = graph_.graph();
@@ -132,21 +132,22 @@ class RotaryFuser {
     Value* y = graph.insert(Symbol::fromQualString("vqt::rotary"), {x, r.cos, r.sin}, options,
                             r.last->sourceRange());
     graph_.replace(r.last->output(), y);
-    if (norm != nullptr) ask_instead(norm->output(), norm->input(0));  // its values are read by nodes that go
+    if (norm != nullptr)
+      replace_metadata_uses(norm->output(), norm->input(0));  // the nodes that read its values are removed
     return true;
   }
 
  private:
   std::optional<Rotation> match(Node* add) const {
     if (!is_op(add, "aten::add", "Tensor") || !is_int(add->input(2), 1)) return std::nullopt;
-    for (const size_t turned_side : {1, 0}) {
-      Node *straight = add->input(1 - turned_side)->node(), *turned = add->input(turned_side)->node();
-      if (straight == turned || !is_product(straight, add) || !is_product(turned, add)) continue;
+    for (const size_t rotated_side : {1, 0}) {
+      Node *straight = add->input(1 - rotated_side)->node(), *rotated = add->input(rotated_side)->node();
+      if (straight == rotated || !is_product(straight, add) || !is_product(rotated, add)) continue;
       for (const size_t i : {0, 1}) {
         Rotation r;
         r.last = add;
-        r.sin = turned->input(1 - i);
-        if (!match_turned(turned->input(i), add, r)) continue;
+        r.sin = rotated->input(1 - i);
+        if (!match_rotated(rotated->input(i), add, r)) continue;
         for (const size_t j : {0, 1}) {
           if (straight->input(j) != r.x) continue;
           r.cos = straight->input(1 - j);
@@ -167,7 +168,7 @@ class RotaryFuser {
   }
 
   // cat of pieces and negated pieces of one tensor.
-  bool match_turned(const Value* value, const Node* add, Rotation& r) const {
+  bool match_rotated(const Value* value, const Node* add, Rotation& r) const {
     const Node* cat = value->node();
     if (cat->kind() != aten::cat || !is_private(value) || !is_last(cat->input(1))) return false;
     const Node* list = cat->input(0)->node();

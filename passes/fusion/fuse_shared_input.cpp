@@ -13,8 +13,8 @@ struct Readers {
   std::vector<Node*> linears;
 };
 
-// Integer linears that read x, by block and arguments. A block's own node runs its linears under a condition
-// or several times: they share nothing with those outside.
+// Integer linears that read x, by block and arguments. The linears of a nested block run under a condition or
+// several times, so they are not shared with those outside.
 std::vector<Readers> readers_of(const FusionGraph& graph, const Value* x) {
   std::vector<Readers> all;
   for (const Use& use : x->uses()) {

@@ -1,4 +1,4 @@
-// linear(quantize(linear(x)))  =>  the first linear stores what the second one reads
+// linear(quantize(linear(x)))  =>  the first linear stores the quantized input of the second one
 #include "passes/fusion/fusions.h"
 
 namespace vqt {
@@ -6,7 +6,7 @@ namespace {
 
 using namespace torch::jit;
 
-bool is_dtype_question(const Use& use) { return use.user->kind() == prim::dtype; }
+bool is_dtype_use(const Use& use) { return use.user->kind() == prim::dtype; }
 
 class StaticOutputFuser {
  public:
@@ -16,10 +16,10 @@ class StaticOutputFuser {
     static const Symbol kQuantize = Symbol::fromQualString("vqt::quantize_activation");
     if (!is_default(linear, "residual") || !is_default(linear, "y_scale")) return false;
     Node* reader = nullptr;
-    std::vector<Node*> asks_dtype;
+    std::vector<Node*> dtype_uses;
     for (const Use& use : linear->output()->uses()) {
-      if (is_dtype_question(use)) {
-        asks_dtype.push_back(use.user);
+      if (is_dtype_use(use)) {
+        dtype_uses.push_back(use.user);
       } else if (reader != nullptr || use.offset != 0) {
         return false;
       } else {
@@ -37,7 +37,7 @@ class StaticOutputFuser {
     set_argument(linear, "y_zero_point", activation->zero_point);
     set_argument(linear, "y_symmetric", activation->symmetric);
     if (!is_default(linear, "dtype")) set_argument(linear, "dtype", c10::IValue());
-    for (Node* question : asks_dtype) question->output()->replaceAllUsesWith(dtype);
+    for (Node* dtype_use : dtype_uses) dtype_use->output()->replaceAllUsesWith(dtype);
     if (quantizer) {
       reader->output()->replaceAllUsesWith(linear->output());
       reader->destroy();
@@ -45,12 +45,12 @@ class StaticOutputFuser {
       reset_activation_arguments(reader);
       set_argument(reader, "dtype", dtype);
     }
-    for (Node* question : asks_dtype) question->destroy();
+    for (Node* dtype_use : dtype_uses) dtype_use->destroy();
     return true;
   }
 
  private:
-  // What the linear's result would be as floating-point numbers.
+  // The dtype that the linear's result would have in floating point.
   Value* result_dtype(Node* linear) {
     const WithInsertPoint guard(linear);
     if (is_quantized_activation(linear->input(0))) {

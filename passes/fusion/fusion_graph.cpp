@@ -1,4 +1,4 @@
-// Look-ups on one graph, and the few edits all fusions share.
+// Look-ups on one graph, and the edits that fusions share.
 #include "passes/fusion/fusion_graph.h"
 
 #include <torch/csrc/jit/ir/alias_analysis.h>
@@ -30,8 +30,8 @@ bool is_linear_of_8_or_4_bits(const Node* node) {
   return node->kind() == kInt8 || node->kind() == kInt4;
 }
 
-// Asks for something that does not depend on a value's numbers.
-bool asks_metadata(const Use& use) {
+// Does not depend on the numbers of the value.
+bool is_metadata_use(const Use& use) {
   static const std::set<std::string> kNames = {"aten::size",    "aten::dim",    "aten::len",
                                                "aten::numel",   "prim::dtype",  "prim::device",
                                                "prim::is_cuda", "prim::is_cpu", "aten::is_floating_point"};
@@ -40,9 +40,10 @@ bool asks_metadata(const Use& use) {
 
 }  // namespace
 
-FusionGraph::FusionGraph(std::shared_ptr<Graph> graph, Held held, std::optional<at::ScalarType> float_type)
+FusionGraph::FusionGraph(std::shared_ptr<Graph> graph, ConstantValue constant_value,
+                         std::optional<at::ScalarType> float_type)
     : graph_(std::move(graph)),
-      held_(std::move(held)),
+      constant_value_(std::move(constant_value)),
       float_type_(float_type),
       aliases_(std::make_unique<AliasDb>(graph_)) {}
 
@@ -61,23 +62,23 @@ bool FusionGraph::written_between(const Node* from, const Node* to,
 }
 
 std::vector<Node*> FusionGraph::nodes(const std::string& kind) const {
-  const Symbol wanted = Symbol::fromQualString(kind);
+  const Symbol symbol = Symbol::fromQualString(kind);
   std::vector<Node*> found;
   for_each_node(graph_->block(), [&](Node* node) {
-    if (node->kind() == wanted && node->owningGraph() == graph_.get()) found.push_back(node);
+    if (node->kind() == symbol && node->owningGraph() == graph_.get()) found.push_back(node);
   });
   return found;
 }
 
 void FusionGraph::replace(Value* value, Value* by) {
-  aliases_->copyValue(value, by);  // `by` is what later nodes may write to now
+  aliases_->copyValue(value, by);  // later nodes may write to `by`
   value->replaceAllUsesWith(by);
 }
 
 void FusionGraph::clean_up() { EliminateDeadCode(graph_->block()); }
 
 at::Tensor FusionGraph::packed_weight(const Node* linear) const {
-  const c10::IValue weight = held_(linear->input(1));
+  const c10::IValue weight = constant_value_(linear->input(1));
   return weight.isTensor() ? weight.toTensor() : at::Tensor();
 }
 
@@ -174,14 +175,14 @@ bool is_quantized_activation(const Value* value) {
 std::vector<Use> value_uses(const Value* value) {
   std::vector<Use> uses;
   for (const Use& use : value->uses()) {
-    if (!asks_metadata(use)) uses.push_back(use);
+    if (!is_metadata_use(use)) uses.push_back(use);
   }
   return uses;
 }
 
-void ask_instead(Value* value, Value* by) {
+void replace_metadata_uses(Value* value, Value* by) {
   for (const Use& use : std::vector<Use>(value->uses())) {
-    if (asks_metadata(use)) use.user->replaceInput(use.offset, by);
+    if (is_metadata_use(use)) use.user->replaceInput(use.offset, by);
   }
 }
 

@@ -10,10 +10,10 @@
 namespace vqt {
 
 // linear -> gelu (exact) or relu: post_op.
-int64_t fuse_activation(FusionGraph& graph);
+int64_t fuse_gelu_relu(FusionGraph& graph);
 // linear -> times a parameter per channel -> plus another tensor: gamma, residual. Either may be missing.
 int64_t fuse_residual(FusionGraph& graph);
-// x * cos + turned(x) * sin, with or without a layer norm before it: vqt::rotary.
+// x * cos + rotated(x) * sin, with or without a layer norm before it: vqt::rotary.
 int64_t fuse_rotary(FusionGraph& graph);
 // One tensor read by several integer linears: vqt::quantize_activation once.
 int64_t fuse_shared_input(FusionGraph& graph);
@@ -26,7 +26,7 @@ struct Fusion {
   const char* name;  // in the config field `fusions`
   int64_t (*run)(FusionGraph& graph);
 };
-// In the order they run, and why it is this one: see fuse.cpp.
+// In the order in which they run; fuse.cpp has the reason.
 const std::vector<Fusion>& all_fusions();
 
 }  // namespace vqt

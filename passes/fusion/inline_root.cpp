@@ -1,5 +1,5 @@
-// Not torch::jit::Inline: that one inlines graphs optimized for execution, with constants propagated by
-// running ops, and leaves each method compiled.
+// Not torch::jit::Inline: it inlines graphs optimized for execution, whose constants were propagated by
+// running ops, and compiles each method.
 #include "passes/fusion/inline_root.h"
 
 #include <torch/csrc/jit/api/function_impl.h>
@@ -13,7 +13,7 @@ namespace {
 
 using namespace torch::jit;
 
-// What a call runs, where that is a graph and known before run time.
+// The function that a call runs, where it is a graph and known before run time.
 GraphFunction* callee(const Node* call) {
   Function* function = nullptr;
   if (call->kind() == prim::CallFunction) {

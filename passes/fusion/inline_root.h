@@ -1,4 +1,4 @@
-// Brings everything a root method calls into its own graph.
+// Inlines everything that a root method calls.
 #pragma once
 
 #include <vector>
@@ -8,8 +8,8 @@
 namespace vqt {
 
 // Inlines, in every method of the root module that reaches a quantized linear, all methods of modules and all
-// free functions. Submodules' own methods stay as they are and still run alone. Calls through an interface
-// stay calls. Returns the methods that were inlined, as indices into model.methods().
+// free functions. The methods of submodules do not change and still run on their own. Calls through an
+// interface stay. Returns those root methods as indices into model.methods().
 std::vector<int> inline_root_methods(const ModelGraphs& model);
 
 }  // namespace vqt

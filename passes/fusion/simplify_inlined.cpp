@@ -26,7 +26,7 @@ bool is_comparison(const Node* node) {
   return is_one_of(node, kNames) && node->outputs().size() == 1;
 }
 
-// No sizes, dtypes or tensors: only what was written into the code.
+// No sizes, dtypes or tensors: only constants of the source code.
 bool has_plain_constants(const Node* node) {
   for (const Value* input : node->inputs()) {
     const auto constant = toIValue(input);
@@ -37,7 +37,7 @@ bool has_plain_constants(const Node* node) {
   return true;
 }
 
-// The input a node gives back as it is, or null.
+// The input that a node returns unchanged, or null.
 Value* passed_through(Node* node) {
   static const std::set<std::string> kCasts = {"prim::unchecked_cast", "prim::unchecked_unwrap_optional",
                                                "aten::_unwrap_optional"};

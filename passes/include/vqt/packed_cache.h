@@ -19,7 +19,8 @@ struct QuantizedWeight {
 
 // Keys are texts that name a site of the model and all that packing its weight depends on.
 struct PackedCache {
-  // What was saved by that key; nothing where it cannot be used any more. needed_later: a later config uses it too.
+  // What was saved by that key; nothing where it cannot be used any more. needed_later: a later config uses
+  // it too.
   std::function<std::optional<QuantizedWeight>(const std::string& key, bool needed_later)> load;
   std::function<void(const std::string& key, const QuantizedWeight& weight)> save;
   std::vector<QuantizationConfig> later;  // still to come: only what they want is saved

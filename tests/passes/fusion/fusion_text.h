@@ -106,9 +106,9 @@ inline std::string settled(const std::shared_ptr<torch::jit::Graph>& given) {
 }
 
 // Packed weights of random values: q [32, 16] (bias b, factors g) and q2 [16, 32]; canonical is none.
-class Held {
+class TestTensors {
  public:
-  Held() {
+  TestTensors() {
     const Scheme scheme;
     tensors_["q"] = quantize_weight(at::randn({32, 16}), scheme, "auto", "q").packed;
     tensors_["q2"] = quantize_weight(at::randn({16, 32}), scheme, "auto", "q2").packed;
@@ -133,9 +133,9 @@ using FusionFn = int64_t (*)(FusionGraph&);
 // Runs the fusion on `before`: it makes `made` of its kind, and what is left is `after`.
 inline void expect_fused(FusionFn fusion, const std::string& before, const std::string& after,
                          int64_t made = 1) {
-  static const Held held;
+  static const TestTensors tensors;
   const auto graph = graph_of(before);
-  FusionGraph view(graph, held);
+  FusionGraph view(graph, tensors);
   EXPECT_EQ(fusion(view), made) << before;
   EXPECT_EQ(settled(graph), settled(graph_of(after))) << before;
 }

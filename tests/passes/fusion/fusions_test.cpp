@@ -19,21 +19,21 @@ TEST(Fusions, AreTheOnesTheConfigNames) {
 TEST(FuseActivation, TakesGeluAndReluIn) {
   for (const auto& [op, post_op] : std::vector<std::pair<std::string, std::string>>{
            {"aten::gelu(%y, %no)", "gelu"}, {"aten::relu(%y)", "relu"}, {"aten::relu_(%y)", "relu"}}) {
-    expect_fused(&fuse_activation, linear("y", "x") + "  %z : Tensor = " + op + "\n  return (%z)",
+    expect_fused(&fuse_gelu_relu, linear("y", "x") + "  %z : Tensor = " + op + "\n  return (%z)",
                  linear("y", "x", {{"post_op", post_op}}) + "  return (%y)");
   }
 }
 
 TEST(FuseActivation, LeavesWhatComputesSomethingElse) {
   const std::string gelu = "  %z : Tensor = aten::gelu(%y, %no)\n";
-  expect_untouched(&fuse_activation,
+  expect_untouched(&fuse_gelu_relu,
                    linear("y", "x") + "  %z : Tensor = aten::gelu(%y, %tanh)\n  return (%z)");
-  expect_untouched(&fuse_activation, linear("y", "x") + "  %z : Tensor = aten::sigmoid(%y)\n  return (%z)");
+  expect_untouched(&fuse_gelu_relu, linear("y", "x") + "  %z : Tensor = aten::sigmoid(%y)\n  return (%z)");
   // Another reader, an output, another block.
-  expect_untouched(&fuse_activation,
+  expect_untouched(&fuse_gelu_relu,
                    linear("y", "x") + gelu + "  %v : Tensor = aten::add(%y, %z, %1)\n  return (%v)");
-  expect_untouched(&fuse_activation, linear("y", "x") + gelu + "  return (%y, %z)");
-  expect_untouched(&fuse_activation, linear("y", "x") + R"(
+  expect_untouched(&fuse_gelu_relu, linear("y", "x") + gelu + "  return (%y, %z)");
+  expect_untouched(&fuse_gelu_relu, linear("y", "x") + R"(
   %z : Tensor = prim::If(%c)
     block0():
       %v : Tensor = aten::gelu(%y, %no)
@@ -42,16 +42,16 @@ TEST(FuseActivation, LeavesWhatComputesSomethingElse) {
       -> (%x)
   return (%z))");
   // Done already, or in another order.
-  expect_untouched(&fuse_activation, linear("y", "x", {{"post_op", "relu"}}) + gelu + "  return (%z)");
-  expect_untouched(&fuse_activation, linear("y", "x", {{"gamma", "g"}}) + gelu + "  return (%z)");
-  expect_untouched(&fuse_activation, linear("y", "x", {{"residual", "r"}}) + gelu + "  return (%z)");
+  expect_untouched(&fuse_gelu_relu, linear("y", "x", {{"post_op", "relu"}}) + gelu + "  return (%z)");
+  expect_untouched(&fuse_gelu_relu, linear("y", "x", {{"gamma", "g"}}) + gelu + "  return (%z)");
+  expect_untouched(&fuse_gelu_relu, linear("y", "x", {{"residual", "r"}}) + gelu + "  return (%z)");
 }
 
 TEST(FuseActivation, LeavesLinearsThatDoNotComputeOnIntegers) {
   const std::string rest = "  %z : Tensor = aten::gelu(%y, %no)\n  return (%z)";
-  expect_untouched(&fuse_activation, linear("y", "x", {{"activation", "no"}}) + rest);
-  expect_untouched(&fuse_activation, linear("y", "x", {{"weight", "canonical"}}) + rest);
-  expect_untouched(&fuse_activation, linear("y", "x", {{"weight", "w"}}) + rest);
+  expect_untouched(&fuse_gelu_relu, linear("y", "x", {{"activation", "no"}}) + rest);
+  expect_untouched(&fuse_gelu_relu, linear("y", "x", {{"weight", "canonical"}}) + rest);
+  expect_untouched(&fuse_gelu_relu, linear("y", "x", {{"weight", "w"}}) + rest);
 }
 
 // ---- residual
@@ -335,17 +335,17 @@ TEST(FuseStaticOutput, LeavesWhatItMayNotStore) {
 const char* const kTables =
     "  %ca : Tensor = aten::select(%rope, %0, %0)\n  %sa : Tensor = aten::select(%rope, %0, %1)\n";
 
-std::string turned_four(const std::string& x) {
+std::string rotated_four(const std::string& x) {
   return "  %parts : Tensor[] = aten::chunk(%" + x +
          ", %4, %back)\n"
          "  %y1 : Tensor, %y2 : Tensor, %x1 : Tensor, %x2 : Tensor = prim::ListUnpack(%parts)\n"
          "  %ny2 : Tensor = aten::neg(%y2)\n  %nx2 : Tensor = aten::neg(%x2)\n"
          "  %list : Tensor[] = prim::ListConstruct(%ny2, %y1, %nx2, %x1)\n"
-         "  %turned : Tensor = aten::cat(%list, %back)\n";
+         "  %rotated : Tensor = aten::cat(%list, %back)\n";
 }
 
 std::string weighted(const std::string& x, const std::string& cos, const std::string& sin) {
-  return "  %a : Tensor = aten::mul(%" + x + ", %" + cos + ")\n  %t : Tensor = aten::mul(%turned, %" + sin +
+  return "  %a : Tensor = aten::mul(%" + x + ", %" + cos + ")\n  %t : Tensor = aten::mul(%rotated, %" + sin +
          ")\n  %sum : Tensor = aten::add(%a, %t, %1)\n";
 }
 
@@ -361,20 +361,20 @@ std::string rotary(const std::string& x, const std::string& cos, const std::stri
 
 TEST(FuseRotary, TakesTwoAxesWithACast) {
   expect_fused(&fuse_rotary,
-               turned_four("x") + kTables + weighted("x", "ca", "sa") + cast("x") + "  return (%y)",
+               rotated_four("x") + kTables + weighted("x", "ca", "sa") + cast("x") + "  return (%y)",
                kTables + rotary("x", "ca", "sa", "2") + "  return (%y)");
 }
 
 TEST(FuseRotary, TakesTheNormBeforeIt) {
   expect_fused(&fuse_rotary,
-               kNorm + turned_four("n") + kTables + weighted("n", "ca", "sa") + cast("n") +
+               kNorm + rotated_four("n") + kTables + weighted("n", "ca", "sa") + cast("n") +
                    "  %s : int[] = aten::size(%n)\n  return (%y, %s)",
                kTables + rotary("x", "ca", "sa", "2", "%true, %w, %none, %eps") +
                    "  %s : int[] = aten::size(%x)\n  return (%y, %s)");
   // Read by something else too: the norm stays.
   expect_fused(
       &fuse_rotary,
-      kNorm + turned_four("n") + kTables + weighted("n", "ca", "sa") + cast("n") + "  return (%y, %n)",
+      kNorm + rotated_four("n") + kTables + weighted("n", "ca", "sa") + cast("n") + "  return (%y, %n)",
       kNorm + std::string(kTables) + rotary("n", "ca", "sa", "2") + "  return (%y, %n)");
 }
 
@@ -387,11 +387,11 @@ TEST(FuseRotary, WithoutACastTheSumIsInTheWiderType) {
   const std::string halves =
       "  %parts : Tensor[] = aten::chunk(%x, %2, %back)\n"
       "  %x1 : Tensor, %x2 : Tensor = prim::ListUnpack(%parts)\n  %nx2 : Tensor = aten::neg(%x2)\n"
-      "  %list : Tensor[] = prim::ListConstruct(%nx2, %x1)\n  %turned : Tensor = aten::cat(%list, %back)\n";
+      "  %list : Tensor[] = prim::ListConstruct(%nx2, %x1)\n  %rotated : Tensor = aten::cat(%list, %back)\n";
   const std::string after = kWider + rotary("wide", "cos", "sin", "1") + "  return (%y)";
   expect_fused(&fuse_rotary, halves + weighted("x", "cos", "sin") + "  return (%sum)", after);
   const std::string swapped =
-      "  %a : Tensor = aten::mul(%cos, %x)\n  %t : Tensor = aten::mul(%sin, %turned)\n"
+      "  %a : Tensor = aten::mul(%cos, %x)\n  %t : Tensor = aten::mul(%sin, %rotated)\n"
       "  %sum : Tensor = aten::add(%t, %a, %1)\n  return (%sum)";
   expect_fused(&fuse_rotary, halves + swapped, after);
 }
@@ -402,7 +402,7 @@ std::string sliced(const std::string& dim, const std::string& half, const std::s
   return half + "  %x1 : Tensor = aten::slice(%x, %" + dim + ", %" + begin + ", %h, %1)\n" +
          "  %x2 : Tensor = aten::slice(%x, %" + dim + ", %h, %" + end +
          ", %1)\n  %nx2 : Tensor = aten::neg(%x2)\n"
-         "  %list : Tensor[] = prim::ListConstruct(%nx2, %x1)\n  %turned : Tensor = aten::cat(%list, "
+         "  %list : Tensor[] = prim::ListConstruct(%nx2, %x1)\n  %rotated : Tensor = aten::cat(%list, "
          "%back)\n";
 }
 
@@ -447,7 +447,7 @@ TEST(FuseRotary, LeavesHalvesOfTwoTensors) {
                                      "  %x2 : Tensor = aten::slice(%r, %back, %h2, %none, %1)\n"
                                      "  %nx2 : Tensor = aten::neg(%x2)\n"
                                      "  %list : Tensor[] = prim::ListConstruct(%nx2, %x1)\n"
-                                     "  %turned : Tensor = aten::cat(%list, %back)\n" +
+                                     "  %rotated : Tensor = aten::cat(%list, %back)\n" +
                                      weighted("x", "cos", "sin") + "  return (%sum)");
 }
 
@@ -456,23 +456,24 @@ TEST(FuseRotary, LeavesOtherTurns) {
   const auto replaced = [](std::string text, const std::string& a, const std::string& b) {
     return text.replace(text.find(a), a.size(), b);
   };
-  const std::string turned = turned_four("x");
+  const std::string rotated = rotated_four("x");
   // Order, signs, another tensor, another dimension.
-  expect_untouched(&fuse_rotary, replaced(turned, "(%ny2, %y1, %nx2, %x1)", "(%nx2, %x1, %ny2, %y1)") + rest);
-  expect_untouched(&fuse_rotary, replaced(turned, "(%ny2, %y1, %nx2, %x1)", "(%y2, %y1, %nx2, %x1)") + rest);
-  expect_untouched(&fuse_rotary, replaced(turned, "chunk(%x", "chunk(%r") + rest);
-  expect_untouched(&fuse_rotary, replaced(turned, "cat(%list, %back", "cat(%list, %2") + rest);
-  expect_untouched(&fuse_rotary, replaced(turned, "%4, %back", "%4, %2") + rest);
-  expect_untouched(&fuse_rotary, turned + replaced(rest, "add(%a, %t, %1", "add(%a, %t, %2"));
-  expect_untouched(&fuse_rotary, turned + replaced(rest, "mul(%x, %cos", "mul(%r, %cos"));
+  expect_untouched(&fuse_rotary,
+                   replaced(rotated, "(%ny2, %y1, %nx2, %x1)", "(%nx2, %x1, %ny2, %y1)") + rest);
+  expect_untouched(&fuse_rotary, replaced(rotated, "(%ny2, %y1, %nx2, %x1)", "(%y2, %y1, %nx2, %x1)") + rest);
+  expect_untouched(&fuse_rotary, replaced(rotated, "chunk(%x", "chunk(%r") + rest);
+  expect_untouched(&fuse_rotary, replaced(rotated, "cat(%list, %back", "cat(%list, %2") + rest);
+  expect_untouched(&fuse_rotary, replaced(rotated, "%4, %back", "%4, %2") + rest);
+  expect_untouched(&fuse_rotary, rotated + replaced(rest, "add(%a, %t, %1", "add(%a, %t, %2"));
+  expect_untouched(&fuse_rotary, rotated + replaced(rest, "mul(%x, %cos", "mul(%r, %cos"));
 }
 
 TEST(FuseRotary, LeavesWhatSomethingElseReadsOrWrites) {
-  const std::string body = turned_four("x") + weighted("x", "cos", "sin");
-  expect_untouched(&fuse_rotary, body + "  return (%sum, %turned)");
+  const std::string body = rotated_four("x") + weighted("x", "cos", "sin");
+  expect_untouched(&fuse_rotary, body + "  return (%sum, %rotated)");
   expect_untouched(&fuse_rotary, body + "  return (%sum, %a)");
   expect_untouched(&fuse_rotary, body + "  return (%sum, %y1)");
-  expect_untouched(&fuse_rotary, "  %e : Tensor = aten::exp(%x)\n" + turned_four("e") +
+  expect_untouched(&fuse_rotary, "  %e : Tensor = aten::exp(%x)\n" + rotated_four("e") +
                                      "  %w0 : Tensor = aten::relu_(%e)\n" + weighted("e", "cos", "sin") +
                                      "  return (%sum)");
 }

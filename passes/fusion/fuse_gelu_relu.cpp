@@ -8,8 +8,8 @@ namespace {
 
 using namespace torch::jit;
 
-// The post_op that computes what this node does to its input, or null. In-place forms too: the linear's
-// result is fresh memory, and nobody else reads it.
+// The post_op for this node, or null. In-place forms too: the linear's result is new memory that nothing else
+// reads.
 const char* post_op_of(const Node* node) {
   if (node->kind() == aten::relu || node->kind() == aten::relu_) return "relu";
   static const Symbol kGeluInPlace = Symbol::fromQualString("aten::gelu_");
@@ -20,7 +20,7 @@ const char* post_op_of(const Node* node) {
 
 }  // namespace
 
-int64_t fuse_activation(FusionGraph& graph) {
+int64_t fuse_gelu_relu(FusionGraph& graph) {
   int64_t made = 0;
   for (Node* linear : graph.integer_linears()) {
     Node* user = only_user(linear->output());
