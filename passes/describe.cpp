@@ -1,4 +1,4 @@
-// What a model holds, without changing it: sites and the table of sites.
+// The sites of a model and the layer table, without changing the model.
 #include <memory>
 
 #include "passes/ir/clone_module.h"
@@ -13,7 +13,7 @@ namespace {
 
 using namespace torch::jit;
 
-// Analysis on a copy that nobody runs: types and graphs are new, tensors are the model's own.
+// A copy that is not run: types and graphs are new, tensors are those of the model.
 struct Analysis {
   explicit Analysis(const Module& model) : copy(clone_with_own_types(model, Buffers::kShare)) {
     inline_functions(ModelGraphs(copy));

@@ -33,23 +33,23 @@ torch::jit::Module quantize(torch::jit::Module model, const QuantizationConfig& 
   report.config = config;
   const std::string layout = layout_for(config.device, report.warnings);
 
-  // Before any edit: sibling Linears share a type, and so would share a scheme.
+  // Before any edit: Linear layers of one class share a type, and so would share a scheme.
   torch::jit::Module result = clone_with_own_types(model);
-  model = torch::jit::Module();  // the clone holds the same parameters; from here on they can go one by one
-  // Before sites are looked for: a shared function hides whose weight it gets.
+  model = torch::jit::Module();  // the clone has the same parameters; from here on each can be freed alone
+  // Before find_sites: in a function with several callers it is not known whose weight a linear reads.
   inline_functions(ModelGraphs(result));
   const ModelGraphs graphs(result);
-  SiteTable table = find_sites(graphs);  // in execution order: skip_first_last counts on it
-  // Pure: all config errors surface before a weight is touched.
+  SiteTable table = find_sites(graphs);  // in execution order, for skip_first_last
+  // Pure: all errors of the config show before a weight is read.
   std::vector<PlannedSite> plan = plan_sites(table, config);
   require_work(table, plan);
 
-  // Before anything runs: behind a native fast path the linears would see no activation.
+  // Before anything runs: a native fast path would run in place of the linears.
   if (cut_planned_fast_paths(graphs, table, plan)) table = find_sites(graphs);
-  // On the float model. Sites that calibration cannot reach stay float.
+  // On the float model. Sites that calibration does not reach are kept in floating point.
   const auto ranges = observe_activations(result, table, config, options, plan, report.warnings);
   require_work(table, plan);
-  // While the float weights are still there.
+  // Before the float weights are replaced.
   const auto measured = measure_linears(result, table, plan, ranges, layout, options);
   if (options.speed_guard) {
     keep_slower_float(table.infos(), measured, plan);
@@ -59,7 +59,7 @@ torch::jit::Module quantize(torch::jit::Module model, const QuantizationConfig& 
   add_measured(measured, report.sites);
   quantize_linears(graphs, table, plan, ranges, layout, options, report);
   note_left_weights(graphs, table, report.warnings);
-  // Last, on what the linears have become; it makes graphs of its own out of the root's.
+  // Last: fusions apply to quantized linears, and inline into the root's graphs.
   report.fusions_made = fuse(result, chosen_fusions(config));
   if (!report.fusions_made.empty()) update_calls(find_sites(ModelGraphs(result)), report.sites);
   return result;

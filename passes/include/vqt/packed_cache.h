@@ -1,4 +1,4 @@
-// What the configs tried on one model have in common: packed weights, each made once.
+// Packed weights that several configs of one model share, each made once.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -17,13 +17,13 @@ struct QuantizedWeight {
   double sqnr_db = 0.0;  // inf: exact
 };
 
-// Keys are texts that name a site of the model and all that packing its weight depends on.
+// A key is a text: a site of the model, and all that packing its weight depends on.
 struct PackedCache {
-  // What was saved by that key; nothing where it cannot be used any more. needed_later: a later config uses
-  // it too.
+  // The weight saved with that key; nothing where it cannot be used. needed_later: a later config uses it
+  // too.
   std::function<std::optional<QuantizedWeight>(const std::string& key, bool needed_later)> load;
   std::function<void(const std::string& key, const QuantizedWeight& weight)> save;
-  std::vector<QuantizationConfig> later;  // still to come: only what they want is saved
+  std::vector<QuantizationConfig> later;  // the configs that follow: only what they use is saved
 };
 
 }  // namespace vqt

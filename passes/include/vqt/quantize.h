@@ -17,49 +17,52 @@
 
 namespace vqt {
 
-using QuantizeError = Error;  // no layer left to quantize, already quantized, NaN in a weight
+// This model cannot be quantized (no Linear layer, already quantized, NaN in a weight).
+struct Error : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
 
 struct Report {
   QuantizationConfig config;
   std::vector<SiteReport> sites;
-  std::vector<FusionCount> fusions_made;  // one for each that config.fusions asks for
+  std::vector<FusionCount> fusions_made;  // one for each in config.fusions
   std::vector<std::string> warnings;
-  int64_t sites_reused = 0;  // whose packed weight QuantizeOptions::packed had
+  int64_t sites_reused = 0;  // sites whose packed weight was in QuantizeOptions::packed
 };
 
-// forward's arguments for one run, `self` left out; false when there are no more.
+// The arguments of forward for one run, without `self`; false when there are no more.
 using InputSource = std::function<bool(std::vector<c10::IValue>& arguments)>;
-// Called as work goes on: what is being done, how far (done of total).
+// Called during the work: the name of the stage, and how many steps of it are done.
 using Progress = std::function<void(const std::string& stage, int64_t done, int64_t total)>;
 
 struct QuantizeOptions {
   InputSource calibration;  // needed for activation static
-  InputSource measure;  // where given, each site's output SQNR and times are measured on its first arguments
-  bool speed_guard =
-      false;  // sites whose quantized linears measure slower than float stay float; needs measure
+  InputSource measure;      // each site's output SQNR and times are measured on its first arguments
+  // Keeps sites in floating point whose quantized linears measure slower; needs measure.
+  bool speed_guard = false;
   const PackedCache* packed = nullptr;  // packed weights made for other configs of this model
   Progress progress;
 };
 
-// The input module is not changed; parameters that stay float share their memory with it. Pass it with
-// std::move to let its float weights go as they are replaced. Throws UsageError (the config does not fit
-// this model) or Error.
+// The input module is not changed; float parameters of the result share their memory with it. Pass it with
+// std::move to free each float weight once it is replaced. Throws UsageError (the config does not fit this
+// model) or Error.
 torch::jit::Module quantize(torch::jit::Module model, const QuantizationConfig& config, Report& report,
                             const QuantizeOptions& options = {});
 
 // The sites of a float model in the order of sites.
 std::vector<SiteInfo> list_sites(const torch::jit::Module& model);
-// The table of sites of any model, float or quantized; of a float one with config also what the config would
-// do (bytes_after predicted, no weight read).
+// The layer table of any model, float or quantized; of a float one with config also its plan (bytes_after
+// predicted, no weight read).
 std::vector<SiteReport> describe_sites(const torch::jit::Module& model,
                                        const QuantizationConfig* config = nullptr);
 
 bool is_quantized(const torch::jit::Module& model);
 
-// Packs every quantized weight anew for this machine. Returns how many changed their layout. Works in place.
+// Repacks every quantized weight for this machine's kernels, in place. Returns how many changed their layout.
 int64_t repack(torch::jit::Module& model);
-// The same, and the report follows: bytes_after, and no warning about a layout that is gone. A report without
-// sites gets those of the model.
+// The same, and updates the report: bytes_after of each site, and no warning about the canonical layout. A
+// report without sites gets those of the model.
 int64_t repack(torch::jit::Module& model, Report& report);
 
 }  // namespace vqt
