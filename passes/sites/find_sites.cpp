@@ -33,7 +33,7 @@ class SiteFinder {
     for (size_t i = 0; i < model_.methods().size(); ++i) add_unreached(static_cast<int>(i));
     describe_weights();
     name_sites(model_, table_);
-    check_tensors(known_, table_);
+    check_tensors(known_.constants(), table_);
     check_uses(model_, table_);
     number_tied(table_);
     return std::move(table_);

@@ -6,45 +6,27 @@ namespace vqt {
 
 using namespace torch::jit;
 
-KnownValues::KnownValues(const ModelGraphs& model) : model_(model) {
-  for (const MethodGraph& method : model.methods()) {
-    for_each_node(method.graph->block(), [&](Node* node) {
-      if (node->kind() == prim::SetAttr)
-        assigned_.emplace(model.instance_of(node->input(0)), node->s(attr::name));
-    });
-  }
+KnownValues::KnownValues(const ModelGraphs& model) : model_(model), constants_(model) {
   for (const MethodGraph& method : model.methods()) {
     for_each_node(method.graph->block(), [&](Node* node) { note_width(node); });
   }
 }
 
-bool KnownValues::is_assigned(int instance, const std::string& attribute) const {
-  return assigned_.count({instance, attribute}) != 0;
-}
-
 std::optional<int64_t> KnownValues::integer(const Value* value) const {
-  const c10::IValue constant = constant_attribute(value);
+  const c10::IValue constant = constants_.of(value);
   if (constant.isInt()) return constant.toInt();
   const Value* tensor = tensor_with_last_size(value);
   return tensor == nullptr ? std::nullopt : width_of(*tensor, value->node());
 }
 
 std::optional<bool> KnownValues::decided(const Value* condition) const {
-  const c10::IValue attribute = constant_attribute(condition);
-  if (attribute.isBool()) return attribute.toBool();
-  if (const auto constant = toIValue(condition); constant && constant->isBool()) return constant->toBool();
+  const c10::IValue constant = constants_.of(condition);
+  if (constant.isBool()) return constant.toBool();
   if (condition->node()->kind() == aten::__not__) {
     const auto inner = decided(condition->node()->input(0));
     return inner ? std::optional<bool>(!*inner) : std::nullopt;
   }
   return std::nullopt;
-}
-
-c10::IValue KnownValues::constant_attribute(const Value* value) const {
-  if (value->node()->kind() != prim::GetAttr) return {};
-  const int owner = model_.instance_of(value->node()->input(0));
-  if (owner < 0 || assigned_.count({owner, value->node()->s(attr::name)})) return {};
-  return model_.attribute(value);
 }
 
 // The input of a linear is as wide as its weight: any other width would be an error.

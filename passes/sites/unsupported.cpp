@@ -92,7 +92,7 @@ void mark_unsupported(Site& site, const std::string& reason) {
   if (site.info.unsupported_reason.empty()) site.info.unsupported_reason = reason;
 }
 
-void check_tensors(const KnownValues& known, SiteTable& table) {
+void check_tensors(const ConstantValues& constants, SiteTable& table) {
   for (Site& site : table.sites) {
     if (site.quantized) continue;
     const at::Tensor& w = site.weight;
@@ -106,7 +106,7 @@ void check_tensors(const KnownValues& known, SiteTable& table) {
       mark_unsupported(site, fmt::format("expected a weight [N, K], got {} dimensions", w.dim()));
     } else if (w.numel() == 0) {
       mark_unsupported(site, fmt::format("the weight [{}, {}] is empty", w.size(0), w.size(1)));
-    } else if (site.owner >= 0 && known.is_assigned(site.owner, site.attribute)) {
+    } else if (site.owner >= 0 && constants.is_assigned(site.owner, site.attribute)) {
       mark_unsupported(site, fmt::format("a method assigns to {}", site.attribute));
     }
   }

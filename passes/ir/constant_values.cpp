@@ -1,0 +1,30 @@
+#include "passes/ir/constant_values.h"
+
+#include <torch/csrc/jit/ir/constants.h>
+
+namespace vqt {
+
+using namespace torch::jit;
+
+ConstantValues::ConstantValues(const ModelGraphs& model) : model_(model) {
+  for (const MethodGraph& method : model.methods()) {
+    for_each_node(method.graph->block(), [&](Node* node) {
+      if (node->kind() == prim::SetAttr)
+        assigned_.emplace(model.instance_of(node->input(0)), node->s(attr::name));
+    });
+  }
+}
+
+c10::IValue ConstantValues::of(const Value* value) const {
+  const Node* node = value->node();
+  if (node->kind() == prim::Constant) return toIValue(value).value_or(c10::IValue());
+  if (node->kind() != prim::GetAttr) return {};
+  const int owner = model_.instance_of(node->input(0));
+  return owner < 0 || is_assigned(owner, node->s(attr::name)) ? c10::IValue() : model_.attribute(value);
+}
+
+bool ConstantValues::is_assigned(int instance, const std::string& attribute) const {
+  return assigned_.count({instance, attribute}) != 0;
+}
+
+}  // namespace vqt
