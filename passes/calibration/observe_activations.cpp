@@ -6,7 +6,6 @@
 #include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 
-#include <cmath>
 #include <limits>
 
 #include "passes/ir/clone_module.h"

@@ -1,8 +1,6 @@
 // add(r, mul(linear(x), gamma))  =>  linear(x, gamma, residual = r); mul or add may be missing
 #include "passes/fusion/fusions.h"
 
-#include <torch/csrc/jit/ir/constants.h>
-
 namespace vqt {
 namespace {
 

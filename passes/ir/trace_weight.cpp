@@ -6,7 +6,6 @@
 #include <torch/csrc/jit/ir/constants.h>
 
 #include <algorithm>
-#include <limits>
 #include <set>
 #include <vector>
 

@@ -1,7 +1,6 @@
 // Repacks the weights of a quantized model for this machine's kernels; their values stay the same.
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/jit/api/function_impl.h>
-#include <torch/csrc/jit/ir/constants.h>
 
 #include <optional>
 #include <set>

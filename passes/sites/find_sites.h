@@ -3,7 +3,6 @@
 
 #include <torch/csrc/jit/ir/ir.h>
 
-#include <optional>
 #include <string>
 #include <vector>
 

@@ -2,7 +2,6 @@
 #include "passes/sites/plan_sites.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <map>
 

@@ -1,7 +1,6 @@
 // The one list of the config's fields, for JSON, flags, --help, Python and docs/config.md.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
