@@ -139,8 +139,8 @@ QuantizationConfig QuantizationConfig::preset(const std::string& given) {
     c.skip_first_last = preset.skip_first_last;
     return c;
   }
-  throw ConfigError(fmt::format("preset: expected one of {}, got \"{}\"; nearest: {}", preset_list(), given,
-                                nearest_name(name, known)));
+  throw UsageError(fmt::format("preset: expected one of {}, got \"{}\"; nearest: {}", preset_list(), given,
+                               nearest_name(name, known)));
 }
 
 std::string field_label(const QuantizationConfig& config, const std::string& path) {

@@ -71,8 +71,8 @@ void read_fields(const std::string& where, const Json& object, VisitFields&& vis
     if (known.count(key) && !key.empty()) continue;
     for (const FieldInfo& field : config_fields()) {  // true in overrides only
       if (key == field.name) {
-        throw UsageError(fmt::format("{}{}: applies to the whole config only; layers can have {}", where,
-                                      key, fmt::join(names, ", ")));
+        throw UsageError(fmt::format("{}{}: applies to the whole config only; layers can have {}", where, key,
+                                     fmt::join(names, ", ")));
       }
     }
     throw UsageError(fmt::format("{}{}: no such field; nearest: {}", where, key.empty() ? "\"\"" : key,

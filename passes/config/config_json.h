@@ -13,7 +13,7 @@ namespace vqt {
 
 using Json = nlohmann::ordered_json;
 
-// JSON text -> value; syntax errors with line and column, duplicate keys are ConfigErrors.
+// JSON text -> value; syntax errors with line and column, duplicate keys are UsageErrors.
 Json parse_json(const std::string& text, const std::string& source);
 
 // JSON value -> member. `where` is the field as error messages name it. Throws UsageError for a wrong type.

@@ -92,7 +92,7 @@ void check_used(const std::vector<std::string>& patterns, const std::string& pat
       continue;
     const std::string nearest = suggestions(pattern, sites);
     throw UsageError(fmt::format("{}: \"{}\" matches no layer; {}", field_label(config, path), pattern,
-                                  nearest.empty() ? "the model has none" : "nearest: " + nearest));
+                                 nearest.empty() ? "the model has none" : "nearest: " + nearest));
   }
 }
 

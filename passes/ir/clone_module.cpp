@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "passes/ir/model_graph.h"
-#include "vqt/quantize.h"
+#include "vqt/error.h"
 
 namespace vqt {
 namespace {

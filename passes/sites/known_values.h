@@ -1,4 +1,4 @@
-// Conditions and sizes that are the same on every run, by constant values and by widths that a linear requires.
+// Conditions and sizes that are the same on every run: by constants, and by the width that a linear requires.
 #pragma once
 
 #include <torch/csrc/jit/ir/ir.h>

@@ -13,11 +13,7 @@
 
 namespace vqt {
 
-// A config that cannot be used: the message has the field, the expected and the given value. vqt-quantize
-// exits with 2.
-struct UsageError : std::invalid_argument {
-  using std::invalid_argument::invalid_argument;
-};
+using ConfigError = UsageError;  // a config that cannot be used
 
 // The fields that say how a weight is stored. Unset fields follow from the others (resolve_scheme).
 struct SchemeFields {
@@ -79,7 +75,7 @@ const std::vector<std::string>& preset_names();
 // The same as a text, each with the alias that says what is in it: "mobile (or int4-g64)".
 std::string preset_list();
 
-// Throws ConfigError for contradictions between given fields and for values out of range. from_json calls it,
+// Throws UsageError for contradictions between given fields and for values out of range. from_json calls it,
 // callers in C++ and Python may.
 void validate(const QuantizationConfig& config, const std::string& source = "");  // "": config.source
 

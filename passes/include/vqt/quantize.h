@@ -17,10 +17,7 @@
 
 namespace vqt {
 
-// This model cannot be quantized (no Linear layer, already quantized, NaN in a weight).
-struct Error : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
+using QuantizeError = Error;  // no Linear layer to quantize, already quantized, NaN in a weight
 
 struct Report {
   QuantizationConfig config;

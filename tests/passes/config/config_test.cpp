@@ -184,7 +184,7 @@ TEST(Config, PresetsHaveAliasesThatSayWhatIsInThem) {
     EXPECT_EQ(config.display_name(), name);
     EXPECT_EQ(config.source, same.source);
   }
-  EXPECT_THROW(QuantizationConfig::preset(""), ConfigError);
+  EXPECT_THROW(QuantizationConfig::preset(""), UsageError);
 }
 
 // ---- contradictions: both fields are named, and only given fields can contradict

@@ -157,8 +157,7 @@ TEST(Plan, EveryQuantType) {
       {"int8_per_channel_sym", "a: w8a8"},
       {"int8_per_channel_asym", "a: w8a8 asym"},
       {"int4_group", "a: w4a8-g128"},
-      {"int16_per_tensor_sym",
-       "a: w16a16 per_tensor | 16 bits compute with floating-point activations"},
+      {"int16_per_tensor_sym", "a: w16a16 per_tensor | 16 bits compute with floating-point activations"},
       {"int16_per_channel_sym", "a: w16a16 | 16 bits compute with floating-point activations"},
       {"mixed_precision", "a: w4a8-g128 | mixed_precision: normal"},
   };
