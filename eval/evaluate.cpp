@@ -20,6 +20,7 @@
 #include "eval/runs/saved_reference.h"
 #include "eval/search/progressive.h"
 #include "eval/search/progressive_config.h"
+#include "vqt/report_json.h"
 
 namespace vqt {
 namespace {
@@ -155,10 +156,10 @@ ModelResult reported_result(const Candidate& c, const FinishedModel& done, const
     model.sites_reused = done.quantized.sites_reused;
   }
   model.cost = cost_of(done.run, images);
-  if (!done.run.vqt_json.empty()) {
-    const Json table = Json::parse(done.run.vqt_json);
-    model.config = table.value("config", Json());
-    model.sites = table.value("sites", Json());
+  if (!done.run.report.is_null()) {
+    const Report report = report_from_json(done.run.report, c.name);
+    model.config = Json::parse(report.config.to_json());
+    model.sites = sites_to_json(report.sites);
   }
   if (const auto note = timing_note(done.run, settings)) model.notes.push_back(*note);
   return model;

@@ -11,6 +11,7 @@
 #include "ops/kernel_scope.h"
 #include "ops/parallel.h"
 #include "vqt/ops.h"
+#include "vqt/packed_format.h"
 
 namespace vqt {
 namespace {
@@ -160,6 +161,8 @@ PackedBlock open_packed(std::string_view op, std::string_view argument, const at
   if (packed.size(0) != result.header.n) fail("its header says " + std::to_string(result.header.n) + " rows");
   return result;
 }
+
+int64_t packed_format_version() { return cpu::kPackedVersion; }
 
 PackedInfo packed_info(const at::Tensor& packed) {
   const cpu::PackedHeader header = open_packed("packed_info", "packed", packed).header;

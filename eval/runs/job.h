@@ -43,7 +43,7 @@ struct JobResult {
   std::vector<double> all_ms;
   int64_t peak_memory_bytes = 0;
   int64_t warmup = 0;
-  std::string vqt_json;  // of the archive; empty for a float one
+  nlohmann::json report;  // of a quantized model (vqt/report_json.h), else null
   std::vector<std::string> warnings;
   int64_t sites_quantized = 0, sites_reused = 0;  // those of `packed`
 };
@@ -56,6 +56,6 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Job, task, model, name, given, output, result
                                    images, frames, warmup, runs, check_configs, config, config_source, packed,
                                    later)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(JobResult, error, exit_code, file_bytes, ms, all_ms, peak_memory_bytes,
-                                   warmup, vqt_json, warnings, sites_quantized, sites_reused)
+                                   warmup, report, warnings, sites_quantized, sites_reused)
 
 }  // namespace vqt

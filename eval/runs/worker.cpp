@@ -17,6 +17,7 @@
 #include "vqt/memory_return.h"
 #include "vqt/outputs.h"
 #include "vqt/quantize.h"
+#include "vqt/report_json.h"
 
 namespace vqt {
 namespace {
@@ -90,7 +91,7 @@ void run(const Job& job, const Progress& progress, JobResult& result) {
   const at::NoGradGuard no_grad;
   Archive archive = load_archive(job.model);
   result.file_bytes = archive.file_bytes;
-  result.vqt_json = archive.vqt_json;
+  if (archive.report) result.report = report_to_json(*archive.report);
   for (const auto& [text, source] : job.check_configs) {
     const QuantizationConfig config = QuantizationConfig::from_json(text, source);
     describe_sites(archive.module, &config);  // a pattern that matches nothing shows now, not after an hour

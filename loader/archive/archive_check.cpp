@@ -3,6 +3,7 @@
 
 #include <caffe2/serialize/versions.h>
 #include <fmt/format.h>
+#include <zlib.h>
 
 #include <algorithm>
 
@@ -85,13 +86,14 @@ void check_listed(const InputFile& file, const ZipDirectory& zip, const Checksum
 }  // namespace
 
 CheckedArchive check_archive(const InputFile& file, const LoadOptions& options) {
-  CheckedArchive checked{read_zip_directory(file), ""};
+  CheckedArchive checked{read_zip_directory(file), {}};
   const ZipDirectory& zip = checked.zip;
   require_torchscript(file, zip);
   check_format(file, zip);
   if (const ZipRecord* record = zip.find(kVqtJsonRecord)) {
-    checked.vqt_json = read_record(file, *record, kMaxVqtJsonBytes);
-    check_listed(file, zip, read_vqt_json(checked.vqt_json, file.path()).checksums);
+    VqtJson vqt_json = read_vqt_json(read_record(file, *record, kMaxVqtJsonBytes), file.path());
+    check_listed(file, zip, vqt_json.checksums);
+    checked.report = std::move(vqt_json.report);
   }
   ZipDirectory to_read = zip;
   if (options.structure_only) {
@@ -106,9 +108,15 @@ CheckedArchive check_archive(const InputFile& file, const LoadOptions& options) 
   return checked;
 }
 
-void check_archive(const std::string& path) {
-  const InputFile file(path);
-  check_archive(file, LoadOptions{});
+std::optional<Report> check_archive(const std::string& path, const LoadOptions& options) {
+  return check_archive(InputFile(path), options).report;
+}
+
+uint32_t model_checksum(const std::string& path) {
+  std::string text;
+  for (const ZipRecord& r : read_zip_directory(InputFile(path)).records)
+    text += fmt::format("{} {} {}\n", r.name, r.size, r.crc32);
+  return static_cast<uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(text.data()), text.size()));
 }
 
 }  // namespace vqt

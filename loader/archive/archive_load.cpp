@@ -50,10 +50,10 @@ class ArchiveReader : public caffe2::serialize::ReadAdapterInterface {
 
 Archive load_archive(const std::string& path, const LoadOptions& options) {
   const InputFile file(path);
-  const CheckedArchive checked = check_archive(file, options);
+  CheckedArchive checked = check_archive(file, options);
   Archive archive;
   archive.file_bytes = static_cast<int64_t>(file.size());
-  archive.vqt_json = checked.vqt_json;
+  archive.report = std::move(checked.report);
   for (const ZipRecord& r : checked.zip.records) {
     if (r.name.rfind("extra/", 0) != 0 || r.name == kVqtJsonRecord || r.name.back() == '/') continue;
     archive.extra[r.name.substr(6)] = read_record(file, r, kMaxExtraBytes);

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "vqt/archive_error.h"
@@ -15,7 +16,7 @@ namespace vqt {
 struct Archive {
   torch::jit::Module module;                 // on the CPU, in eval mode
   std::map<std::string, std::string> extra;  // all extra files, vqt.json left out
-  std::string vqt_json;                      // empty: a float archive, or one saved again by other hands
+  std::optional<Report> report;              // of vqt.json; empty: a float model, or saved again by torch.jit.save
   int64_t file_bytes = 0;
 };
 
@@ -27,8 +28,11 @@ struct LoadOptions {
 };
 
 // Zip structure, names, sizes and the CRC-32 of every record; for ours also vqt.json's version and its list
-// of checksums. Throws ArchiveError.
-void check_archive(const std::string& path);
+// of checksums. Returns what vqt.json reports. Throws ArchiveError.
+std::optional<Report> check_archive(const std::string& path, const LoadOptions& options = {});
+
+// Of the names, sizes and checksums of the records: tells models apart without reading their weights.
+uint32_t model_checksum(const std::string& path);
 
 // check_archive, then torch::jit::load. Throws ArchiveError.
 Archive load_archive(const std::string& path, const LoadOptions& options = {});

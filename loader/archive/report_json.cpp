@@ -1,0 +1,96 @@
+// Writes and reads the parts of a report.
+#include "vqt/report_json.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "vqt/archive_error.h"
+
+namespace vqt {
+namespace {
+
+using nlohmann::ordered_json;
+
+ordered_json finite_or_null(double value) {
+  return std::isfinite(value) ? ordered_json(value) : ordered_json();
+}
+
+double number_or_nan(const ordered_json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_number() ? found->get<double>()
+                                                     : std::numeric_limits<double>::quiet_NaN();
+}
+
+SiteReport site_from_json(const ordered_json& j) {
+  SiteReport s;
+  s.name = j.at("name").get<std::string>();
+  s.n = j.at("shape").at(0).get<int64_t>();
+  s.k = j.at("shape").at(1).get<int64_t>();
+  s.action = j.at("action").get<std::string>();
+  s.scheme = j.at("scheme").get<std::string>();
+  s.reason = j.at("reason").get<std::string>();
+  s.calls = j.at("calls").get<int64_t>();
+  s.bytes_before = j.at("bytes_before").get<int64_t>();
+  s.bytes_after = j.at("bytes_after").get<int64_t>();
+  s.weight_sqnr_db = number_or_nan(j, "weight_sqnr_db");
+  s.output_sqnr_db = number_or_nan(j, "output_sqnr_db");
+  s.ms_float = number_or_nan(j, "ms_float");
+  s.ms_quantized = number_or_nan(j, "ms_quantized");
+  return s;
+}
+
+ordered_json fusions_to_json(const std::vector<FusionCount>& fusions) {
+  ordered_json made = ordered_json::object();
+  for (const FusionCount& fusion : fusions) made[fusion.name] = fusion.made;
+  return made;
+}
+
+}  // namespace
+
+ordered_json site_to_json(const SiteReport& s) {
+  ordered_json j = {{"name", s.name},
+                    {"shape", {s.n, s.k}},
+                    {"action", s.action},
+                    {"scheme", s.scheme},
+                    {"reason", s.reason},
+                    {"calls", s.calls},
+                    {"bytes_before", s.bytes_before},
+                    {"bytes_after", s.bytes_after},
+                    {"weight_sqnr_db", finite_or_null(s.weight_sqnr_db)}};
+  if (!std::isnan(s.output_sqnr_db)) j["output_sqnr_db"] = finite_or_null(s.output_sqnr_db);
+  if (!std::isnan(s.ms_float)) j["ms_float"] = s.ms_float;
+  if (!std::isnan(s.ms_quantized)) j["ms_quantized"] = s.ms_quantized;
+  return j;
+}
+
+ordered_json sites_to_json(const std::vector<SiteReport>& sites) {
+  ordered_json list = ordered_json::array();
+  for (const SiteReport& site : sites) list.push_back(site_to_json(site));
+  return list;
+}
+
+ordered_json report_to_json(const Report& report) {
+  return {{"config", ordered_json::parse(report.config.to_json())},
+          {"sites", sites_to_json(report.sites)},
+          {"fusions_made", fusions_to_json(report.fusions_made)},
+          {"warnings", report.warnings}};
+}
+
+Report report_from_json(const ordered_json& json, const std::string& source) try {
+  Report report;
+  report.config = QuantizationConfig::from_json(json.at("config").dump(), source + ": config");
+  if (const auto made = json.find("fusions_made"); made != json.end()) {
+    for (const auto& [name, count] : made->items())
+      report.fusions_made.push_back({name, count.get<int64_t>()});
+  }
+  for (const ordered_json& site : json.at("sites")) report.sites.push_back(site_from_json(site));
+  return report;
+} catch (const ordered_json::exception& e) {
+  throw ArchiveError(fmt::format("{} is not what vqt writes: {}", source, e.what()));
+} catch (const ConfigError& e) {
+  throw ArchiveError(e.what());
+}
+
+}  // namespace vqt
