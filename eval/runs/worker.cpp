@@ -14,10 +14,10 @@
 #include "eval/runs/packed_folder.h"
 #include "loader/images/images.h"
 #include "vqt/archive.h"
-#include "vqt/memory_return.h"
 #include "vqt/outputs.h"
 #include "vqt/quantize.h"
 #include "vqt/report_json.h"
+#include "vqt/scoped_malloc_trim.h"
 
 namespace vqt {
 namespace {
@@ -158,7 +158,7 @@ void quantize_archive(const Job& job, const Progress& progress, JobResult& resul
     packed = packed_folder(job.packed, std::move(later));
     options.packed = &packed;
   }
-  const MemoryReturn memory_return;
+  const ScopedMallocTrim trim;
   const torch::jit::Module quantized = quantize(std::move(archive.module), config, report, options);
   save_archive(quantized, archive.extra, report, job.output);
   result.warnings.insert(result.warnings.end(), report.warnings.begin(), report.warnings.end());

@@ -8,7 +8,7 @@
 #include "loader/archive/archive_check.h"
 #include "loader/archive/vqt_json.h"
 #include "vqt/archive.h"
-#include "vqt/memory_return.h"
+#include "vqt/scoped_malloc_trim.h"
 
 namespace vqt {
 namespace {
@@ -58,7 +58,7 @@ Archive load_archive(const std::string& path, const LoadOptions& options) {
     if (r.name.rfind("extra/", 0) != 0 || r.name == kVqtJsonRecord || r.name.back() == '/') continue;
     archive.extra[r.name.substr(6)] = read_record(file, r, kMaxExtraBytes);
   }
-  const MemoryReturn memory_return;  // each weight on pages of its own, so that it can go alone
+  const ScopedMallocTrim trim;  // each weight on pages of its own, so that it can go alone
   try {
     if (options.progress) options.progress("loading " + path, 0, 1);
     archive.module = torch::jit::load(

@@ -11,7 +11,7 @@
 #include "loader/quantize/site_table.h"
 #include "loader/quantize/verify.h"
 #include "vqt/archive.h"
-#include "vqt/memory_return.h"
+#include "vqt/scoped_malloc_trim.h"
 
 namespace vqt::cli {
 namespace {
@@ -85,7 +85,7 @@ void quantize(const Options& options, ProgressLine& progress) {
   }
   Report report;
   torch::jit::Module quantized = [&] {
-    const MemoryReturn memory_return;
+    const ScopedMallocTrim trim;
     return vqt::quantize(std::move(archive.module), config, report, work);
   }();
   for (const std::string& warning : report.warnings) progress.warn(warning);
