@@ -15,6 +15,8 @@
 #include "loader/images/images.h"
 #include "vqt/archive.h"
 #include "vqt/outputs.h"
+#include "vqt/peak_memory.h"
+#include "vqt/quantile.h"
 #include "vqt/quantize.h"
 #include "vqt/report_json.h"
 #include "vqt/scoped_malloc_trim.h"
@@ -24,16 +26,6 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr double kLongForwardMs = 30e3;  // from here on the first forward is the only one
-
-// The largest resident size this process has had.
-int64_t peak_memory_bytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;) {
-    int64_t kib = 0;
-    if (word == "VmHWM:" && status >> kib) return kib * 1024;
-  }
-  return 0;
-}
 
 Progress progress_to(int fd) {
   return [fd](const std::string& stage, int64_t done, int64_t total) {
@@ -123,10 +115,7 @@ void run(const Job& job, const Progress& progress, JobResult& result) {
     result.warmup = job.warmup;
     while (static_cast<int64_t>(result.all_ms.size()) < job.runs) result.all_ms.push_back(whole_scene());
   }
-  std::vector<double> sorted = result.all_ms;
-  std::sort(sorted.begin(), sorted.end());
-  const size_t middle = sorted.size() / 2;
-  result.ms = sorted.size() % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  result.ms = median(result.all_ms);
   result.peak_memory_bytes = peak_memory_bytes();
   writer.finish();
 }

@@ -1,6 +1,5 @@
 // The main job: load, run the float model where asked, quantize, verify, save, tell.
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <chrono>
 #include <filesystem>
@@ -11,16 +10,11 @@
 #include "loader/quantize/site_table.h"
 #include "loader/quantize/verify.h"
 #include "vqt/archive.h"
+#include "vqt/peak_memory.h"
 #include "vqt/scoped_malloc_trim.h"
 
 namespace vqt::cli {
 namespace {
-
-int64_t peak_memory_bytes() {
-  struct rusage usage = {};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_maxrss * 1024;
-}
 
 NamedTensors run_float(torch::jit::Module& model, const std::vector<c10::IValue>& arguments,
                        const std::string& inputs_file) {
