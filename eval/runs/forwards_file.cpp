@@ -1,70 +1,73 @@
+// Metadata of the tensor file: "forwards", JSON [{"first", "count", "outputs": [paths]}, ...], and "about", JSON.
 #include "eval/runs/forwards_file.h"
 
 #include <ATen/ops/empty.h>
 #include <c10/core/ScalarType.h>
 #include <fmt/format.h>
-#include <zlib.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <stdexcept>
+#include <fstream>
 
-#include "vqt/atomic_file.h"
+#include "vqt/archive_error.h"
 
 namespace vqt {
 namespace {
 using Json = nlohmann::ordered_json;
 
-constexpr char kMagic[] = "vqtfwd01";
-constexpr uint64_t kMagicBytes = 8, kEndBytes = 24;
-constexpr c10::ScalarType kTypes[] = {at::kFloat, at::kDouble, at::kHalf, at::kBFloat16, at::kByte,
-                                      at::kChar,  at::kShort,  at::kInt,  at::kLong,     at::kBool};
+constexpr const char* kForwards = "forwards";
+constexpr const char* kAbout = "about";
+constexpr uint64_t kHeaderRoom = 4096;  // per forward pass
 
-const c10::ScalarType* type_named(const std::string& name) {
-  const auto* found = std::find_if(std::begin(kTypes), std::end(kTypes),
-                                   [&](auto type) { return name == c10::toString(type); });
+struct Type {
+  c10::ScalarType torch;
+  const char* dtype;  // of tensor files
+};
+constexpr Type kTypes[] = {{at::kFloat, "F32"}, {at::kDouble, "F64"}, {at::kHalf, "F16"}, {at::kBFloat16, "BF16"},
+                           {at::kByte, "U8"},   {at::kChar, "I8"},    {at::kShort, "I16"}, {at::kInt, "I32"},
+                           {at::kLong, "I64"},  {at::kBool, "BOOL"}};
+
+const Type* find_type(c10::ScalarType torch) {
+  const auto* found = std::find_if(std::begin(kTypes), std::end(kTypes), [&](const Type& t) { return t.torch == torch; });
   return found == std::end(kTypes) ? nullptr : found;
 }
 
-std::string ending(uint64_t index_offset, uint64_t index_bytes) {
-  std::string text(2 * sizeof(uint64_t), '\0');
-  std::memcpy(text.data(), &index_offset, sizeof index_offset);
-  std::memcpy(text.data() + sizeof index_offset, &index_bytes, sizeof index_bytes);
-  return text + kMagic;
+const Type* find_type(const std::string& dtype) {
+  const auto* found = std::find_if(std::begin(kTypes), std::end(kTypes), [&](const Type& t) { return dtype == t.dtype; });
+  return found == std::end(kTypes) ? nullptr : found;
 }
 
-Json to_json(const std::vector<ForwardOutputs>& forwards, const Json& about) {
-  Json all = Json::array();
-  for (const ForwardOutputs& f : forwards) {
-    Json tensors = Json::array();
-    for (const ForwardOutputs::Tensor& t : f.tensors) {
-      tensors.push_back({{"path", t.path},
-                         {"type", t.type},
-                         {"shape", t.shape},
-                         {"offset", t.offset},
-                         {"bytes", t.bytes},
-                         {"crc32", t.crc32}});
-    }
-    all.push_back({{"first", f.first}, {"count", f.count}, {"tensors", std::move(tensors)}});
+std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+std::string name_of(size_t forward, const std::string& path) { return fmt::format("{}/{}", forward, path); }
+
+// Files of outputs had a layout of their own until they became tensor files.
+TensorFile open(const std::string& path) {
+  std::string start(8, '\0');
+  std::ifstream(path, std::ios::binary).read(start.data(), 8);
+  if (start == "vqtfwd01") {
+    throw ArchiveError(fmt::format("{}: written by an older version of vqt-eval in a format that is no longer read; "
+                                   "run once with --save-reference to write it again",
+                                   path));
   }
-  return {{"forwards", std::move(all)}, {"about", about}};
+  try {
+    return TensorFile(path);
+  } catch (const ArchiveError& e) {
+    throw ArchiveError(fmt::format("{}; expected a file that vqt-eval --save-reference wrote", e.what()));
+  }
 }
 
-// Every number is bounded before it is used: the file may come from anywhere.
-ForwardOutputs::Tensor tensor_from(const Json& json, uint64_t end) {
-  ForwardOutputs::Tensor t{json.at("path"),   json.at("type"),  json.at("shape").get<std::vector<int64_t>>(),
-                           json.at("offset"), json.at("bytes"), json.at("crc32")};
-  const c10::ScalarType* type = type_named(t.type);
-  if (!type) throw std::runtime_error(fmt::format("{}: type {}", t.path, t.type));
-  uint64_t bytes = c10::elementSize(*type);
-  bool good = t.offset >= kMagicBytes && t.offset <= end && t.bytes <= end - t.offset;
-  for (const int64_t size : t.shape) {
-    good = good && size >= 0 && (size == 0 || bytes <= end / static_cast<uint64_t>(size));
-    if (good) bytes *= static_cast<uint64_t>(size);
+ForwardOutputs read_forward(const TensorFile& file, size_t number, const Json& json, int64_t first) {
+  ForwardOutputs f{json.at("first"), json.at("count"), {}};
+  if (f.first != first || f.count <= 0) throw ArchiveError("forwards do not follow each other");
+  for (const Json& path : json.at("outputs")) {
+    const std::string name = name_of(number, path.get<std::string>());
+    const TensorEntry* entry = file.find(name);
+    const Type* type = entry ? find_type(entry->dtype) : nullptr;
+    if (!entry) throw ArchiveError(fmt::format("there is no tensor {}", name));
+    if (!type) throw ArchiveError(fmt::format("{}: dtype {} is none that torch has", name, entry->dtype));
+    f.tensors.push_back({path.get<std::string>(), c10::toString(type->torch), entry->shape, name});
   }
-  if (!good || bytes != t.bytes) throw std::runtime_error(fmt::format("{}: its size", t.path));
-  return t;
+  return f;
 }
 
 }  // namespace
@@ -75,115 +78,51 @@ const ForwardOutputs::Tensor* ForwardOutputs::find(const std::string& path) cons
   return found == tensors.end() ? nullptr : &*found;
 }
 
-ForwardsWriter::ForwardsWriter(const std::string& path) : path_(path), file_(path, std::ios::binary) {
-  write(kMagic, kMagicBytes);
-}
-
-void ForwardsWriter::write(const void* data, uint64_t bytes) {
-  file_.write(static_cast<const char*>(data), static_cast<std::streamsize>(bytes));
-  size_ += bytes;
-  if (!file_) throw std::runtime_error(fmt::format("{}: cannot be written: {}", path_, std::strerror(errno)));
-}
+ForwardsWriter::ForwardsWriter(const std::string& path, size_t forwards) : file_(path, kHeaderRoom * forwards) {}
 
 void ForwardsWriter::append(const NamedTensors& outputs, int64_t first, int64_t count) {
-  ForwardOutputs& forward = forwards_.emplace_back();
-  forward.first = first;
-  forward.count = count;
+  Json paths = Json::array();
   for (const auto& [path, output] : outputs) {
     const at::Tensor tensor = output.detach().cpu().contiguous();
-    const std::string type = c10::toString(tensor.scalar_type());
-    if (!type_named(type))
-      throw std::runtime_error(fmt::format("output {}: cannot be stored: type {}", path, type));
-    const uint64_t bytes = tensor.nbytes();
-    const auto* data = static_cast<const Bytef*>(tensor.data_ptr());
-    forward.tensors.push_back({path, type, tensor.sizes().vec(), size_, bytes,
-                               static_cast<uint32_t>(bytes > 0 ? crc32_z(0, data, bytes) : 0)});
-    if (bytes > 0) write(data, bytes);
+    const Type* type = find_type(tensor.scalar_type());
+    if (!type)
+      throw ArchiveError(
+          fmt::format("output {}: cannot be stored: type {}", path, c10::toString(tensor.scalar_type())));
+    file_.append(name_of(forwards_.size(), path), type->dtype, tensor.sizes().vec(), tensor.const_data_ptr());
+    paths.push_back(path);
   }
+  forwards_.push_back({{"first", first}, {"count", count}, {"outputs", std::move(paths)}});
 }
 
-void ForwardsWriter::finish() {
-  const std::string index = to_json(forwards_, nullptr).dump(-1, ' ', false, Json::error_handler_t::replace);
-  const std::string end = ending(size_, index.size());
-  write(index.data(), index.size());
-  write(end.data(), end.size());
-  file_.close();
-  if (!file_) throw std::runtime_error(fmt::format("{}: cannot be written: {}", path_, std::strerror(errno)));
-}
+void ForwardsWriter::finish() { file_.finish({{kForwards, text_of(forwards_)}}); }
 
-ForwardsFile::ForwardsFile(const std::string& path) : path_(path), file_(path, std::ios::binary) {
-  if (!file_) throw std::runtime_error(fmt::format("{}: cannot be read: {}", path, std::strerror(errno)));
-  file_.seekg(0, std::ios::end);
-  const auto bytes = static_cast<uint64_t>(std::max<std::streamoff>(0, file_.tellg()));
-  std::string start(kMagicBytes, '\0'), end(kEndBytes, '\0');
-  if (bytes >= kMagicBytes + kEndBytes) {
-    file_.seekg(0);
-    file_.read(start.data(), kMagicBytes);
-    file_.seekg(static_cast<std::streamoff>(bytes - kEndBytes));
-    file_.read(end.data(), kEndBytes);
-  }
-  if (!file_ || start != kMagic)
-    throw std::runtime_error(
-        fmt::format("{}: is no file of outputs that vqt-eval --save-reference wrote", path));
-  uint64_t size = 0;
-  std::memcpy(&index_offset_, end.data(), sizeof index_offset_);
-  std::memcpy(&size, end.data() + sizeof index_offset_, sizeof size);
-  const uint64_t room = bytes - kEndBytes;
-  if (end.substr(kEndBytes - kMagicBytes) != kMagic || index_offset_ > room || size != room - index_offset_) {
-    throw std::runtime_error(
-        fmt::format("{}: damaged, its end is not where it should be; the copy is probably cut "
-                    "short",
-                    path));
-  }
+ForwardsFile::ForwardsFile(const std::string& path) : file_(open(path)) {
+  if (file_.metadata(kForwards).empty())
+    throw ArchiveError(fmt::format("{}: not a file of outputs that vqt-eval --save-reference wrote", path));
   try {
-    std::string text(size, '\0');
-    file_.seekg(static_cast<std::streamoff>(index_offset_));
-    file_.read(text.data(), static_cast<std::streamsize>(size));
-    const Json index = Json::parse(text);
-    about_ = index.at("about");
-    int64_t next = 0;  // picture
-    for (const Json& forward : index.at("forwards")) {
-      ForwardOutputs& f = forwards_.emplace_back();
-      f.first = forward.at("first");
-      f.count = forward.at("count");
-      if (f.first != next || f.count <= 0) throw std::runtime_error("forwards do not follow each other");
-      next += f.count;
-      for (const Json& tensor : forward.at("tensors"))
-        f.tensors.push_back(tensor_from(tensor, index_offset_));
+    if (!file_.metadata(kAbout).empty()) about_ = Json::parse(file_.metadata(kAbout));
+    int64_t next = 0;  // image
+    for (const Json& json : Json::parse(file_.metadata(kForwards))) {
+      forwards_.push_back(read_forward(file_, forwards_.size(), json, next));
+      next += forwards_.back().count;
     }
-    if (forwards_.empty()) throw std::runtime_error("it has no forward");
+    if (forwards_.empty()) throw ArchiveError("it has no forward pass");
   } catch (const std::exception& e) {
-    throw std::runtime_error(fmt::format("{}: damaged, its index cannot be used: {}", path, e.what()));
+    throw ArchiveError(fmt::format("{}: damaged, its metadata cannot be used: {}", path, e.what()));
   }
 }
 
 at::Tensor ForwardsFile::read(const ForwardOutputs::Tensor& tensor) const {
-  const at::Tensor result = at::empty(tensor.shape, *type_named(tensor.type));
-  if (tensor.bytes == 0) return result;
-  file_.seekg(static_cast<std::streamoff>(tensor.offset));
-  file_.read(static_cast<char*>(result.data_ptr()), static_cast<std::streamsize>(tensor.bytes));
-  if (!file_) throw std::runtime_error(fmt::format("{}: cannot be read: {}", path_, std::strerror(errno)));
-  if (crc32_z(0, static_cast<const Bytef*>(result.data_ptr()), tensor.bytes) != tensor.crc32)
-    throw std::runtime_error(fmt::format("{}: damaged: output {} has another checksum", path_, tensor.path));
+  const TensorEntry& entry = *file_.find(tensor.name);
+  const at::Tensor result = at::empty(entry.shape, find_type(entry.dtype)->torch);
+  file_.read(entry, result.data_ptr());
   return result;
 }
 
 void save_forwards(const ForwardsFile& forwards, const Json& about, const std::string& path) {
-  AtomicFile out(path);
-  std::vector<char> piece(1 << 20);
-  forwards.file_.seekg(0);
-  for (uint64_t left = forwards.index_offset_; left > 0;) {
-    const auto bytes = static_cast<std::streamsize>(std::min<uint64_t>(piece.size(), left));
-    if (!forwards.file_.read(piece.data(), bytes))
-      throw std::runtime_error(fmt::format("{}: cannot be read: {}", forwards.path_, std::strerror(errno)));
-    out.append(piece.data(), static_cast<size_t>(bytes));
-    left -= static_cast<uint64_t>(bytes);
-  }
-  const std::string index =
-      to_json(forwards.forwards_, about).dump(-1, ' ', false, Json::error_handler_t::replace);
-  out.append(index);
-  out.append(ending(forwards.index_offset_, index.size()));
-  out.commit();
+  TensorMetadata metadata = forwards.file_.metadata();
+  metadata[kAbout] = text_of(about);
+  copy_tensors(forwards.file_, metadata, path);
 }
 
 }  // namespace vqt

@@ -1,24 +1,23 @@
-// What a model returned for a scene, one forward after the other, in a file: between the processes of a run,
-// and as a reference that later runs are scored against.
+// What a model returned for a scene, one forward pass after the other, in a tensor file: between the processes of a
+// run, and as a reference that later runs are scored against.
 #pragma once
 
 #include <cstdint>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "loader/archive/tensor_file.h"
 #include "vqt/outputs.h"
 
 namespace vqt {
 
-// The outputs of one forward: pictures [first, first + count).
+// The outputs of one forward pass: images [first, first + count).
 struct ForwardOutputs {
   struct Tensor {
     std::string path, type;  // type as torch prints it: Float, BFloat16, Long
     std::vector<int64_t> shape;
-    uint64_t offset = 0, bytes = 0;
-    uint32_t crc32 = 0;
+    std::string name = {};  // in the file: number of the forward pass/path
   };
   int64_t first = 0, count = 0;
   std::vector<Tensor> tensors;
@@ -26,25 +25,21 @@ struct ForwardOutputs {
   const Tensor* find(const std::string& path) const;
 };
 
-// vqtfwd01 | tensors, row-major | index, JSON | offset of the index, uint64 | bytes of it, uint64 | vqtfwd01
 class ForwardsWriter {
  public:
-  explicit ForwardsWriter(const std::string& path);  // throws std::runtime_error, as all of these
+  // forwards: how many to expect, for the room kept for the header. Throws ArchiveError, as all of these.
+  explicit ForwardsWriter(const std::string& path, size_t forwards = 1);
   void append(const NamedTensors& outputs, int64_t first, int64_t count);
   void finish();
 
  private:
-  void write(const void* data, uint64_t bytes);
-
-  std::string path_;
-  std::ofstream file_;
-  uint64_t size_ = 0;
-  std::vector<ForwardOutputs> forwards_;
+  TensorFileWriter file_;
+  nlohmann::ordered_json forwards_ = nlohmann::ordered_json::array();
 };
 
 class ForwardsFile {
  public:
-  explicit ForwardsFile(const std::string& path);  // checks the index, reads no tensor
+  explicit ForwardsFile(const std::string& path);  // checks the header, reads no tensor
   const std::vector<ForwardOutputs>& forwards() const { return forwards_; }
   const nlohmann::ordered_json& about() const { return about_; }  // of save_forwards; else null
 
@@ -52,9 +47,7 @@ class ForwardsFile {
 
  private:
   friend void save_forwards(const ForwardsFile&, const nlohmann::ordered_json&, const std::string&);
-  std::string path_;
-  mutable std::ifstream file_;
-  uint64_t index_offset_ = 0;
+  TensorFile file_;
   std::vector<ForwardOutputs> forwards_;
   nlohmann::ordered_json about_;
 };

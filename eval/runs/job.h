@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "loader/images/image_options.h"
-#include "loader/images/placement.h"
 
 namespace vqt {
 
@@ -21,9 +20,7 @@ struct Job {
   std::string output;  // run: the outputs, a file of forwards; quantize: the new archive
   std::string result;  // JSON, see JobResult
   // run
-  std::string pictures;  // see ImageFile, as the next two
-  std::vector<Size> sizes;
-  Size frame;
+  std::string pictures;  // file of images
   ImageOptions images;
   int64_t frames = 0;  // a forward
   int64_t warmup = 2, runs = 3;
@@ -50,9 +47,8 @@ struct JobResult {
 
 NLOHMANN_JSON_SERIALIZE_ENUM(Preprocess, {{Preprocess::kCrop, "crop"}, {Preprocess::kPad, "pad"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(InputLayout, {{InputLayout::kBshw, "bshw"}, {InputLayout::kBchw, "bchw"}})
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Size, height, width)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ImageOptions, preprocess, image_size, layout, mean, std)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Job, task, model, name, given, output, result, pictures, sizes, frame,
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Job, task, model, name, given, output, result, pictures,
                                    images, frames, warmup, runs, check_configs, config, config_source, packed,
                                    later)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(JobResult, error, exit_code, file_bytes, ms, all_ms, peak_memory_bytes,

@@ -48,14 +48,6 @@ std::string describe(const at::Tensor& input) {
   return fmt::format("float32 [{}]", fmt::join(input.sizes().begin(), input.sizes().end(), ", "));
 }
 
-ImageFile pictures_of(const Job& job) {
-  ImageFile pictures;
-  pictures.path = job.pictures;
-  pictures.sizes = job.sizes;
-  pictures.frame = job.frame;
-  return pictures;
-}
-
 struct Chunk {
   int64_t first, count;
 };
@@ -88,9 +80,9 @@ void run(const Job& job, const Progress& progress, JobResult& result) {
     const QuantizationConfig config = QuantizationConfig::from_json(text, source);
     describe_sites(archive.module, &config);  // a pattern that matches nothing shows now, not after an hour
   }
-  const ImageFile pictures = pictures_of(job);
+  const ImageFile pictures = open_images(job.pictures);
   const std::vector<Chunk> chunks = split(pictures.count(), job.frames);
-  ForwardsWriter writer(job.output);
+  ForwardsWriter writer(job.output, chunks.size());
   bool written = false;
   int64_t total = (job.warmup + job.runs) * static_cast<int64_t>(chunks.size()), done = 0;
   progress("forward", 0, total);
@@ -127,7 +119,7 @@ void quantize_archive(const Job& job, const Progress& progress, JobResult& resul
   QuantizeOptions options;
   options.progress = progress;
   std::vector<Chunk> chunks;
-  const ImageFile pictures = pictures_of(job);
+  const ImageFile pictures = open_images(job.pictures);
   size_t next = 0;
   if (config.activation == ActivationMode::kStatic) {
     const int64_t count = std::min(pictures.count(), config.calibration_samples);

@@ -62,6 +62,8 @@ std::vector<uint8_t> read_bytes(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
+constexpr uint64_t kHeaderRoom = 256;  // of an image file, per image
+
 constexpr uint8_t kPngStart[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
 constexpr size_t kPngColourType = 25;  // offset in the file; 6 is RGB with alpha
 
@@ -262,39 +264,45 @@ Images load_images(const ImageList& list, const ImageOptions& options, const Ima
 
 ImageFile write_images(const ImageList& list, const ImageOptions& options, const std::string& path,
                        const ImageProgress& progress) {
-  ImageFile images;
-  images.path = path;
-  std::ofstream file(path, std::ios::binary);
-  prepare_all(list, options, progress, [&](const Prepared& p, std::string name) {
-    const auto* bytes = p.image.data_ptr<uint8_t>();
-    file.write(reinterpret_cast<const char*>(bytes), p.image.numel());
-    images.crc32 = static_cast<uint32_t>(crc32_z(images.crc32, bytes, p.image.numel()));
-    images.names.push_back(std::move(name));
-    images.placements.push_back(p.placement);
-    images.sizes.push_back({p.image.size(1), p.image.size(2)});
-    images.frame.height = std::max(images.frame.height, p.image.size(1));
-    images.frame.width = std::max(images.frame.width, p.image.size(2));
+  TensorFileWriter writer(path, kHeaderRoom * (list.paths.size() + 1));
+  std::vector<Placement> placements;
+  uint32_t crc = 0;
+  prepare_all(list, options, progress, [&](const Prepared& p, const std::string& name) {
+    const auto* bytes = p.image.const_data_ptr<uint8_t>();
+    writer.append(fmt::format("{}/{}", placements.size(), name), "U8", p.image.sizes().vec(), bytes);
+    crc = static_cast<uint32_t>(crc32_z(crc, bytes, p.image.numel()));
+    placements.push_back(p.placement);
   });
-  file.close();
-  if (!file) throw ImageError(fmt::format("{}: cannot be written: {}", path, std::strerror(errno)));
-  for (size_t i = 0; i < images.sizes.size(); ++i)
-    images.placements[i] = padded(images.placements[i], images.sizes[i], images.frame);
+  writer.finish();
+  ImageFile images = open_images(path);
+  images.crc32 = crc;
+  for (size_t i = 0; i < placements.size(); ++i)
+    images.placements.push_back(padded(placements[i], images.sizes[i], images.frame));
+  return images;
+}
+
+ImageFile open_images(const std::string& path) {
+  ImageFile images;
+  images.file = std::make_shared<const TensorFile>(path);
+  for (const TensorEntry& t : images.file->tensors()) {
+    if (t.dtype != "U8" || t.shape.size() != 3 || t.shape[0] != 3)
+      throw ImageError(fmt::format("{}: {}: expected an image, U8 [3, h, w]", path, t.name));
+    images.names.push_back(t.name.substr(t.name.find('/') + 1));
+    images.sizes.push_back({t.shape[1], t.shape[2]});
+    images.frame.height = std::max(images.frame.height, t.shape[1]);
+    images.frame.width = std::max(images.frame.width, t.shape[2]);
+  }
   return images;
 }
 
 at::Tensor read_images(const ImageFile& images, int64_t first, int64_t count) {
-  std::ifstream file(images.path, std::ios::binary);
-  int64_t offset = 0;
-  for (int64_t i = 0; i < first; ++i) offset += 3 * images.sizes[i].height * images.sizes[i].width;
-  file.seekg(offset);
   at::Tensor frames = at::empty({count, 3, images.frame.height, images.frame.width}, at::kFloat);
   for (int64_t i = 0; i < count; ++i) {
-    const Size size = images.sizes[first + i];
-    const at::Tensor image = at::empty({3, size.height, size.width}, at::kByte);
-    file.read(reinterpret_cast<char*>(image.data_ptr<uint8_t>()), image.numel());
+    const TensorEntry& entry = images.file->tensors().at(static_cast<size_t>(first + i));
+    const at::Tensor image = at::empty(entry.shape, at::kByte);
+    images.file->read(entry, image.data_ptr());
     frames[i].copy_(pad_white(image, images.frame.height, images.frame.width, 255));
   }
-  if (!file) throw ImageError(fmt::format("{}: cannot be read: {}", images.path, std::strerror(errno)));
   return frames.div_(255);
 }
 

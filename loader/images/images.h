@@ -5,10 +5,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "loader/archive/tensor_file.h"
 #include "loader/images/image_options.h"
 #include "loader/images/placement.h"
 
@@ -51,20 +53,23 @@ struct Images {
 };
 Images load_images(const ImageList& list, const ImageOptions& options, const ImageProgress& progress = {});
 
-// The same frames in a file, so that any number of pictures needs the memory of one.
+// The same frames in a tensor file, so that any number of images needs the memory of one: a uint8 [3, h, w] for each
+// image, as large as that one is.
 struct ImageFile {
-  std::string path;                   // uint8 [3, h, w] of one frame after the other, each of its own size
-  std::vector<Size> sizes;            // of those
+  std::shared_ptr<const TensorFile> file;
+  std::vector<Size> sizes;            // of its tensors
   Size frame;                         // of the largest: what the model is fed
   std::vector<std::string> names;     // file names
   std::vector<Placement> placements;  // in the frame
-  uint32_t crc32 = 0;                 // of the file
+  uint32_t crc32 = 0;                 // of all pixels
   int64_t count() const { return static_cast<int64_t>(sizes.size()); }
 };
 ImageFile write_images(const ImageList& list, const ImageOptions& options, const std::string& path,
                        const ImageProgress& progress = {});
-// Frames [first, first + count) as load_images gives them. Needs path, sizes and frame.
-at::Tensor read_images(const ImageFile& file, int64_t first, int64_t count);
+// What write_images wrote, without placements and crc32, which its file does not hold. Throws ArchiveError.
+ImageFile open_images(const std::string& path);
+// Frames [first, first + count) as load_images gives them. Throws ArchiveError.
+at::Tensor read_images(const ImageFile& images, int64_t first, int64_t count);
 
 // Frames as the model's input: normalised, in the layout of options.
 at::Tensor model_input(const at::Tensor& frames, const ImageOptions& options);
