@@ -1,4 +1,4 @@
-// Pictures from a folder, prepared as VGGT's official loader prepares them.
+// The images of a folder, prepared as a model's input.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -6,44 +6,18 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "loader/archive/tensor_file.h"
+#include "loader/images/image_error.h"
 #include "loader/images/image_options.h"
+#include "loader/images/list_images.h"
 #include "loader/images/placement.h"
 
 namespace vqt {
 
-// The folder or a picture cannot be used; the message names it.
-struct ImageError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
-struct ImageList {
-  std::string folder;  // where the pictures are: the folder asked for or its only subfolder with pictures
-  bool from_subfolder = false;     // worth telling the user
-  std::vector<std::string> paths;  // sorted bytewise by file name
-};
-
-// max_images < 0: all. Throws ImageError: no such folder, no pictures, pictures in several subfolders.
-ImageList list_images(const std::string& folder, int64_t max_images = -1);
-
-// uint8 [H, W, 3], RGB. Alpha is composited on white, 16 bits become 8, EXIF orientation is not applied.
-at::Tensor decode_image(const std::string& path);
-
-// What a picture is resized to, before rows are cropped or white is added.
-Size resized_size(Size picture, Preprocess preprocess, int64_t image_size);
-
-struct Prepared {
-  at::Tensor image;     // uint8 [3, h, w]
-  Placement placement;  // of the picture in it
-};
-// uint8 [H, W, 3] -> resized with antialiased bicubic, then cropped or padded with white.
-Prepared prepare_image(const at::Tensor& picture, Preprocess preprocess, int64_t image_size);
-
-// Called after each picture: done, total.
+// Called after each image: done, total.
 using ImageProgress = std::function<void(int64_t done, int64_t total)>;
 
 struct Images {

@@ -10,6 +10,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "loader/images/decode_image.h"
+#include "loader/images/fit_image.h"
 #include "tests/temporary_folder.h"
 
 namespace vqt {
