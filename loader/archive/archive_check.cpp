@@ -1,4 +1,4 @@
-// Checks an archive before torch sees it: an archive is code, and torch's reader trusts it.
+// Checks a TorchScript file before torch sees it: it holds code, and torch's reader trusts it.
 #include "loader/archive/archive_check.h"
 
 #include <caffe2/serialize/versions.h>
@@ -25,19 +25,18 @@ void require_torchscript(const InputFile& file, const ZipDirectory& zip) {
   if (zip.find("data.pkl") && zip.find("constants.pkl")) return;
   if (zip.find("data.pkl")) {
     fail(file, std::string("a checkpoint written by torch.save (data.pkl, but no code/ and constants.pkl): "
-                           "weights without a "
-                           "program. ") +
+                           "weights without a program. ") +
                    kHowToExport);
   }
   if (zip.find("archive_format") || zip.has_folder("models/")) {
     fail(file,
-         std::string("a program written by torch.export; expected a TorchScript archive. ") + kHowToExport);
+         std::string("a program written by torch.export; expected a TorchScript file. ") + kHowToExport);
   }
   std::string names;
   for (size_t i = 0; i < std::min<size_t>(zip.records.size(), 5); ++i)
     names += (i ? ", " : "") + zip.records[i].name;
   fail(file,
-       fmt::format("a zip, but no TorchScript archive: expected records data.pkl, constants.pkl and version, "
+       fmt::format("a zip, but not a TorchScript file: expected records data.pkl, constants.pkl and version, "
                    "got {} records: {}{}",
                    zip.records.size(), names, zip.records.size() > 5 ? ", ..." : ""));
 }
@@ -70,12 +69,11 @@ void check_listed(const InputFile& file, const ZipDirectory& zip, const Checksum
     const auto found = listed.find(r.name);
     if (found == listed.end()) fail(file, fmt::format("{}: the record is not listed in vqt.json", r.name));
     if (found->second != r.crc32) {
-      fail(
-          file,
-          fmt::format(
-              "{}: vqt.json lists the CRC-32 {:08x}, the zip directory {:08x}: the record was replaced after "
-              "vqt wrote the archive. Quantize the float model again, or save without vqt.json",
-              r.name, found->second, r.crc32));
+      fail(file,
+           fmt::format("{}: vqt.json lists the CRC-32 {:08x}, the zip directory {:08x}: the record was "
+                       "replaced after vqt wrote the file. Quantize the float model again, or save without "
+                       "vqt.json",
+                       r.name, found->second, r.crc32));
     }
   }
   for (const auto& [name, crc] : listed) {

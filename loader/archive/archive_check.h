@@ -1,4 +1,4 @@
-// What makes a zip a TorchScript archive, and ours.
+// What makes a zip a TorchScript file, and one of ours.
 #pragma once
 
 #include <optional>

@@ -13,7 +13,7 @@
 namespace vqt {
 
 struct ZipRecord {
-  std::string name;            // without the archive's top folder, e.g. data/17
+  std::string name;            // without the file's top folder, e.g. data/17
   uint64_t header_offset = 0;  // of the record's local header in the file
   uint64_t data_offset = 0;    // of its stored bytes
   uint64_t stored_size = 0;    // bytes in the file

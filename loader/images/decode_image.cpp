@@ -71,7 +71,7 @@ cv::Mat on_white(const cv::Mat& bgra) {
 at::Tensor decode_image(const std::string& path) {
   const std::vector<uint8_t> bytes = read_bytes(path);
   cv::Mat image = decode(bytes, path);
-  if (image.empty()) throw ImageError(fmt::format("{}: not a picture that can be decoded, or damaged", path));
+  if (image.empty()) throw ImageError(fmt::format("{}: not an image that can be decoded, or damaged", path));
   if (image.depth() == CV_16U) {
     cv::Mat high;  // the high byte, as Pillow takes it: k + r / 256 - 0.498 rounds to k for every r
     image.convertTo(high, CV_8U, 1.0 / 256, -0.5 + 1.0 / 512);

@@ -32,23 +32,23 @@ Placement padded(Placement placement, Size of, Size frame) {
   return placement;
 }
 
-Size resized_size(Size picture, Preprocess preprocess, int64_t image_size) {
-  const double h = picture.height, w = picture.width, side = image_size;
+Size resized_size(Size original, Preprocess preprocess, int64_t image_size) {
+  const double h = original.height, w = original.width, side = image_size;
   // The order of operations is the official loader's: it decides which way a half falls.
   if (preprocess == Preprocess::kCrop || w >= h) return {round_to_patch(h * (side / w)), image_size};
   return {image_size, round_to_patch(w * (side / h))};
 }
 
-Prepared prepare_image(const at::Tensor& picture, Preprocess preprocess, int64_t image_size) {
-  const Size from{picture.size(0), picture.size(1)};
+Prepared prepare_image(const at::Tensor& original, Preprocess preprocess, int64_t image_size) {
+  const Size from{original.size(0), original.size(1)};
   const Size to = resized_size(from, preprocess, image_size);
   if (to.height == 0 || to.width == 0) {
     throw ImageError(fmt::format(
-        "a picture of {} x {} (width x height) is less than half a patch high or wide at image_size {}",
+        "an image of {} x {} (width x height) is less than half a patch high or wide at image_size {}",
         from.width, from.height, image_size));
   }
   // [1, 3, H, W] in channels-last memory, uint8: torch then rounds between the two passes as Pillow does.
-  at::Tensor image = picture.permute({2, 0, 1}).unsqueeze(0);
+  at::Tensor image = original.permute({2, 0, 1}).unsqueeze(0);
   if (!(from == to))
     image = at::_upsample_bicubic2d_aa(image, {to.height, to.width}, /*align_corners=*/false);
   image = image.squeeze(0);

@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 constexpr uint64_t kHeaderRoom = 256;  // of an image file, per image
 
-// Calls use for every prepared picture, one at a time.
+// Calls use for every prepared image, one at a time.
 void prepare_all(const ImageList& list, const ImageOptions& options, const ImageProgress& progress,
                  const std::function<void(const Prepared&, std::string name)>& use) {
   if (options.image_size <= 0 || options.image_size % kPatch != 0) {

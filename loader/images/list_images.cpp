@@ -11,7 +11,7 @@ namespace vqt {
 namespace {
 namespace fs = std::filesystem;
 
-bool is_picture(const fs::directory_entry& entry) {
+bool is_image(const fs::directory_entry& entry) {
   static const std::vector<std::string> kExtensions = {".jpg", ".jpeg", ".png", ".bmp", ".webp",
                                                        ".tif", ".tiff", ".ppm", ".pgm"};
   std::error_code ignored;
@@ -30,10 +30,10 @@ std::vector<fs::directory_entry> entries(const fs::path& folder) {
   return {it, fs::directory_iterator()};
 }
 
-std::vector<std::string> pictures_in(const fs::path& folder) {
+std::vector<std::string> images_in(const fs::path& folder) {
   std::vector<fs::path> found;
   for (const fs::directory_entry& entry : entries(folder)) {
-    if (is_picture(entry)) found.push_back(entry.path());
+    if (is_image(entry)) found.push_back(entry.path());
   }
   std::sort(found.begin(), found.end(), [](const fs::path& a, const fs::path& b) {
     return a.filename().native() < b.filename().native();  // std::string compares bytes as unsigned char
@@ -48,28 +48,27 @@ std::vector<std::string> pictures_in(const fs::path& folder) {
 ImageList list_images(const std::string& folder, int64_t max_images) {
   if (max_images == 0) throw ImageError("max_images: expected at least 1, got 0");
   if (!fs::is_directory(folder)) {
-    throw ImageError(
-        fmt::format("{}: {}", folder,
-                    fs::exists(folder) ? "is a file; expected a folder of pictures" : "no such folder"));
+    throw ImageError(fmt::format(
+        "{}: {}", folder, fs::exists(folder) ? "is a file; expected a folder of images" : "no such folder"));
   }
-  ImageList list{folder, false, pictures_in(folder)};
+  ImageList list{folder, false, images_in(folder)};
   if (list.paths.empty()) {
-    std::vector<std::string> with_pictures;
+    std::vector<std::string> with_images;
     for (const fs::directory_entry& entry : entries(folder)) {
       if (!entry.is_directory() || entry.path().filename().string()[0] == '.') continue;
-      std::vector<std::string> inside = pictures_in(entry.path());
+      std::vector<std::string> inside = images_in(entry.path());
       if (inside.empty()) continue;
-      with_pictures.push_back(entry.path().string());
+      with_images.push_back(entry.path().string());
       list = {entry.path().string(), true, std::move(inside)};
     }
-    std::sort(with_pictures.begin(), with_pictures.end());
-    if (with_pictures.empty()) {
+    std::sort(with_images.begin(), with_images.end());
+    if (with_images.empty()) {
       throw ImageError(
-          fmt::format("{}: no pictures in it (jpg, jpeg, png, bmp, webp, tif, tiff, ppm, pgm)", folder));
+          fmt::format("{}: no images in it (jpg, jpeg, png, bmp, webp, tif, tiff, ppm, pgm)", folder));
     }
-    if (with_pictures.size() > 1) {
-      throw ImageError(fmt::format("{}: pictures in several subfolders, one scene is needed; name one of: {}",
-                                   folder, fmt::join(with_pictures, ", ")));
+    if (with_images.size() > 1) {
+      throw ImageError(fmt::format("{}: images in several subfolders, one scene is needed; name one of: {}",
+                                   folder, fmt::join(with_images, ", ")));
     }
   }
   if (max_images > 0 && static_cast<size_t>(max_images) < list.paths.size()) list.paths.resize(max_images);

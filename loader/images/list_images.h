@@ -10,7 +10,7 @@
 namespace vqt {
 
 struct ImageList {
-  std::string folder;              // where the images are: the folder asked for or its only subfolder with images
+  std::string folder;              // the folder asked for, or its only subfolder with images
   bool from_subfolder = false;     // worth telling the user
   std::vector<std::string> paths;  // sorted bytewise by file name
 };

@@ -95,12 +95,12 @@ def is_quantized(module: torch.jit.ScriptModule) -> bool:
 
 
 def repack(module: torch.jit.ScriptModule) -> int:
-    """Packs every quantized weight anew for this machine, in place. Returns how many changed their layout."""
+    """Packs every quantized weight again for this machine, in place. Returns how many changed their layout."""
     return _C.repack(_script("repack", module))
 
 
 def load(path: str | os.PathLike[str]) -> torch.jit.ScriptModule:
-    """torch.jit.load after the archive's structure and checksums have been checked; on the CPU, in eval mode.
+    """torch.jit.load after the file's structure and checksums have been checked; on the CPU, in eval mode.
 
     The module also carries the file's report (vqt.report) and its extra files, through copy.deepcopy too.
     """

@@ -368,7 +368,7 @@ def test_memory_does_not_grow_with_the_number_of_pictures(space: Path, tmp_path:
 # What is wrong, flags, exit code, what stderr says.
 ERRORS = [
     ("no folder", ["--image_folder", "{tmp}/none"], 1, ["/none: no such folder"]),
-    ("no pictures", ["--image_folder", "{tmp}/empty"], 1, ["empty", "no pictures"]),
+    ("no pictures", ["--image_folder", "{tmp}/empty"], 1, ["empty", "no images"]),
     ("damaged picture", ["--image_folder", "{tmp}/damaged"], 1, ["damaged/1.jpg", "damaged"]),
     ("no reference", ["--reference", "{tmp}/none.pt"], 1, ["none.pt: no such file"]),
     ("no model", ["--model", "{tmp}/none.pt"], 1, ["none.pt: no such file"]),

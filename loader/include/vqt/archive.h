@@ -1,4 +1,4 @@
-// TorchScript archives: checked before anything in them runs, loaded, saved whole or not at all.
+// TorchScript files: checked before anything in them runs, loaded, saved whole or not at all.
 #pragma once
 
 #include <torch/csrc/jit/api/module.h>
@@ -16,7 +16,7 @@ namespace vqt {
 struct Archive {
   torch::jit::Module module;                 // on the CPU, in eval mode
   std::map<std::string, std::string> extra;  // all extra files, vqt.json left out
-  std::optional<Report> report;              // of vqt.json; empty: a float model, or saved again by torch.jit.save
+  std::optional<Report> report;  // of vqt.json; empty: a float model, or saved again by torch.jit.save
   int64_t file_bytes = 0;
 };
 
@@ -37,8 +37,8 @@ uint32_t model_checksum(const std::string& path);
 // check_archive, then torch::jit::load. Throws ArchiveError.
 Archive load_archive(const std::string& path, const LoadOptions& options = {});
 
-// Writes module, extra files and, last, vqt.json (config, versions, table of sites, checksums) beside path
-// and renames. Throws ArchiveError; what stood at path is then untouched.
+// Writes module, extra files and, last, vqt.json (config, versions, layer table, checksums) beside path and renames.
+// Throws ArchiveError; a file at path is then as it was.
 void save_archive(const torch::jit::Module& module, const std::map<std::string, std::string>& extra,
                   const Report& report, const std::string& path);
 

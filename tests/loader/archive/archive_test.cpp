@@ -204,8 +204,7 @@ TEST(Archive, OtherZipsAndTorchFilesAreNamed) {
   };
   EXPECT_THAT(with({entry("m/data.pkl", "x"), entry("m/version", "3\n")}),
               HasSubstr("a checkpoint written by torch.save (data.pkl, but no code/ and constants.pkl): "
-                        "weights without a program. "
-                        "Export the model to TorchScript first"));
+                        "weights without a program. Export the model to TorchScript first"));
   EXPECT_THAT(with({entry("m/archive_format", "pt2"), entry("m/models/model.json", "{}")}),
               HasSubstr("written by torch.export"));
   EXPECT_THAT(with({entry("m/a", "x"), entry("m/b", "x")}), HasSubstr("got 2 records: a, b"));
@@ -293,7 +292,7 @@ TEST(AtomicFile, SaysWhyItCannotWrite) {
   EXPECT_THAT(message_of([&] { AtomicFile file(folder.path().string()); }),
               HasSubstr("cannot be replaced: it is a folder"));
   EXPECT_THAT(message_of([&] { AtomicFile file("/dev/null"); }),
-              HasSubstr("cannot be replaced: it is no regular file"));
+              HasSubstr("cannot be replaced: not a regular file"));
 }
 
 }  // namespace

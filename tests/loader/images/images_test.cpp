@@ -189,8 +189,8 @@ TEST(PrepareImage, CropKeepsTheMiddleAndPadPutsTheSmallerHalfFirst) {
 TEST(PrepareImage, SaysWhereThePictureWent) {
   const auto placement = [](int64_t h, int64_t w, Preprocess preprocess, int64_t side) {
     const Placement p = prepare_image(at::full({h, w, 3}, 9, at::kByte), preprocess, side).placement;
-    return std::vector<int64_t>{p.picture.height, p.picture.width, p.resized.height,
-                                p.resized.width,  p.top,           p.left};
+    return std::vector<int64_t>{
+        p.original.height, p.original.width, p.resized.height, p.resized.width, p.top, p.left};
   };
   EXPECT_THAT(placement(98, 28, Preprocess::kCrop, 28), ElementsAre(98, 28, 98, 28, -35, 0));
   EXPECT_THAT(placement(14, 42, Preprocess::kPad, 42), ElementsAre(14, 42, 14, 42, 14, 0));
@@ -264,7 +264,7 @@ TEST(ListImages, TakesTheOnlySubfolderWithPictures) {
 
 TEST(ListImages, SaysWhatIsWrongWithAFolder) {
   TemporaryFolder folder;
-  EXPECT_THAT(error_of([&] { list_images(folder.path()); }), HasSubstr("no pictures"));
+  EXPECT_THAT(error_of([&] { list_images(folder.path()); }), HasSubstr("no images"));
   EXPECT_THAT(error_of([&] { list_images(folder / "none"); }), HasSubstr("/none: no such folder"));
   EXPECT_THAT(error_of([&] { list_images(data("decode_grey.png")); }), HasSubstr("is a file"));
 }
