@@ -63,9 +63,9 @@ def quantize(
     config: a QuantizationConfig, its fields as a mapping, or a preset's name; None: int8_per_channel_sym.
     calibration: for activation="static", inputs to run through the float model, each a tensor or a tuple of forward's
         arguments; at most config.calibration_samples of them are taken.
-    inputs: one input; each site's output SQNR and times are then measured on it.
-    speed_guard: with inputs, a site whose quantized linears measure slower than the float ones on this machine stays
-        float; its reason holds both times.
+    inputs: one input; each layer's output SQNR and times are then measured on it.
+    speed_guard: with inputs, a layer that is slower quantized than in floating point on this machine is kept in
+        floating point; its reason holds both times.
     progress: called with (stage, done, total).
     """
     script, settings = _script("quantize", module), _config(config)
@@ -78,13 +78,13 @@ def quantize(
 
 
 def list_sites(module: torch.jit.ScriptModule, config: Config | None = None) -> list[Site]:
-    """The sites of any module in the order they run; of a float one with config, what the config would do to each."""
+    """The Linear layers of any module in the order they run; of a float one with config, what the config would do."""
     planned = None if config is None else _config(config)._config
     return Report(_C.describe(_script("list_sites", module), planned)).sites
 
 
 def report(module: torch.jit.ScriptModule) -> Report:
-    """The table of sites. SQNR and reasons are known of modules from vqt.quantize and vqt.load only."""
+    """The layer table. SQNR and reasons are known of modules from vqt.quantize and vqt.load only."""
     script = _script("report", module)
     return Report(getattr(module, _REPORT, None) or _C.describe(script, None))
 

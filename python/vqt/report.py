@@ -31,8 +31,8 @@ class Site:
 
 
 class Report:
-    """Layers in the order that the model runs them, how many of each fusion were made (known of modules from vqt.quantize and
-    vqt.load only), and the warnings of the pass. print() shows the table."""
+    """Layers in the order that the model runs them, how many of each fusion were made (known of modules from
+    vqt.quantize and vqt.load only), and the warnings of the pass. print() shows the table."""
 
     def __init__(self, report: _C.Report) -> None:
         self._report = report
