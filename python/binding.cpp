@@ -16,8 +16,8 @@ namespace {
 
 using torch::jit::Module;
 
-// One input of an iterable -> forward's arguments: a tensor (or any other value) alone, or a tuple or list of
-// them.
+// One input of an iterable -> forward's arguments: a tensor (or any other value) alone, or a tuple
+// or list of them.
 std::vector<c10::IValue> to_arguments(const std::string& name, const c10::FunctionSchema& forward,
                                       const py::handle& item) {
   const bool several = py::isinstance<py::tuple>(item) || py::isinstance<py::list>(item);

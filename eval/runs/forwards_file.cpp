@@ -1,4 +1,5 @@
-// Metadata of the tensor file: "forwards", JSON [{"first", "count", "outputs": [paths]}, ...], and "about", JSON.
+// Metadata of the tensor file: "forwards", JSON [{"first", "count", "outputs": [paths]},
+// ...], and "about", JSON.
 #include "eval/runs/forwards_file.h"
 
 #include <ATen/ops/empty.h>
@@ -22,17 +23,20 @@ struct Type {
   c10::ScalarType torch;
   const char* dtype;  // of tensor files
 };
-constexpr Type kTypes[] = {{at::kFloat, "F32"}, {at::kDouble, "F64"}, {at::kHalf, "F16"}, {at::kBFloat16, "BF16"},
-                           {at::kByte, "U8"},   {at::kChar, "I8"},    {at::kShort, "I16"}, {at::kInt, "I32"},
-                           {at::kLong, "I64"},  {at::kBool, "BOOL"}};
+constexpr Type kTypes[] = {{at::kFloat, "F32"},     {at::kDouble, "F64"}, {at::kHalf, "F16"},
+                           {at::kBFloat16, "BF16"}, {at::kByte, "U8"},    {at::kChar, "I8"},
+                           {at::kShort, "I16"},     {at::kInt, "I32"},    {at::kLong, "I64"},
+                           {at::kBool, "BOOL"}};
 
 const Type* find_type(c10::ScalarType torch) {
-  const auto* found = std::find_if(std::begin(kTypes), std::end(kTypes), [&](const Type& t) { return t.torch == torch; });
+  const auto* found =
+      std::find_if(std::begin(kTypes), std::end(kTypes), [&](const Type& t) { return t.torch == torch; });
   return found == std::end(kTypes) ? nullptr : found;
 }
 
 const Type* find_type(const std::string& dtype) {
-  const auto* found = std::find_if(std::begin(kTypes), std::end(kTypes), [&](const Type& t) { return dtype == t.dtype; });
+  const auto* found =
+      std::find_if(std::begin(kTypes), std::end(kTypes), [&](const Type& t) { return dtype == t.dtype; });
   return found == std::end(kTypes) ? nullptr : found;
 }
 
@@ -45,9 +49,10 @@ TensorFile open(const std::string& path) {
   std::string start(8, '\0');
   std::ifstream(path, std::ios::binary).read(start.data(), 8);
   if (start == "vqtfwd01") {
-    throw ArchiveError(fmt::format("{}: written by an older version of vqt-eval in a format that is no longer read; "
-                                   "run once with --save-reference to write it again",
-                                   path));
+    throw ArchiveError(
+        fmt::format("{}: written by an older version of vqt-eval in a format that is no longer read; "
+                    "run once with --save-reference to write it again",
+                    path));
   }
   try {
     return TensorFile(path);
@@ -78,7 +83,8 @@ const ForwardOutputs::Tensor* ForwardOutputs::find(const std::string& path) cons
   return found == tensors.end() ? nullptr : &*found;
 }
 
-ForwardsWriter::ForwardsWriter(const std::string& path, size_t forwards) : file_(path, kHeaderRoom * forwards) {}
+ForwardsWriter::ForwardsWriter(const std::string& path, size_t forwards)
+    : file_(path, kHeaderRoom * forwards) {}
 
 void ForwardsWriter::append(const NamedTensors& outputs, int64_t first, int64_t count) {
   Json paths = Json::array();

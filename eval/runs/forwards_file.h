@@ -1,5 +1,5 @@
-// What a model returned for a scene, one forward pass after the other, in a tensor file: between the processes of a
-// run, and as a reference that later runs are scored against.
+// What a model returned for a scene, one forward pass after the other, in a tensor file: between the
+// processes of a run, and as a reference that later runs are scored against.
 #pragma once
 
 #include <cstdint>

@@ -39,8 +39,8 @@ void write_module(const torch::jit::Module& module, const std::map<std::string, 
   for (const auto& [name, content] : extra) {
     if (name != "vqt.json") files[name] = content;
   }
-  // Always "all written": the writer's destructor must not throw; file remembers a failure and commit()
-  // throws it.
+  // Always "all written": the writer's destructor must not throw; file remembers a failure
+  // and commit() throws it.
   caffe2::serialize::PyTorchStreamWriter writer([&](const void* data, size_t bytes) {
     file.append(data, bytes);
     return bytes;

@@ -33,7 +33,8 @@ std::string read_header(const InputFile& file) {
   const std::vector<uint8_t> length = file.read(0, kLengthBytes);
   for (size_t i = 0; i < kLengthBytes; ++i) bytes |= uint64_t{length[i]} << (8 * i);
   const uint64_t most = std::min(kMostHeaderBytes, file.size() - kLengthBytes);
-  if (bytes > most) fail(file, "its first 8 bytes say that the header has {} bytes; expected at most {}", bytes, most);
+  if (bytes > most)
+    fail(file, "its first 8 bytes say that the header has {} bytes; expected at most {}", bytes, most);
   const std::vector<uint8_t> text = file.read(kLengthBytes, bytes);
   if (text.empty() || text[0] != '{') fail(file, "the header does not begin with {{");
   return {text.begin(), text.end()};
@@ -64,7 +65,8 @@ const Json& member(const InputFile& file, const std::string& name, const Json& e
 }
 
 uint64_t whole_number(const InputFile& file, const std::string& name, const char* key, const Json& json) {
-  if (!json.is_number_unsigned()) fail(file, "{}: {}: expected a whole number, got {}", name, key, json.dump());
+  if (!json.is_number_unsigned())
+    fail(file, "{}: {}: expected a whole number, got {}", name, key, json.dump());
   return json.get<uint64_t>();
 }
 
@@ -108,8 +110,8 @@ void check_layout(const InputFile& file, uint64_t data_bytes, const std::vector<
   uint64_t next = 0;
   for (const TensorEntry& t : tensors) {
     if (t.begin != next)
-      fail(file, "{} begins at byte {} of the data; expected {}, where the tensor before it ends", t.name, t.begin,
-           next);
+      fail(file, "{} begins at byte {} of the data; expected {}, where the tensor before it ends", t.name,
+           t.begin, next);
     next = t.end;
   }
   if (next != data_bytes)
@@ -123,7 +125,8 @@ void take_checksums(const InputFile& file, TensorMetadata& metadata, std::vector
   const Json sums = Json::parse(found->second, nullptr, /*allow_exceptions=*/false);
   for (TensorEntry& t : tensors) {
     const auto sum = sums.is_object() ? sums.find(t.name) : sums.end();
-    if (!sums.is_object() || sum == sums.end() || !sum->is_number_unsigned() || sum->get<uint64_t>() > UINT32_MAX)
+    if (!sums.is_object() || sum == sums.end() || !sum->is_number_unsigned() ||
+        sum->get<uint64_t>() > UINT32_MAX)
       fail(file, "__metadata__: {}: expected a checksum for {}", kChecksumKey, t.name);
     t.crc32 = sum->get<uint32_t>();
   }

@@ -21,8 +21,8 @@ struct TensorEntry {
   std::string name;
   std::string dtype;  // BOOL U8 I8 U16 I16 F16 BF16 U32 I32 F32 U64 I64 F64
   std::vector<int64_t> shape;
-  uint64_t begin = 0, end = 0;      // bytes of the data
-  std::optional<uint32_t> crc32;    // of those bytes; files that vqt did not write have none
+  uint64_t begin = 0, end = 0;    // bytes of the data
+  std::optional<uint32_t> crc32;  // of those bytes; files that vqt did not write have none
 
   uint64_t bytes() const { return end - begin; }
 };
@@ -52,7 +52,8 @@ class TensorFile {
   TensorMetadata metadata_;
 };
 
-// Writes tensors as they come; nothing but the header is kept in memory. All but the destructor throw ArchiveError.
+// Writes tensors as they come; nothing but the header is kept in memory. All but
+// the destructor throw ArchiveError.
 class TensorFileWriter {
  public:
   // header_room: bytes kept free for the header. Where they do not suffice, finish() moves the data.

@@ -24,8 +24,9 @@ struct Dtype {
   const char* name;
   uint64_t bytes;
 };
-constexpr Dtype kDtypes[] = {{"BOOL", 1}, {"U8", 1},  {"I8", 1},  {"U16", 2}, {"I16", 2}, {"F16", 2}, {"BF16", 2},
-                             {"U32", 4},  {"I32", 4}, {"F32", 4}, {"U64", 8}, {"I64", 8}, {"F64", 8}};
+constexpr Dtype kDtypes[] = {{"BOOL", 1}, {"U8", 1},   {"I8", 1},  {"U16", 2}, {"I16", 2},
+                             {"F16", 2},  {"BF16", 2}, {"U32", 4}, {"I32", 4}, {"F32", 4},
+                             {"U64", 8},  {"I64", 8},  {"F64", 8}};
 
 std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
@@ -106,7 +107,8 @@ void TensorFileWriter::move_data(uint64_t to) {
     const uint64_t bytes = std::min<uint64_t>(piece.size(), left);
     left -= bytes;
     for (uint64_t done = 0; done < bytes;) {
-      const ssize_t got = ::pread(fd_, piece.data() + done, bytes - done, static_cast<off_t>(data_offset_ + left + done));
+      const ssize_t got =
+          ::pread(fd_, piece.data() + done, bytes - done, static_cast<off_t>(data_offset_ + left + done));
       if (got < 0 && errno == EINTR) continue;
       if (got <= 0) fail(path_);
       done += static_cast<uint64_t>(got);

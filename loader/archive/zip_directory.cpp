@@ -1,6 +1,6 @@
-// Reads a zip's closing records, central directory and local headers, and refuses what torch could not load
-// safely. Layout: [local header, name, extra, bytes]... central directory [, zip64 end, zip64 locator], end
-// record.
+// Reads a zip's closing records, central directory and local headers, and refuses what torch could
+// not load safely. Layout: [local header, name, extra, bytes]... central directory [, zip64 end,
+// zip64 locator], end record.
 #include "loader/archive/zip_directory.h"
 
 #include <fmt/format.h>
@@ -57,8 +57,8 @@ std::string printable(std::string_view name) {
         "(torch.jit.script(model).save(path); for VGGT examples/vggt/export.py --checkpoint FILE -o OUT.pt)";
   } else if (text.size() > 2 && text[0] == '\x80' && text[1] >= 2 && text[1] <= 5) {
     guess =
-        "a pickle written by an old torch.save: weights without a program. Export the model to TorchScript first "
-        "(torch.jit.script(model).save(path); for VGGT examples/vggt/export.py --checkpoint FILE -o OUT.pt)";
+        "a pickle written by an old torch.save: weights without a program. Export the model to TorchScript "
+        "first (torch.jit.script(model).save(path); for VGGT examples/vggt/export.py --checkpoint FILE -o OUT.pt)";
   }
   fail(file, "{}", guess);
 }
@@ -138,8 +138,8 @@ End read_end(const InputFile& file) {
   return wide;
 }
 
-// Sizes that do not fit 32 bits stand in the extra field 1, in this order and only where the 32-bit field
-// says so.
+// Sizes that do not fit 32 bits stand in the extra field 1, in this order and only where the
+// 32-bit field says so.
 void widen(const InputFile& file, const std::string& name, const uint8_t* extra, size_t bytes, ZipRecord& r) {
   const bool wide_size = r.size == kWide32, wide_stored = r.stored_size == kWide32,
              wide_offset = r.header_offset == kWide32;

@@ -85,8 +85,8 @@ at::Tensor decode_image(const std::string& path) {
   } else if (image.channels() == 3) {
     cv::cvtColor(image, image, cv::COLOR_BGR2RGB);
   } else {
-    // Only true RGBA is composited by the official loader; grey with alpha and a transparent palette lose
-    // their alpha.
+    // Only true RGBA is composited by the official loader; grey with alpha and a transparent
+    // palette lose their alpha.
     const bool composite = !is_png(bytes) || bytes[kPngColourType] == 6;
     if (composite) image = on_white(image);
     cv::cvtColor(image, image, composite ? cv::COLOR_BGR2RGB : cv::COLOR_BGRA2RGB);

@@ -1,6 +1,6 @@
 // A JPEG is a row of segments: ff, kind, length of two bytes (itself included), content. The segment of kind
-// e1 that begins with "Exif\0\0" holds a small TIFF file, whose first directory has entries of 12 bytes: tag,
-// type, count, value.
+// e1 that begins with "Exif\0\0" holds a small TIFF file, whose first directory has entries of 12 bytes:
+// tag, type, count, value.
 #include "loader/images/exif.h"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// The steps and roundings are those of VGGT's loader, which works with Pillow: 8-bit bicubic (a = -0.5, antialiased),
-// heights rounded half to even.
+// The steps and roundings are those of VGGT's loader, which works with Pillow: 8-bit bicubic (a = -0.5,
+// antialiased), heights rounded half to even.
 #include "loader/images/fit_image.h"
 
 #include <ATen/ops/_upsample_bicubic2d_aa.h>

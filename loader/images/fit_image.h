@@ -19,7 +19,8 @@ struct Prepared {
 // uint8 [H, W, 3] -> resized with antialiased bicubic, then cropped or padded with white.
 Prepared prepare_image(const at::Tensor& original, Preprocess preprocess, int64_t image_size);
 
-// uint8 or float [3, h, w] in the middle of [3, H, W] filled with white; the smaller half is on the top and left.
+// uint8 or float [3, h, w] in the middle of [3, H, W] filled with white; the smaller half is on
+// the top and left.
 at::Tensor pad_white(const at::Tensor& image, int64_t height, int64_t width, double white);
 // Where the original is once pad_white has put its frame, of size `of`, into a larger one.
 Placement padded(Placement placement, Size of, Size frame);

@@ -27,8 +27,8 @@ struct Images {
 };
 Images load_images(const ImageList& list, const ImageOptions& options, const ImageProgress& progress = {});
 
-// The same frames in a tensor file, so that any number of images needs the memory of one: a uint8 [3, h, w] for each
-// image, as large as that one is.
+// The same frames in a tensor file, so that any number of images needs the memory of one: a uint8 [3, h, w]
+// for each image, as large as that one is.
 struct ImageFile {
   std::shared_ptr<const TensorFile> file;
   std::vector<Size> sizes;            // of its tensors

@@ -30,7 +30,7 @@ NamedTensors run_float(torch::jit::Module& model, const std::vector<c10::IValue>
 void verify(torch::jit::Module& quantized, const NamedTensors& expected,
             const std::vector<c10::IValue>& arguments, const Options& options) {
   const Verdict verdict =
-      judge(compare_outputs(expected, run_forward(quantized, arguments)), options.min_cosine);
+      judge(compare_tensors(expected, run_forward(quantized, arguments)), options.min_cosine);
   fmt::print("{}", verdict.table);
   if (verdict.failures.empty()) return;
   std::string text =

@@ -8,7 +8,8 @@
 namespace vqt {
 namespace {
 
-constexpr double kInf = std::numeric_limits<double>::infinity(), kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInf = std::numeric_limits<double>::infinity(),
+                 kNan = std::numeric_limits<double>::quiet_NaN();
 
 TEST(Median, IsInTheMiddleOrTheMeanOfTheTwoThere) {
   EXPECT_EQ(median<double>({7}), 7);

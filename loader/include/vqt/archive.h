@@ -37,8 +37,8 @@ uint32_t model_checksum(const std::string& path);
 // check_archive, then torch::jit::load. Throws ArchiveError.
 Archive load_archive(const std::string& path, const LoadOptions& options = {});
 
-// Writes module, extra files and, last, vqt.json (config, versions, layer table, checksums) beside path and renames.
-// Throws ArchiveError; a file at path is then as it was.
+// Writes module, extra files and, last, vqt.json (config, versions, layer table, checksums) beside path and
+// renames. Throws ArchiveError; a file at path is then as it was.
 void save_archive(const torch::jit::Module& module, const std::map<std::string, std::string>& extra,
                   const Report& report, const std::string& path);
 

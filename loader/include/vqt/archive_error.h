@@ -5,7 +5,8 @@
 
 namespace vqt {
 
-// The file cannot be read or written; the message names the file, the record, what was expected and what came.
+// The file cannot be read or written; the message names the file, the record, what was
+// expected and what came.
 struct ArchiveError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };

@@ -9,9 +9,8 @@
 
 namespace vqt {
 
-// The value at rank q * (n - 1) of the sorted values, linear between neighbours: numpy's default. NaN where there is
-// no value or one of them is NaN.
-// Reorders the values.
+// The value at rank q * (n - 1) of the sorted values, linear between neighbours: numpy's default. NaN where
+// there is no value or one of them is NaN. Reorders the values.
 template <typename T>
 double quantile_in_place(std::vector<T>& values, double q) {
   const bool nan = std::any_of(values.begin(), values.end(), [](T v) { return std::isnan(v); });

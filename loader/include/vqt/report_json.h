@@ -1,5 +1,5 @@
-// A report as JSON: in vqt.json, for --list --json and between vqt-eval's processes. A number that is infinite or
-// was not measured is null.
+// A report as JSON: in vqt.json, for --list --json and between vqt-eval's processes. A number that is
+// infinite or was not measured is null.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -15,8 +15,8 @@ nlohmann::ordered_json sites_to_json(const std::vector<SiteReport>& sites);
 
 // Keys: config, sites, fusions_made, warnings.
 nlohmann::ordered_json report_to_json(const Report& report);
-// Keys in any order; fusions_made may be missing (older files). The warnings are those of the process that wrote
-// them and stay there. source names the file in messages. Throws ArchiveError.
+// Keys in any order; fusions_made may be missing (older files). The warnings are those of the process that
+// wrote them and stay there. source names the file in messages. Throws ArchiveError.
 Report report_from_json(const nlohmann::ordered_json& json, const std::string& source);
 
 }  // namespace vqt

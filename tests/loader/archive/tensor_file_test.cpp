@@ -1,4 +1,5 @@
-// Tensor files: hand-written bytes, one case per way such a file can be wrong, and what is written comes back.
+// Tensor files: hand-written bytes, one case per way such a file can be wrong, and what
+// is written comes back.
 #include "loader/archive/tensor_file.h"
 
 #include <gmock/gmock.h>
@@ -92,12 +93,13 @@ TEST_F(TensorFileTest, RefusesAHeaderThatCannotBeOne) {
   EXPECT_EQ(error_of(file_of("[]", "")), "the header does not begin with {");
   EXPECT_THAT(error_of(file_of(R"({"a")", "")), HasSubstr("the header is not JSON: "));
   EXPECT_THAT(error_of(file_of("{\"\xff\":1}", "")), HasSubstr("the header is not JSON: "));
-  EXPECT_THAT(error_of(file_of(R"({"a":)" + std::string(100000, '['), "")), HasSubstr("the header is not JSON: "));
+  EXPECT_THAT(error_of(file_of(R"({"a":)" + std::string(100000, '['), "")),
+              HasSubstr("the header is not JSON: "));
 }
 
 TEST_F(TensorFileTest, RefusesALengthAboveTheLimitThatTheFileCouldHold) {
   const std::string path = folder_.write("t", std::string("\x01\xe1\xf5\x05\0\0\0\0{", 9));  // 100,000,001
-  std::filesystem::resize_file(path, 200'000'000);                                            // sparse
+  std::filesystem::resize_file(path, 200'000'000);                                           // sparse
   EXPECT_THAT(message_of([&] { TensorFile file(path); }),
               HasSubstr("the header has 100000001 bytes; expected at most 100000000"));
 }
@@ -106,13 +108,16 @@ TEST_F(TensorFileTest, RefusesAnEntryThatIsNotATensor) {
   EXPECT_EQ(error_of_entry("1"), "a: dtype is missing");
   EXPECT_EQ(error_of_entry(R"({"dtype":"F64","data_offsets":[0,8]})"), "a: shape is missing");
   EXPECT_EQ(error_of_entry(R"({"dtype":"F64","shape":[1]})"), "a: data_offsets is missing");
-  EXPECT_EQ(error_of_entry(R"({"dtype":"F7","shape":[1],"data_offsets":[0,8]})"),
-            "a: dtype: expected one of BOOL, U8, I8, U16, I16, F16, BF16, U32, I32, F32, U64, I64, F64, got \"F7\"");
+  EXPECT_EQ(
+      error_of_entry(R"({"dtype":"F7","shape":[1],"data_offsets":[0,8]})"),
+      "a: dtype: expected one of BOOL, U8, I8, U16, I16, F16, BF16, U32, I32, F32, U64, I64, F64, got \"F7\"");
   EXPECT_THAT(error_of_entry(R"({"dtype":3,"shape":[1],"data_offsets":[0,8]})"), HasSubstr("F64, got 3"));
-  EXPECT_EQ(error_of_entry(R"({"dtype":"F64","shape":1,"data_offsets":[0,8]})"), "a: shape: expected a list, got 1");
+  EXPECT_EQ(error_of_entry(R"({"dtype":"F64","shape":1,"data_offsets":[0,8]})"),
+            "a: shape: expected a list, got 1");
   for (const char* size : {"-1", "1.0", "\"1\"", "null", "1e0"}) {
-    EXPECT_THAT(error_of_entry(std::string(R"({"dtype":"F64","shape":[)") + size + R"(],"data_offsets":[0,8]})"),
-                HasSubstr("a: shape: expected a whole number, got "))
+    EXPECT_THAT(
+        error_of_entry(std::string(R"({"dtype":"F64","shape":[)") + size + R"(],"data_offsets":[0,8]})"),
+        HasSubstr("a: shape: expected a whole number, got "))
         << size;
   }
   for (const char* shape : {"[9223372036854775808]", "[4294967296,4294967296]", "[2305843009213693952]"}) {
@@ -158,9 +163,12 @@ TEST_F(TensorFileTest, RefusesHolesOverlapAndAnotherEnd) {
 TEST_F(TensorFileTest, RefusesNamesThatOccurTwiceAndMetadataThatIsNotText) {
   const std::string a = R"("a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]})";
   EXPECT_EQ(error_of(file_of("{" + a + "," + a + "}", "x")), "the header names a twice");
-  EXPECT_EQ(error_of(file_of(R"({"__metadata__":{},"__metadata__":{}})", "")), "the header names __metadata__ twice");
-  EXPECT_EQ(error_of(file_of(R"({"__metadata__":["x"]})", "")), "__metadata__: expected an object, got array");
-  EXPECT_EQ(error_of(file_of(R"({"__metadata__":{"x":1}})", "")), "__metadata__: x: expected a text, got number");
+  EXPECT_EQ(error_of(file_of(R"({"__metadata__":{},"__metadata__":{}})", "")),
+            "the header names __metadata__ twice");
+  EXPECT_EQ(error_of(file_of(R"({"__metadata__":["x"]})", "")),
+            "__metadata__: expected an object, got array");
+  EXPECT_EQ(error_of(file_of(R"({"__metadata__":{"x":1}})", "")),
+            "__metadata__: x: expected a text, got number");
   for (const char* sums : {"no", "[]", "{}", R"({\"a\":-1})", R"({\"a\":4294967296})"}) {
     EXPECT_EQ(error_of(file_of(std::string(R"({"__metadata__":{"crc32":")") + sums + "\"}," + a + "}", "x")),
               "__metadata__: crc32: expected a checksum for a")
@@ -229,12 +237,14 @@ TEST_F(TensorFileTest, ACopyHasOtherMetadataAndTheSameChecksums) {
 }
 
 TEST_F(TensorFileTest, RefusesToWriteWhatNoReaderTakes) {
-  EXPECT_THAT(message_of([&] { TensorFileWriter(folder_ / "no/w"); }), HasSubstr("no/w: cannot write: No such file"));
+  EXPECT_THAT(message_of([&] { TensorFileWriter(folder_ / "no/w"); }),
+              HasSubstr("no/w: cannot write: No such file"));
   TensorFileWriter writer(folder_ / "w");
   EXPECT_EQ(message_of([&] { writer.append("c", "C64", {1}, kData.data()); }),
             folder_ / "w" + ": c: dtype C64 cannot be stored");
   writer.append("a", "U8", {1}, kData.data());
-  EXPECT_EQ(message_of([&] { writer.append("a", "U8", {1}, kData.data()); }), folder_ / "w" + ": two tensors named a");
+  EXPECT_EQ(message_of([&] { writer.append("a", "U8", {1}, kData.data()); }),
+            folder_ / "w" + ": two tensors named a");
 }
 
 TEST_F(TensorFileTest, AFullDiskIsSaid) {

@@ -245,8 +245,8 @@ TEST(ZipDirectory, ACutFileNamesTheLastRecord) {
             "directory that should stand at its end; the copy is probably cut short");
 }
 
-// A flip either is refused or hits a field nobody reads (times, versions, attributes): then nothing read
-// differs.
+// A flip either is refused or hits a field nobody reads (times, versions, attributes):
+// then nothing read differs.
 TEST(ZipDirectory, EveryFlippedBitIsSafe) {
   const std::string bytes = good_zip().build();
   const TemporaryFolder folder;
