@@ -101,7 +101,7 @@ Outputs run_reference(const Run& run, const ImageFile& images, const ModelRuns& 
 void save_reference(const Run& run, const ImageFile& images, const Outputs& outputs) {
   Json about = describe_reference(run.settings, images);
   about["cost"] = cost_to_json(run.report.reference.cost);
-  save_forwards(outputs.file, about, run.settings.save_reference);
+  save_outputs(outputs.file, about, run.settings.save_reference);
 }
 
 // The float model's outputs, of this run or of one before, and their scores.

@@ -9,8 +9,8 @@
 #include <chrono>
 #include <fstream>
 
-#include "eval/runs/forwards_file.h"
 #include "eval/runs/job.h"
+#include "eval/runs/outputs_file.h"
 #include "eval/runs/packed_folder.h"
 #include "loader/images/images.h"
 #include "vqt/archive.h"
@@ -82,7 +82,7 @@ void run(const Job& job, const Progress& progress, JobResult& result) {
   }
   const ImageFile pictures = open_images(job.pictures);
   const std::vector<Chunk> chunks = split(pictures.count(), job.frames);
-  ForwardsWriter writer(job.output, chunks.size());
+  OutputsWriter writer(job.output, chunks.size());
   bool written = false;
   int64_t total = (job.warmup + job.runs) * static_cast<int64_t>(chunks.size()), done = 0;
   progress("forward", 0, total);

@@ -25,10 +25,10 @@ struct ForwardOutputs {
   const Tensor* find(const std::string& path) const;
 };
 
-class ForwardsWriter {
+class OutputsWriter {
  public:
   // forwards: how many to expect, for the room kept for the header. Throws ArchiveError, as all of these.
-  explicit ForwardsWriter(const std::string& path, size_t forwards = 1);
+  explicit OutputsWriter(const std::string& path, size_t forwards = 1);
   void append(const NamedTensors& outputs, int64_t first, int64_t count);
   void finish();
 
@@ -37,23 +37,22 @@ class ForwardsWriter {
   nlohmann::ordered_json forwards_ = nlohmann::ordered_json::array();
 };
 
-class ForwardsFile {
+class OutputsFile {
  public:
-  explicit ForwardsFile(const std::string& path);  // checks the header, reads no tensor
+  explicit OutputsFile(const std::string& path);  // checks the header, reads no tensor
   const std::vector<ForwardOutputs>& forwards() const { return forwards_; }
-  const nlohmann::ordered_json& about() const { return about_; }  // of save_forwards; else null
+  const nlohmann::ordered_json& about() const { return about_; }  // of save_outputs; else null
 
   at::Tensor read(const ForwardOutputs::Tensor& tensor) const;
 
  private:
-  friend void save_forwards(const ForwardsFile&, const nlohmann::ordered_json&, const std::string&);
+  friend void save_outputs(const OutputsFile&, const nlohmann::ordered_json&, const std::string&);
   TensorFile file_;
   std::vector<ForwardOutputs> forwards_;
   nlohmann::ordered_json about_;
 };
 
 // A copy that says what it is, written beside its place and renamed.
-void save_forwards(const ForwardsFile& forwards, const nlohmann::ordered_json& about,
-                   const std::string& path);
+void save_outputs(const OutputsFile& forwards, const nlohmann::ordered_json& about, const std::string& path);
 
 }  // namespace vqt

@@ -1,6 +1,6 @@
 // Metadata of the tensor file: "forwards", JSON [{"first", "count", "outputs": [paths]},
 // ...], and "about", JSON.
-#include "eval/runs/forwards_file.h"
+#include "eval/runs/outputs_file.h"
 
 #include <ATen/ops/empty.h>
 #include <c10/core/ScalarType.h>
@@ -69,7 +69,7 @@ ForwardOutputs read_forward(const TensorFile& file, size_t number, const Json& j
     const TensorEntry* entry = file.find(name);
     const Type* type = entry ? find_type(entry->dtype) : nullptr;
     if (!entry) throw ArchiveError(fmt::format("there is no tensor {}", name));
-    if (!type) throw ArchiveError(fmt::format("{}: dtype {} is none that torch has", name, entry->dtype));
+    if (!type) throw ArchiveError(fmt::format("{}: dtype {} is not one of an output", name, entry->dtype));
     f.tensors.push_back({path.get<std::string>(), c10::toString(type->torch), entry->shape, name});
   }
   return f;
@@ -83,10 +83,10 @@ const ForwardOutputs::Tensor* ForwardOutputs::find(const std::string& path) cons
   return found == tensors.end() ? nullptr : &*found;
 }
 
-ForwardsWriter::ForwardsWriter(const std::string& path, size_t forwards)
+OutputsWriter::OutputsWriter(const std::string& path, size_t forwards)
     : file_(path, kHeaderRoom * forwards) {}
 
-void ForwardsWriter::append(const NamedTensors& outputs, int64_t first, int64_t count) {
+void OutputsWriter::append(const NamedTensors& outputs, int64_t first, int64_t count) {
   Json paths = Json::array();
   for (const auto& [path, output] : outputs) {
     const at::Tensor tensor = output.detach().cpu().contiguous();
@@ -100,9 +100,9 @@ void ForwardsWriter::append(const NamedTensors& outputs, int64_t first, int64_t 
   forwards_.push_back({{"first", first}, {"count", count}, {"outputs", std::move(paths)}});
 }
 
-void ForwardsWriter::finish() { file_.finish({{kForwards, text_of(forwards_)}}); }
+void OutputsWriter::finish() { file_.finish({{kForwards, text_of(forwards_)}}); }
 
-ForwardsFile::ForwardsFile(const std::string& path) : file_(open(path)) {
+OutputsFile::OutputsFile(const std::string& path) : file_(open(path)) {
   if (file_.metadata(kForwards).empty())
     throw ArchiveError(fmt::format("{}: not a file of outputs that vqt-eval --save-reference wrote", path));
   try {
@@ -118,14 +118,14 @@ ForwardsFile::ForwardsFile(const std::string& path) : file_(open(path)) {
   }
 }
 
-at::Tensor ForwardsFile::read(const ForwardOutputs::Tensor& tensor) const {
+at::Tensor OutputsFile::read(const ForwardOutputs::Tensor& tensor) const {
   const TensorEntry& entry = *file_.find(tensor.name);
   const at::Tensor result = at::empty(entry.shape, find_type(entry.dtype)->torch);
   file_.read(entry, result.data_ptr());
   return result;
 }
 
-void save_forwards(const ForwardsFile& forwards, const Json& about, const std::string& path) {
+void save_outputs(const OutputsFile& forwards, const Json& about, const std::string& path) {
   TensorMetadata metadata = forwards.file_.metadata();
   metadata[kAbout] = text_of(about);
   copy_tensors(forwards.file_, metadata, path);
