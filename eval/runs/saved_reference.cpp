@@ -9,6 +9,7 @@
 #include "vqt/archive.h"
 
 namespace vqt {
+
 Json describe_model(const std::string& path) {
   return {{"name", std::filesystem::path(path).filename().string()}, {"checksum", model_checksum(path)}};
 }
