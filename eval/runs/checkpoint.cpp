@@ -98,8 +98,7 @@ void Checkpoint::save(const std::string& name, const Json& key, FinishedModel& m
     fs::create_directories(folder_);
     const Json entry = {
         {"key", key}, {"quantized", nlohmann::json(model.quantized)}, {"run", nlohmann::json(model.run)}};
-    save_outputs(OutputsFile(model.forwards), {{"entry", entry}, {"crc32", checksum(text_of(entry))}},
-                  path);
+    save_outputs(OutputsFile(model.forwards), {{"entry", entry}, {"crc32", checksum(text_of(entry))}}, path);
   } catch (const std::exception& e) {  // a full disk must not end a run that does not need this
     console_.warn(fmt::format("{}: cannot be saved for --resume: {}", name, e.what()));
     return;
