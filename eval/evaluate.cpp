@@ -20,6 +20,7 @@
 #include "eval/runs/saved_reference.h"
 #include "eval/search/progressive.h"
 #include "eval/search/progressive_config.h"
+#include "vqt/error.h"
 #include "vqt/report_json.h"
 
 namespace vqt {
@@ -60,14 +61,12 @@ void check_files_exist(const RunSettings& settings) {
   }
   for (const std::string& path : paths) {
     if (!fs::is_regular_file(path)) {
-      throw std::runtime_error(
-          fmt::format("{}: {}", path, fs::exists(path) ? "not a regular file" : "no such file"));
+      throw Error(fmt::format("{}: {}", path, fs::exists(path) ? "not a regular file" : "no such file"));
     }
   }
   const fs::path saved = settings.save_reference;
   if (!saved.empty() && !fs::is_directory(saved.has_parent_path() ? saved.parent_path() : "."))
-    throw std::runtime_error(
-        fmt::format("--save_reference: {}: no such folder", saved.parent_path().string()));
+    throw Error(fmt::format("--save_reference: {}: no such folder", saved.parent_path().string()));
 }
 
 // How far a model's poses, depth and points are off.
@@ -119,11 +118,10 @@ Reference open_reference(const Run& run, const ImageFile& images, const std::opt
   result.cameras = predicted_cameras(outputs.file, reference.truth_outputs);
   if (!truth) return reference;
   if (!reference.truth_outputs.any()) {
-    throw EvalError(
+    throw Error(
         fmt::format("--ground_truth: expected an output named pose_enc [1, S, 9], depth [1, S, H, W, 1] or "
                     "world_points [1, S, H, W, 3], the reference returns {}",
-                    names_of(outputs.joined)),
-        1);
+                    names_of(outputs.joined)));
   }
   reference.truth_errors = errors_of(outputs, reference.truth_outputs, *truth, "reference", run.console);
   result.truth = truth_scores(reference.truth_errors, nullptr);

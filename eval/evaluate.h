@@ -4,12 +4,11 @@
 #include "eval/results/eval_report.h"
 #include "eval/results/run_settings.h"
 #include "eval/runs/checkpoint.h"
-#include "eval/runs/eval_error.h"
 #include "loader/cli/console.h"
 
 namespace vqt {
 
-// Throws EvalError, ImageError, std::runtime_error; Interrupted with a report of the models that were done.
+// Throws Error; Interrupted with a report of the models that were done.
 void evaluate(const RunSettings& options, Console& console, Checkpoint& checkpoint, EvalReport& report);
 
 }  // namespace vqt

@@ -15,13 +15,13 @@ namespace vqt {
 // In the report and on the terminal.
 void add_note(EvalReport& report, Console& console, const std::string& text);
 
-// Reads and prepares the images into a file at `path`; describes them in report.scene. Throws ImageError,
+// Reads and prepares the images into a file at `path`; describes them in report.scene. Throws Error,
 // Interrupted.
 ImageFile load_images(const RunSettings& settings, const std::string& path, EvalReport& report,
                       Console& console);
 
 // Samples the ground truth into a file at `path`; describes it in report.ground_truth. Unset: none was asked
-// for. Throws GroundTruthError, Interrupted.
+// for. Throws Error, Interrupted.
 std::optional<TruthStore> load_ground_truth(const RunSettings& settings, const ImageFile& images,
                                             const std::string& path, EvalReport& report, Console& console);
 

@@ -5,11 +5,11 @@
 #include <vector>
 
 #include "eval/results/run_settings.h"
-#include "eval/results/usage_error.h"
+#include "vqt/error.h"
 
 namespace vqt {
 
-// Throws UsageError; ConfigError for the content of a config file.
+// Throws UsageError.
 RunSettings parse_options(const std::vector<std::string>& arguments);
 
 }  // namespace vqt

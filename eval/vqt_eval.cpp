@@ -19,6 +19,8 @@
 #include "eval/runs/worker.h"
 #include "loader/cli/console.h"
 #include "loader/images/images.h"
+#include "vqt/error.h"
+#include "vqt/error_text.h"
 
 namespace {
 
@@ -76,14 +78,10 @@ int main(int argc, char** argv) try {
   return run(options);
 } catch (const vqt::UsageError& e) {
   return complain(e.what(), 2);
-} catch (const vqt::ConfigError& e) {
-  return complain(e.what(), 2);
-} catch (const vqt::EvalError& e) {
-  return complain(e.what(), e.exit_code);
 } catch (const vqt::Interrupted& e) {
   return complain(e.what(), 128 + e.signal);
 } catch (const c10::Error& e) {
   return complain(e.what_without_backtrace(), 1);  // the message without its 40 stack frames
 } catch (const std::exception& e) {
-  return complain(e.what(), 1);
+  return complain(vqt::error_text(e), 1);
 }

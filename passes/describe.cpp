@@ -65,7 +65,7 @@ bool is_quantized(const Module& model) { return QuantizedSearch().in_module(mode
 
 void refuse_if_quantized(const Module& model) {
   if (!is_quantized(model)) return;
-  throw QuantizeError(
+  throw Error(
       "vqt::quantize: the model is already quantized (it calls vqt::linear_*); quantize the float model it "
       "was made from");
 }

@@ -22,7 +22,7 @@ torch::jit::Module quantize(torch::jit::Module model, const QuantizationConfig& 
   validate(config);
   refuse_if_quantized(model);
   if (options.speed_guard && !options.measure) {
-    throw QuantizeError(
+    throw Error(
         "vqt::quantize: speed_guard: needs an input to measure the linears on, got none; pass --inputs FILE "
         "(in code: QuantizeOptions::measure)");
   }

@@ -6,6 +6,7 @@
 #include <torch/csrc/jit/python/pybind_utils.h>
 
 #include "vqt/archive.h"
+#include "vqt/error_text.h"
 #include "vqt/fields.h"
 #include "vqt/quantize.h"
 
@@ -157,7 +158,7 @@ void translate_torch_errors(std::exception_ptr thrown) {
   try {
     if (thrown) std::rethrow_exception(thrown);
   } catch (const c10::Error& e) {  // the sentence, without forty frames of C++
-    PyErr_SetString(PyExc_RuntimeError, e.what_without_backtrace());
+    PyErr_SetString(PyExc_RuntimeError, error_text(e).c_str());
   }
 }
 
@@ -165,9 +166,11 @@ void translate_torch_errors(std::exception_ptr thrown) {
 
 PYBIND11_MODULE(_C, m) {
   py::register_local_exception_translator(&translate_torch_errors);
-  py::register_exception<ConfigError>(m, "ConfigError", PyExc_ValueError);
-  py::register_exception<QuantizeError>(m, "QuantizeError", PyExc_RuntimeError);
-  py::register_exception<ArchiveError>(m, "ArchiveError", PyExc_RuntimeError);
+  const py::object error = py::register_exception<Error>(m, "Error", PyExc_RuntimeError);
+  m.attr("ArchiveError") = error;
+  m.attr("QuantizeError") = error;
+  py::register_exception<UsageError>(m, "ConfigError",
+                                     PyExc_ValueError);  // after Error, so it is tried first
   bind_config(m);
   bind_report(m);
   m.def("quantize", &quantize_module);

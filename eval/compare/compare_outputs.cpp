@@ -7,8 +7,8 @@
 #include <cmath>
 #include <limits>
 
-#include "eval/runs/eval_error.h"
 #include "eval/runs/process.h"
+#include "vqt/error.h"
 
 namespace vqt {
 namespace {
@@ -45,27 +45,23 @@ void check_same_outputs(const Outputs& reference, const Outputs& got, const std:
   const bool same =
       std::equal(expected_forwards.begin(), expected_forwards.end(), got.file.forwards().begin(),
                  got.file.forwards().end(), [](const auto& a, const auto& b) { return a.count == b.count; });
-  if (!same)
-    throw EvalError(fmt::format("{}: not split into the same forward passes as the reference", model), 1);
+  if (!same) throw Error(fmt::format("{}: not split into the same forward passes as the reference", model));
   for (const JoinedOutput& output : got.joined) {
     if (!find(reference.joined, output.path)) {
-      throw EvalError(
+      throw Error(
           fmt::format("{}: returns an output {} that the reference does not have; the reference returns {}",
-                      model, output.path, names_of(reference.joined)),
-          1);
+                      model, output.path, names_of(reference.joined)));
     }
   }
   for (const JoinedOutput& expected : reference.joined) {
     const JoinedOutput* output = find(got.joined, expected.path);
     if (!output) {
-      throw EvalError(fmt::format("{}: does not return the output {} that the reference has; it returns {}",
-                                  model, expected.path, names_of(got.joined)),
-                      1);
+      throw Error(fmt::format("{}: does not return the output {} that the reference has; it returns {}",
+                              model, expected.path, names_of(got.joined)));
     }
     if (output->shape != expected.shape) {
-      throw EvalError(fmt::format("{}: output {}: expected {} as the reference returns, got {}", model,
-                                  expected.path, shape_text(expected.shape), shape_text(output->shape)),
-                      1);
+      throw Error(fmt::format("{}: output {}: expected {} as the reference returns, got {}", model,
+                              expected.path, shape_text(expected.shape), shape_text(output->shape)));
     }
   }
 }

@@ -24,7 +24,7 @@ std::string names_of(const std::vector<JoinedOutput>& outputs);
 // The reference's: shapes and ranges.
 std::vector<OutputInfo> describe_outputs(const Outputs& outputs);
 
-// Every output into model.outputs; NaN and Inf into its notes. Throws EvalError where the two do not return
+// Every output into model.outputs; NaN and Inf into its notes. Throws Error where the two do not return
 // the same outputs.
 void compare_outputs(const Outputs& reference, const Outputs& got, ModelResult& model);
 

@@ -8,8 +8,8 @@
 
 #include "eval/compare/check_results.h"
 #include "eval/results/eval_report.h"
-#include "eval/results/usage_error.h"
 #include "eval/runs/job.h"
+#include "vqt/error.h"
 
 namespace vqt {
 namespace {

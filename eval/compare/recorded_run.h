@@ -17,7 +17,7 @@ Json read_results(const std::string& path);
 
 // The run that wrote the file flags.check. Of the flags given with it, named without hyphens: those of files
 // and folders, warmup and runs come before what is recorded; flags.candidates are models at another path.
-// Throws UsageError where another is among them, ConfigError.
+// Throws UsageError where another is among them.
 RunSettings repeated_run(const Json& results, const RunSettings& flags, const std::set<std::string>& given);
 
 }  // namespace vqt

@@ -7,6 +7,7 @@
 #include <opencv2/imgcodecs.hpp>
 #include <stdexcept>
 
+#include "vqt/error.h"
 #include "vqt/quantile.h"
 
 namespace vqt {
@@ -50,8 +51,7 @@ std::string encoded(const cv::Mat& image, const std::string& extension) {
   std::vector<uint8_t> bytes;
   const std::vector<int> options = extension == ".jpg" ? std::vector<int>{cv::IMWRITE_JPEG_QUALITY, 88}
                                                        : std::vector<int>{cv::IMWRITE_PNG_COMPRESSION, 6};
-  if (!cv::imencode(extension, image, bytes, options))
-    throw std::runtime_error("OpenCV cannot encode " + extension);
+  if (!cv::imencode(extension, image, bytes, options)) throw Error("OpenCV cannot encode " + extension);
   return {bytes.begin(), bytes.end()};
 }
 

@@ -11,20 +11,21 @@
 #include <set>
 #include <string_view>
 
+#include "vqt/error.h"
+
 namespace vqt {
 namespace {
 
 class Lines {
  public:
   explicit Lines(const std::string& path) : path_(path), file_(path) {
-    if (!file_) throw GroundTruthError(fmt::format("{}: cannot be read: {}", path, std::strerror(errno)));
+    if (!file_) throw Error(fmt::format("{}: cannot be read: {}", path, std::strerror(errno)));
   }
 
   // The next line as it is. False at the end.
   bool next() {
     if (!std::getline(file_, line_)) {
-      if (file_.bad())
-        throw GroundTruthError(fmt::format("{}: cannot be read: {}", path_, std::strerror(errno)));
+      if (file_.bad()) throw Error(fmt::format("{}: cannot be read: {}", path_, std::strerror(errno)));
       return false;
     }
     if (!line_.empty() && line_.back() == '\r') line_.pop_back();
@@ -81,7 +82,7 @@ class Lines {
   }
 
   [[noreturn]] void fail(const std::string& what) const {
-    throw GroundTruthError(fmt::format("{}:{}: {}", path_, number_, what));
+    throw Error(fmt::format("{}:{}: {}", path_, number_, what));
   }
 
  private:

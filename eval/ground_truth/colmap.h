@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <map>
-#include <stdexcept>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -11,11 +10,6 @@
 #include "eval/ground_truth/pose.h"
 
 namespace vqt {
-
-// The ground truth cannot be used; the message begins with the file and, where one is to blame, the line.
-struct GroundTruthError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
 
 // Without distortion. In pixels; the centre of the first pixel is at (0.5, 0.5).
 struct PinholeCamera {
@@ -30,7 +24,7 @@ struct ColmapImage {
   std::vector<int64_t> points;  // ids of the points seen in it
 };
 
-// Throw GroundTruthError: no such file, a line that is not as expected, a camera that is not PINHOLE, an id
+// Throw Error: no such file, a line that is not as expected, a camera that is not PINHOLE, an id
 // that occurs twice.
 std::map<int64_t, PinholeCamera> read_colmap_cameras(const std::string& path);
 std::vector<ColmapImage> read_colmap_images(const std::string& path);

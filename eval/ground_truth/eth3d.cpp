@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "vqt/error.h"
+
 namespace vqt {
 
 const char* const kEth3dPictures = "images/dslr_images_undistorted";
@@ -44,8 +46,8 @@ class ByName {
  private:
   const ColmapImage* only(const std::vector<const ColmapImage*>& found, const std::string& name) const {
     if (found.size() > 1) {
-      throw GroundTruthError(fmt::format("{}: {} could be {} or {}; images are matched by file name", path_,
-                                         name, found[0]->name, found[1]->name));
+      throw Error(fmt::format("{}: {} could be {} or {}; images are matched by file name", path_, name,
+                              found[0]->name, found[1]->name));
     }
     return found[0];
   }
@@ -70,9 +72,8 @@ std::string depth_file(const std::string& folder, const std::string& image, cons
     if (error) continue;
     if (static_cast<int64_t>(bytes) == depth_bytes(camera)) return path.string();
     if (std::string(kind) == "dslr_images_undistorted") {
-      throw GroundTruthError(
-          fmt::format("{}: expected {} bytes, {} x {} float32 as its camera has pixels, got {}",
-                      path.string(), depth_bytes(camera), camera.width, camera.height, bytes));
+      throw Error(fmt::format("{}: expected {} bytes, {} x {} float32 as its camera has pixels, got {}",
+                              path.string(), depth_bytes(camera), camera.width, camera.height, bytes));
     }
   }
   return {};
@@ -86,8 +87,8 @@ void add_points(const std::string& path, const std::vector<const ColmapImage*>& 
     for (const int64_t id : images[i]->points) {
       const auto found = points.find(id);
       if (found == points.end()) {
-        throw GroundTruthError(fmt::format("{}: no point {}, which {} shows; the file is probably cut short",
-                                           path, id, images[i]->name));
+        throw Error(fmt::format("{}: no point {}, which {} shows; the file is probably cut short", path, id,
+                                images[i]->name));
       }
       truth.pictures[i].points.push_back(found->second);
     }
@@ -123,7 +124,7 @@ void sample_file(const PictureTruth& truth, const Placement& p, Size size, Frame
     file.seekg(v * c.width * static_cast<int64_t>(sizeof(float)));
     file.read(reinterpret_cast<char*>(row.data()), c.width * static_cast<int64_t>(sizeof(float)));
     if (!file) {
-      throw GroundTruthError(fmt::format("{}: cannot be read: {}", truth.depth_file, std::strerror(errno)));
+      throw Error(fmt::format("{}: cannot be read: {}", truth.depth_file, std::strerror(errno)));
     }
     for (int64_t x = 0; x < size.width; ++x) {
       const int64_t u = camera_pixel(x, c.width, p.resized.width, p.left);
@@ -156,7 +157,7 @@ void check_shape(const PinholeCamera& c, Size picture, const std::string& name) 
   const double scale = static_cast<double>(picture.width) / static_cast<double>(c.width);
   const double rows = static_cast<double>(c.height) * scale;
   if (std::abs(rows - static_cast<double>(picture.height)) <= 1 + 0.01 * rows) return;
-  throw GroundTruthError(
+  throw Error(
       fmt::format("{}: the image is {} x {}, its camera {} x {}: another shape, so it is not the image that "
                   "the ground truth is of",
                   name, picture.width, picture.height, c.width, c.height));
@@ -167,7 +168,7 @@ void check_shape(const PinholeCamera& c, Size picture, const std::string& name) 
 SceneTruth read_eth3d(const std::string& folder, const std::vector<std::string>& names) {
   const fs::path calibration = fs::path(folder) / kCalibration;
   if (!fs::is_directory(calibration)) {
-    throw GroundTruthError(fmt::format(
+    throw Error(fmt::format(
         "{}: {}", folder,
         fs::is_directory(folder)
             ? fmt::format("no folder {} in it; expected a scene as ETH3D lays it out", kCalibration)
@@ -192,7 +193,7 @@ SceneTruth read_eth3d(const std::string& folder, const std::vector<std::string>&
     const ColmapImage& image = *used.back();
     const auto camera = cameras.find(image.camera);
     if (camera == cameras.end()) {
-      throw GroundTruthError(
+      throw Error(
           fmt::format("{}: {}: camera {} is not in cameras.txt", images_path, image.name, image.camera));
     }
     picture.known = true;
@@ -205,9 +206,8 @@ SceneTruth read_eth3d(const std::string& folder, const std::vector<std::string>&
       truth.depth_source = fs::path(picture.depth_file).parent_path().string();
   }
   if (known == 0) {
-    throw GroundTruthError(fmt::format("{}: none of the {} images is in it (the first is {}); it has {}",
-                                       images_path, names.size(), names.empty() ? "-" : names[0],
-                                       by_name.some_names()));
+    throw Error(fmt::format("{}: none of the {} images is in it (the first is {}); it has {}", images_path,
+                            names.size(), names.empty() ? "-" : names[0], by_name.some_names()));
   }
   if (!unknown.empty()) {
     truth.notes.push_back(

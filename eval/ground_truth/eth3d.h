@@ -32,7 +32,7 @@ struct SceneTruth {
 };
 
 // Images are matched by file name; where that finds none, by file name without its extension. Throws
-// GroundTruthError, also where no image at all is matched.
+// Error, also where no image at all is matched.
 SceneTruth read_eth3d(const std::string& folder, const std::vector<std::string>& names);
 
 // Ground truth of the pixels of a frame.
@@ -42,7 +42,7 @@ struct FrameTruth {
 };
 
 // A frame's pixel gets the ground truth at its centre (nearest), without any averaging; of several points in
-// a pixel the nearest to the camera counts. Throws GroundTruthError: an image of another shape than its
+// a pixel the nearest to the camera counts. Throws Error: an image of another shape than its
 // camera, a depth file that cannot be read.
 FrameTruth sample_truth(const PictureTruth& truth, const Placement& placement, Size frame,
                         const std::string& name);

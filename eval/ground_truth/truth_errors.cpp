@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "eval/ground_truth/point_clouds.h"
+#include "vqt/error.h"
 
 namespace vqt {
 namespace {
@@ -74,7 +75,7 @@ TruthStore::TruthStore(SceneTruth scene, const std::vector<std::string>& names,
     if (progress) progress(static_cast<int64_t>(i) + 1, static_cast<int64_t>(names.size()));
   }
   file.close();
-  if (!file) throw std::runtime_error(fmt::format("{}: cannot be written: {}", path_, std::strerror(errno)));
+  if (!file) throw Error(fmt::format("{}: cannot be written: {}", path_, std::strerror(errno)));
 }
 
 FrameTruth TruthStore::read(int64_t picture) const {
@@ -84,7 +85,7 @@ FrameTruth TruthStore::read(int64_t picture) const {
   FrameTruth truth{std::vector<float>(n), std::vector<float>(3 * n)};
   file.read(reinterpret_cast<char*>(truth.depth.data()), n * static_cast<int64_t>(sizeof(float)));
   file.read(reinterpret_cast<char*>(truth.points.data()), 3 * n * static_cast<int64_t>(sizeof(float)));
-  if (!file) throw std::runtime_error(fmt::format("{}: cannot be read: {}", path_, std::strerror(errno)));
+  if (!file) throw Error(fmt::format("{}: cannot be read: {}", path_, std::strerror(errno)));
   return truth;
 }
 

@@ -12,6 +12,7 @@
 #include "eval/runs/outputs_file.h"
 #include "eval/runs/saved_reference.h"
 #include "loader/cli/file_part.h"
+#include "vqt/error.h"
 
 namespace vqt {
 namespace {
@@ -28,7 +29,7 @@ Json read_entry(const std::string& path) {
   const OutputsFile forwards(path);
   const Json entry = forwards.about().at("entry");
   if (checksum(text_of(entry)) != forwards.about().at("crc32"))
-    throw std::runtime_error(fmt::format("{}: damaged: its description has another checksum", path));
+    throw Error(fmt::format("{}: damaged: its description has another checksum", path));
   for (const ForwardOutputs& f : forwards.forwards()) {
     for (const ForwardOutputs::Tensor& tensor : f.tensors) forwards.read(tensor);
   }

@@ -4,6 +4,8 @@
 
 #include <stdexcept>
 
+#include "vqt/error.h"
+
 namespace vqt {
 namespace {
 using Shape = std::vector<int64_t>;
@@ -35,7 +37,7 @@ JoinedOutput join(const std::string& path, const std::vector<Shape>& parts,
   }
   for (const Shape& part : parts) {
     if (part != parts[0]) {
-      throw std::runtime_error(fmt::format(
+      throw Error(fmt::format(
           "output {}: its shape differs between forward passes in more than the number of frames; run "
           "without --frames",
           path));
@@ -54,8 +56,7 @@ std::vector<JoinedOutput> join_forwards(const std::vector<ForwardOutputs>& forwa
     std::vector<Shape> shapes;
     for (const ForwardOutputs& f : forwards) {
       if (f.tensors.size() != forwards[0].tensors.size() || f.tensors[k].path != path) {
-        throw std::runtime_error(
-            fmt::format("output {}: not returned by every forward pass; run without --frames", path));
+        throw Error(fmt::format("output {}: not returned by every forward pass; run without --frames", path));
       }
       shapes.push_back(f.tensors[k].shape);
     }

@@ -15,7 +15,7 @@ struct JoinedOutput {
 
 // An output is joined along its frame axis: preferred_axis where its size is the number of frames in every
 // forward pass, else the first other axis of which that is true. Where there is none, several forward passes
-// are stacked along a new first axis. Throws std::runtime_error where forward passes differ in names or
+// are stacked along a new first axis. Throws Error where forward passes differ in names or
 // shapes.
 std::vector<JoinedOutput> join_forwards(const std::vector<ForwardOutputs>& forwards, int64_t preferred_axis);
 

@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "eval/runs/process.h"
+#include "vqt/error.h"
 
 namespace vqt {
 namespace fs = std::filesystem;
@@ -17,7 +18,7 @@ namespace fs = std::filesystem;
 OutputFolder::OutputFolder(const std::string& path) {
   std::error_code error;
   fs::create_directories(path, error);
-  if (error) throw std::runtime_error(fmt::format("{}: cannot create folder: {}", path, error.message()));
+  if (error) throw Error(fmt::format("{}: cannot create folder: {}", path, error.message()));
   lock_ = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   // On a file system without locks nothing is removed: it could belong to a run that is alive.
   if (lock_ < 0 || ::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
@@ -25,7 +26,7 @@ OutputFolder::OutputFolder(const std::string& path) {
     if (lock_ >= 0) ::close(lock_);
     lock_ = -1;
     if (taken) {
-      throw std::runtime_error(fmt::format(
+      throw Error(fmt::format(
           "--output_dir: {}: in use by another vqt-eval; wait for it or choose another folder", path));
     }
     return;

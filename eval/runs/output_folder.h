@@ -8,7 +8,7 @@ namespace vqt {
 // Created if missing, locked for one run; removes temporary folders that a killed run left.
 class OutputFolder {
  public:
-  // Throws std::runtime_error: cannot create the folder; another run uses it.
+  // Throws Error: cannot create the folder; another run uses it.
   explicit OutputFolder(const std::string& path);
   ~OutputFolder();
   OutputFolder(const OutputFolder&) = delete;

@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <fstream>
 
-#include "vqt/archive_error.h"
+#include "vqt/error.h"
 
 namespace vqt {
 namespace {
@@ -49,27 +49,27 @@ TensorFile open(const std::string& path) {
   std::string start(8, '\0');
   std::ifstream(path, std::ios::binary).read(start.data(), 8);
   if (start == "vqtfwd01") {
-    throw ArchiveError(
+    throw Error(
         fmt::format("{}: written by an older version of vqt-eval in a format that is no longer read; "
                     "run once with --save-reference to write it again",
                     path));
   }
   try {
     return TensorFile(path);
-  } catch (const ArchiveError& e) {
-    throw ArchiveError(fmt::format("{}; expected a file that vqt-eval --save-reference wrote", e.what()));
+  } catch (const Error& e) {
+    throw Error(fmt::format("{}; expected a file that vqt-eval --save-reference wrote", e.what()));
   }
 }
 
 ForwardOutputs read_forward(const TensorFile& file, size_t number, const Json& json, int64_t first) {
   ForwardOutputs f{json.at("first"), json.at("count"), {}};
-  if (f.first != first || f.count <= 0) throw ArchiveError("forwards do not follow each other");
+  if (f.first != first || f.count <= 0) throw Error("forwards do not follow each other");
   for (const Json& path : json.at("outputs")) {
     const std::string name = name_of(number, path.get<std::string>());
     const TensorEntry* entry = file.find(name);
     const Type* type = entry ? find_type(entry->dtype) : nullptr;
-    if (!entry) throw ArchiveError(fmt::format("there is no tensor {}", name));
-    if (!type) throw ArchiveError(fmt::format("{}: dtype {} is not one of an output", name, entry->dtype));
+    if (!entry) throw Error(fmt::format("there is no tensor {}", name));
+    if (!type) throw Error(fmt::format("{}: dtype {} is not one of an output", name, entry->dtype));
     f.tensors.push_back({path.get<std::string>(), c10::toString(type->torch), entry->shape, name});
   }
   return f;
@@ -92,7 +92,7 @@ void OutputsWriter::append(const NamedTensors& outputs, int64_t first, int64_t c
     const at::Tensor tensor = output.detach().cpu().contiguous();
     const Type* type = find_type(tensor.scalar_type());
     if (!type)
-      throw ArchiveError(
+      throw Error(
           fmt::format("output {}: cannot be stored: type {}", path, c10::toString(tensor.scalar_type())));
     file_.append(name_of(forwards_.size(), path), type->dtype, tensor.sizes().vec(), tensor.const_data_ptr());
     paths.push_back(path);
@@ -104,7 +104,7 @@ void OutputsWriter::finish() { file_.finish({{kForwards, text_of(forwards_)}}); 
 
 OutputsFile::OutputsFile(const std::string& path) : file_(open(path)) {
   if (file_.metadata(kForwards).empty())
-    throw ArchiveError(fmt::format("{}: not a file of outputs that vqt-eval --save-reference wrote", path));
+    throw Error(fmt::format("{}: not a file of outputs that vqt-eval --save-reference wrote", path));
   try {
     if (!file_.metadata(kAbout).empty()) about_ = Json::parse(file_.metadata(kAbout));
     int64_t next = 0;  // image
@@ -112,9 +112,9 @@ OutputsFile::OutputsFile(const std::string& path) : file_(open(path)) {
       forwards_.push_back(read_forward(file_, forwards_.size(), json, next));
       next += forwards_.back().count;
     }
-    if (forwards_.empty()) throw ArchiveError("it has no forward pass");
+    if (forwards_.empty()) throw Error("it has no forward pass");
   } catch (const std::exception& e) {
-    throw ArchiveError(fmt::format("{}: damaged, its metadata cannot be used: {}", path, e.what()));
+    throw Error(fmt::format("{}: damaged, its metadata cannot be used: {}", path, e.what()));
   }
 }
 

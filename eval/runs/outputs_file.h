@@ -27,7 +27,7 @@ struct ForwardOutputs {
 
 class OutputsWriter {
  public:
-  // forwards: how many to expect, for the room kept for the header. Throws ArchiveError, as all of these.
+  // forwards: how many to expect, for the room kept for the header. Throws Error, as all of these.
   explicit OutputsWriter(const std::string& path, size_t forwards = 1);
   void append(const NamedTensors& outputs, int64_t first, int64_t count);
   void finish();

@@ -12,6 +12,8 @@
 #include <cstring>
 #include <filesystem>
 
+#include "vqt/error.h"
+
 namespace vqt {
 namespace {
 
@@ -65,7 +67,7 @@ int run_self(const std::vector<std::string>& arguments,
              const std::function<void(const std::string&)>& on_line, const std::function<void()>& on_wait) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0)
-    throw std::runtime_error(fmt::format("cannot create a pipe: {}", std::strerror(errno)));
+    throw Error(fmt::format("cannot create a pipe: {}", std::strerror(errno)));
   Descriptor read_end{ends[0]};
   std::string program = "/proc/self/exe", write_fd = std::to_string(ends[1]);
   std::vector<std::string> words = {"vqt-eval"};
@@ -79,7 +81,7 @@ int run_self(const std::vector<std::string>& arguments,
   const pid_t pid = ::fork();
   if (pid < 0) {
     ::close(ends[1]);
-    throw std::runtime_error(fmt::format("cannot start a process: {}", std::strerror(errno)));
+    throw Error(fmt::format("cannot start a process: {}", std::strerror(errno)));
   }
   if (pid == 0) {  // only async-signal-safe calls between fork and exec
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -115,7 +117,7 @@ int run_self(const std::vector<std::string>& arguments,
 
 TempFolder::TempFolder(const std::string& parent) : path_(parent + "/" + kPrefix + "XXXXXX") {
   if (::mkdtemp(path_.data()) == nullptr) {
-    throw std::runtime_error(fmt::format("{}: cannot be written: {}", parent, std::strerror(errno)));
+    throw Error(fmt::format("{}: cannot be written: {}", parent, std::strerror(errno)));
   }
 }
 

@@ -28,7 +28,7 @@ int run_self(const std::vector<std::string>& arguments,
 class TempFolder {
  public:
   static constexpr const char* kPrefix = ".vqt-eval-";  // of its name
-  explicit TempFolder(const std::string& parent);       // throws std::runtime_error: parent cannot be written
+  explicit TempFolder(const std::string& parent);       // throws Error: parent cannot be written
   ~TempFolder();
   TempFolder(const TempFolder&) = delete;
   TempFolder& operator=(const TempFolder&) = delete;

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "eval/runs/eval_error.h"
+#include "vqt/error.h"
 
 namespace vqt {
 namespace fs = std::filesystem;
@@ -34,10 +34,11 @@ JobResult run_job(Job job, const TempFolder& temp, Console& console, const std::
     if (code > 128) why = fmt::format("its process was ended by signal {}", code - 128);
     if (code == 128 + 9)
       why += ", probably because memory ran out; fewer images per forward pass (--frames) need less";
-    throw EvalError(fmt::format("{}: {}", title, why), 1);
+    throw Error(fmt::format("{}: {}", title, why));
   }
   const JobResult result = nlohmann::json::parse(file).get<JobResult>();
-  if (!result.error.empty()) throw EvalError(result.error, result.exit_code);
+  if (result.exit_code == 2) throw UsageError(result.error);  // a config that does not fit the model
+  if (!result.error.empty()) throw Error(result.error);
   console.finish();
   return result;
 }

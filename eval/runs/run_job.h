@@ -12,7 +12,7 @@
 
 namespace vqt {
 
-// Waits for it, with progress under title. Its files are in temp. Throws EvalError, Interrupted.
+// Waits for it, with progress under title. Its files are in temp. Throws Error, Interrupted.
 JobResult run_job(Job job, const TempFolder& temp, Console& console, const std::string& title);
 
 Cost cost_of(const JobResult& result, int64_t pictures);

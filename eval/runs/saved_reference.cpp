@@ -7,6 +7,7 @@
 
 #include "eval/runs/job.h"
 #include "vqt/archive.h"
+#include "vqt/error.h"
 
 namespace vqt {
 
@@ -37,8 +38,7 @@ Cost cost_from_json(const Json& j) {
 
 void check_same_reference(const Json& saved, const Json& expected, const std::string& path) {
   const auto refuse = [&](const std::string& what) {
-    throw std::runtime_error(
-        fmt::format("{}: {}; run once with --save-reference to make it anew", path, what));
+    throw Error(fmt::format("{}: {}; run once with --save-reference to make it anew", path, what));
   };
   if (!saved.is_object() || !saved.contains("model") || !saved.contains("input") ||
       !saved.contains("pictures"))

@@ -20,7 +20,7 @@ Json describe_reference(const RunSettings& options, const ImageFile& pictures);
 Json cost_to_json(const Cost& cost);
 Cost cost_from_json(const Json& json);
 
-// Throws std::runtime_error that names the first thing that differs, and how.
+// Throws Error that names the first thing that differs, and how.
 void check_same_reference(const Json& saved, const Json& expected, const std::string& path);
 
 }  // namespace vqt

@@ -14,6 +14,7 @@
 #include "eval/runs/packed_folder.h"
 #include "loader/images/images.h"
 #include "vqt/archive.h"
+#include "vqt/error_text.h"
 #include "vqt/outputs.h"
 #include "vqt/peak_memory.h"
 #include "vqt/quantile.h"
@@ -32,16 +33,6 @@ Progress progress_to(int fd) {
     const std::string line = Json{{"stage", stage}, {"done", done}, {"total", total}}.dump() + "\n";
     if (::write(fd, line.data(), line.size()) < 0) ::_exit(1);  // the parent is gone
   };
-}
-
-// "The following operation failed in the TorchScript interpreter. Traceback ... RuntimeError: why" -> "why".
-std::string reason_of(const std::exception& e) {
-  std::string text = e.what();
-  if (const auto* torch_error = dynamic_cast<const c10::Error*>(&e))
-    text = torch_error->what_without_backtrace();
-  const size_t at = text.rfind("RuntimeError: ");
-  if (at != std::string::npos) text = text.substr(at + 14);
-  return text.substr(0, text.find_last_not_of(" \n") + 1);
 }
 
 std::string describe(const at::Tensor& input) {
@@ -66,8 +57,8 @@ c10::IValue forward(torch::jit::Module& module, const at::Tensor& input, const J
   } catch (const std::exception& e) {
     const std::string hint =
         "\nFor a model that takes other input see --input_layout, --mean, --std, --image_size and --frames.";
-    throw std::runtime_error(fmt::format("{}: forward fails on {}: {}{}", job.name, describe(input),
-                                         reason_of(e), job.given ? hint : ""));
+    throw Error(fmt::format("{}: forward fails on {}: {}{}", job.name, describe(input), error_text(e),
+                            job.given ? hint : ""));
   }
 }
 
@@ -160,14 +151,11 @@ int run_worker(const std::string& job_path, int progress_fd) {
     } else {
       quantize_archive(job, progress_to(progress_fd), result);
     }
-  } catch (const ConfigError& e) {
+  } catch (const UsageError& e) {
     result.error = e.what();
     result.exit_code = 2;
-  } catch (const c10::Error& e) {
-    result.error = e.what_without_backtrace();
-    result.exit_code = 1;
   } catch (const std::exception& e) {
-    result.error = e.what();
+    result.error = error_text(e);
     result.exit_code = 1;
   }
   std::ofstream(job.result) << Json(result).dump(-1, ' ', false, Json::error_handler_t::replace);

@@ -12,6 +12,7 @@
 #include "eval/compare/accuracy_limit.h"
 #include "eval/compare/best_models.h"
 #include "eval/search/module_groups.h"
+#include "vqt/error.h"
 
 namespace vqt {
 namespace {
@@ -126,8 +127,7 @@ class GreedySearch {
         fixed_.push_back(name);
       }
     }
-    if (sizes_.empty())
-      throw std::runtime_error("--progressive: the base config quantizes no layer to 8 bits");
+    if (sizes_.empty()) throw Error("--progressive: the base config quantizes no layer to 8 bits");
     found_.groups = groups_ = module_groups(sizes_);
     for (const LayerSize& size : sizes_) total_ += size.bytes;
   }
@@ -210,13 +210,13 @@ void check_reference_holds(const std::vector<Limit>& limits, const ReferenceResu
   for (const Limit& limit : limits) {
     const double value = value_of(limit.metric, reference);
     if (std::isnan(value)) {
-      throw std::runtime_error(fmt::format(
+      throw Error(fmt::format(
           "--limit {}: the float model has no {} here; expected ground truth and outputs that give one",
           limit.text, title_of(limit.metric)));
     }
     if (!holds(limit, bound_of(limit, reference), value)) {
-      throw std::runtime_error(fmt::format("--limit {}: the float model itself has {} {}", limit.text,
-                                           title_of(limit.metric), value_text(limit.metric, value)));
+      throw Error(fmt::format("--limit {}: the float model itself has {} {}", limit.text,
+                              title_of(limit.metric), value_text(limit.metric, value)));
     }
   }
 }

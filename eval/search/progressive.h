@@ -22,7 +22,7 @@ Progressive run_progressive(const std::vector<Limit>& limits, const ReferenceRes
                             const TryTrial& try_trial);
 
 // The float model holds limits on a change from itself, but not always limits on a value, nor limits on
-// scores that it does not have. Throws std::runtime_error: which limit, and what the float model scores.
+// scores that it does not have. Throws Error: which limit, and what the float model scores.
 void check_reference_holds(const std::vector<Limit>& limits, const ReferenceResult& reference);
 
 }  // namespace vqt

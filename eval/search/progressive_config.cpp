@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "eval/compare/accuracy_limit.h"
-#include "eval/results/usage_error.h"
+#include "vqt/error.h"
 
 namespace vqt {
 

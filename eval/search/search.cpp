@@ -7,7 +7,7 @@
 #include <map>
 #include <set>
 
-#include "eval/results/usage_error.h"
+#include "vqt/error.h"
 #include "vqt/fields.h"
 #include "vqt/nearest.h"
 
@@ -63,7 +63,7 @@ void check_value(const std::string& field, const std::string& value) {
   const FlagValues flags = {{field, {value}}};
   try {
     apply_flags(config, flags);
-  } catch (const ConfigError& e) {
+  } catch (const UsageError& e) {
     throw UsageError("--search: " + without_flags(e.what(), flags));
   }
 }
@@ -81,7 +81,7 @@ void try_combination(const Candidate& base, const FlagValues& flags, Outcome& ou
   for (const auto& [field, values] : flags) c.name += fmt::format(" {}={}", field, values[0]);
   try {
     apply_flags(c.config, flags);
-  } catch (const ConfigError& e) {
+  } catch (const UsageError& e) {
     outcome.contradictions.push_back(fmt::format("{} ({})", c.name, without_flags(e.what(), flags)));
     return;
   }

@@ -18,7 +18,7 @@ constexpr const char* kHowToExport =
     "examples/vggt/export.py --checkpoint FILE -o OUT.pt)";
 
 [[noreturn]] void fail(const InputFile& file, const std::string& what) {
-  throw ArchiveError(file.path() + ": " + what);
+  throw Error(file.path() + ": " + what);
 }
 
 void require_torchscript(const InputFile& file, const ZipDirectory& zip) {

@@ -8,6 +8,7 @@
 #include "loader/archive/archive_check.h"
 #include "loader/archive/vqt_json.h"
 #include "vqt/archive.h"
+#include "vqt/error_text.h"
 #include "vqt/scoped_malloc_trim.h"
 
 namespace vqt {
@@ -65,12 +66,10 @@ Archive load_archive(const std::string& path, const LoadOptions& options) {
         std::make_shared<ArchiveReader>(file, checked.zip, options.structure_only), at::kCPU);
     archive.module.eval();
     if (options.progress) options.progress("loading " + path, 1, 1);
-  } catch (const ArchiveError&) {
+  } catch (const Error&) {
     throw;
-  } catch (const c10::Error& e) {
-    throw ArchiveError(fmt::format("{}: torch cannot load it: {}", path, e.what_without_backtrace()));
   } catch (const std::exception& e) {
-    throw ArchiveError(fmt::format("{}: torch cannot load it: {}", path, e.what()));
+    throw Error(fmt::format("{}: torch cannot load it: {}", path, error_text(e)));
   }
   return archive;
 }

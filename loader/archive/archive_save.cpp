@@ -10,6 +10,7 @@
 #include "loader/archive/zip_directory.h"
 #include "vqt/archive.h"
 #include "vqt/atomic_file.h"
+#include "vqt/error_text.h"
 
 namespace vqt {
 namespace {
@@ -114,7 +115,7 @@ void save_archive(const torch::jit::Module& module, const std::map<std::string, 
   try {
     write_module(module, extra, file);
   } catch (const c10::Error& e) {
-    throw ArchiveError(fmt::format("{}: torch cannot save the model: {}", path, e.what_without_backtrace()));
+    throw Error(fmt::format("{}: torch cannot save the model: {}", path, error_text(e)));
   }
   append_vqt_json(report, file);
   file.commit();

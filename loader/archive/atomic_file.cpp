@@ -14,7 +14,7 @@
 #include <cstring>
 #include <filesystem>
 
-#include "vqt/archive_error.h"
+#include "vqt/error.h"
 
 namespace vqt {
 namespace {
@@ -55,7 +55,7 @@ void remove_and_die(int signal) {
 }
 
 [[noreturn]] void fail(const std::string& path, const std::string& what, int error) {
-  throw ArchiveError(fmt::format("{}: {}: {}", path, what, std::strerror(error)));
+  throw Error(fmt::format("{}: {}: {}", path, what, std::strerror(error)));
 }
 
 }  // namespace
@@ -65,14 +65,14 @@ AtomicFile::AtomicFile(const std::string& path) : target_(path) {
   if (fs::is_symlink(path, ignored) && fs::exists(path, ignored)) target_ = fs::canonical(path).string();
   const fs::file_status status = fs::status(target_, ignored);
   if (fs::exists(status) && !fs::is_regular_file(status)) {
-    throw ArchiveError(
+    throw Error(
         fmt::format("{}: cannot be replaced: {}", path,
                     fs::is_directory(status) ? "it is a folder, expected a file" : "not a regular file"));
   }
   const fs::path folder =
       fs::path(target_).has_parent_path() ? fs::path(target_).parent_path() : fs::path(".");
   if (!fs::is_directory(folder, ignored)) {
-    throw ArchiveError(fmt::format("{}: the folder {} does not exist", path, folder.string()));
+    throw Error(fmt::format("{}: the folder {} does not exist", path, folder.string()));
   }
   temporary_ = target_ + ".unfinished-XXXXXX";
   fd_ = ::mkostemp(temporary_.data(), O_CLOEXEC);

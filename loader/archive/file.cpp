@@ -11,13 +11,13 @@
 #include <cstring>
 #include <utility>
 
-#include "vqt/archive_error.h"
+#include "vqt/error.h"
 
 namespace vqt {
 
 InputFile::InputFile(const std::string& path) : path_(path) {
   fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd_ < 0) throw ArchiveError(fmt::format("{}: cannot open it: {}", path, std::strerror(errno)));
+  if (fd_ < 0) throw Error(fmt::format("{}: cannot open it: {}", path, std::strerror(errno)));
   struct stat info = {};
   std::string problem;
   if (::fstat(fd_, &info) != 0) {
@@ -31,7 +31,7 @@ InputFile::InputFile(const std::string& path) : path_(path) {
   }
   if (!problem.empty()) {
     ::close(fd_);
-    throw ArchiveError(fmt::format("{}: {}", path, problem));
+    throw Error(fmt::format("{}: {}", path, problem));
   }
   size_ = static_cast<uint64_t>(info.st_size);
 }
@@ -45,8 +45,8 @@ InputFile::~InputFile() {
 
 void InputFile::read(uint64_t offset, void* to, uint64_t bytes) const {
   if (offset > size_ || bytes > size_ - offset) {
-    throw ArchiveError(fmt::format("{}: expected {} bytes at offset {}, the file has {} bytes in all", path_,
-                                   bytes, offset, size_));
+    throw Error(fmt::format("{}: expected {} bytes at offset {}, the file has {} bytes in all", path_, bytes,
+                            offset, size_));
   }
   uint64_t done = 0;
   while (done < bytes) {
@@ -54,12 +54,11 @@ void InputFile::read(uint64_t offset, void* to, uint64_t bytes) const {
     const ssize_t got = ::pread(fd_, static_cast<char*>(to) + done, step, static_cast<off_t>(offset + done));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) {
-      throw ArchiveError(
-          fmt::format("{}: reading at offset {}: {}", path_, offset + done, std::strerror(errno)));
+      throw Error(fmt::format("{}: reading at offset {}: {}", path_, offset + done, std::strerror(errno)));
     }
     if (got == 0) {
-      throw ArchiveError(fmt::format("{}: the file ended at offset {} while it was read; expected {} bytes",
-                                     path_, offset + done, size_));
+      throw Error(fmt::format("{}: the file ended at offset {} while it was read; expected {} bytes", path_,
+                              offset + done, size_));
     }
     done += static_cast<uint64_t>(got);
   }

@@ -9,7 +9,7 @@ namespace vqt {
 
 class InputFile {
  public:
-  // Throws ArchiveError: missing, a directory, no permission, empty.
+  // Throws Error: missing, a directory, no permission, empty.
   explicit InputFile(const std::string& path);
   ~InputFile();
   InputFile(InputFile&& other) noexcept;
@@ -18,7 +18,7 @@ class InputFile {
 
   const std::string& path() const { return path_; }
   uint64_t size() const { return size_; }
-  // Fills exactly `bytes` bytes; throws ArchiveError where the file ends before.
+  // Fills exactly `bytes` bytes; throws Error where the file ends before.
   void read(uint64_t offset, void* to, uint64_t bytes) const;
   std::vector<uint8_t> read(uint64_t offset, uint64_t bytes) const;
 

@@ -8,6 +8,8 @@
 #include <algorithm>
 
 #include "loader/archive/zip_directory.h"
+#include "vqt/error.h"
+#include "vqt/error_text.h"
 
 namespace vqt {
 namespace {
@@ -59,7 +61,7 @@ std::vector<c10::IValue> read_inputs(const std::string& path) {
     const InputFile file(path);
     const ZipDirectory zip = read_zip_directory(file);
     if (!zip.find("data.pkl") || zip.has_folder("code/") || zip.find("constants.pkl")) {
-      throw ArchiveError(
+      throw Error(
           fmt::format("{}: expected what torch.save wrote (a tensor, or a tuple or list of forward's "
                       "arguments), got {}",
                       path, zip.find("data.pkl") ? "a TorchScript file" : "another zip"));
@@ -69,13 +71,13 @@ std::vector<c10::IValue> read_inputs(const std::string& path) {
     try {
       value = torch::jit::pickle_load(std::vector<char>(bytes.begin(), bytes.end()));
     } catch (const c10::Error& e) {
-      throw ArchiveError(fmt::format("{}: torch cannot read it: {}", path, e.what_without_backtrace()));
+      throw Error(fmt::format("{}: torch cannot read it: {}", path, error_text(e)));
     }
   }
   if (value.isTensor()) return {value};
   if (!value.isTuple() && !value.isList()) {
-    throw ArchiveError(fmt::format("{}: expected a tensor, or a tuple or list of forward's arguments, got {}",
-                                   path, value.type()->repr_str()));
+    throw Error(fmt::format("{}: expected a tensor, or a tuple or list of forward's arguments, got {}", path,
+                            value.type()->repr_str()));
   }
   std::vector<c10::IValue> arguments;
   if (value.isTuple()) {

@@ -8,7 +8,7 @@
 
 namespace vqt {
 
-// A tensor is one argument; a tuple or list holds all of them. Throws ArchiveError.
+// A tensor is one argument; a tuple or list holds all of them. Throws Error.
 std::vector<c10::IValue> read_inputs(const std::string& path);
 
 }  // namespace vqt

@@ -1,5 +1,6 @@
 // Flattens outputs and compares two of them.
 #include "vqt/outputs.h"
+#include "vqt/error.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/jit_type.h>
@@ -102,7 +103,7 @@ NamedTensors flatten_outputs(const c10::IValue& value) {
   NamedTensors out;
   flatten(value, "", out);
   if (out.empty()) {
-    throw std::invalid_argument(
+    throw Error(
         fmt::format("the model returned {}, which holds no tensor; expected a tensor or a nest of tuples, "
                     "lists and dictionaries of them",
                     value.type()->repr_str()));

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "vqt/archive_error.h"
+#include "vqt/error.h"
 
 namespace vqt {
 namespace {
@@ -88,9 +88,9 @@ Report report_from_json(const ordered_json& json, const std::string& source) try
   for (const ordered_json& site : json.at("sites")) report.sites.push_back(site_from_json(site));
   return report;
 } catch (const ordered_json::exception& e) {
-  throw ArchiveError(fmt::format("{} is not what vqt writes: {}", source, e.what()));
+  throw Error(fmt::format("{} is not what vqt writes: {}", source, e.what()));
 } catch (const ConfigError& e) {
-  throw ArchiveError(e.what());
+  throw Error(e.what());
 }
 
 }  // namespace vqt

@@ -10,7 +10,7 @@
 #include <set>
 
 #include "loader/archive/tensor_header.h"
-#include "vqt/archive_error.h"
+#include "vqt/error.h"
 
 namespace vqt {
 namespace {
@@ -21,8 +21,8 @@ constexpr uint64_t kMostHeaderBytes = 100'000'000;  // as in the safetensors lib
 
 template <typename... Args>
 [[noreturn]] void fail(const InputFile& file, fmt::format_string<Args...> text, Args&&... args) {
-  throw ArchiveError(fmt::format("{}: not a usable safetensors file: {}", file.path(),
-                                 fmt::format(text, std::forward<Args>(args)...)));
+  throw Error(fmt::format("{}: not a usable safetensors file: {}", file.path(),
+                          fmt::format(text, std::forward<Args>(args)...)));
 }
 
 std::string read_header(const InputFile& file) {
@@ -168,7 +168,7 @@ void TensorFile::read(const TensorEntry& tensor, void* to) const {
   if (tensor.bytes() == 0) return;
   file_.read(data_offset_ + tensor.begin, to, tensor.bytes());
   if (tensor.crc32 && crc32_z(0, static_cast<const Bytef*>(to), tensor.bytes()) != *tensor.crc32)
-    throw ArchiveError(fmt::format("{}: damaged: {} has another checksum", path(), tensor.name));
+    throw Error(fmt::format("{}: damaged: {} has another checksum", path(), tensor.name));
 }
 
 }  // namespace vqt

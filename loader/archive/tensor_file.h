@@ -30,7 +30,7 @@ struct TensorEntry {
 // Every key but "crc32", under which the checksums are stored.
 using TensorMetadata = std::map<std::string, std::string>;
 
-// Reads without trusting the file: every number is bounded before it is used. All throw ArchiveError.
+// Reads without trusting the file: every number is bounded before it is used. All throw Error.
 class TensorFile {
  public:
   explicit TensorFile(const std::string& path);  // reads and checks the header, no tensor
@@ -53,7 +53,7 @@ class TensorFile {
 };
 
 // Writes tensors as they come; nothing but the header is kept in memory. All but
-// the destructor throw ArchiveError.
+// the destructor throw Error.
 class TensorFileWriter {
  public:
   // header_room: bytes kept free for the header. Where they do not suffice, finish() moves the data.
@@ -77,7 +77,7 @@ class TensorFileWriter {
   std::set<std::string> names_;
 };
 
-// The same tensors with other metadata, written beside its place and renamed. Throws ArchiveError.
+// The same tensors with other metadata, written beside its place and renamed. Throws Error.
 void copy_tensors(const TensorFile& from, const TensorMetadata& metadata, const std::string& path);
 
 }  // namespace vqt

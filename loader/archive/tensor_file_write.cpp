@@ -10,8 +10,8 @@
 #include <nlohmann/json.hpp>
 
 #include "loader/archive/tensor_header.h"
-#include "vqt/archive_error.h"
 #include "vqt/atomic_file.h"
+#include "vqt/error.h"
 
 namespace vqt {
 namespace {
@@ -31,7 +31,7 @@ constexpr Dtype kDtypes[] = {{"BOOL", 1}, {"U8", 1},   {"I8", 1},  {"U16", 2}, {
 std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 [[noreturn]] void fail(const std::string& path) {
-  throw ArchiveError(fmt::format("{}: cannot write: {}", path, std::strerror(errno)));
+  throw Error(fmt::format("{}: cannot write: {}", path, std::strerror(errno)));
 }
 
 }  // namespace
@@ -91,8 +91,8 @@ void TensorFileWriter::write(uint64_t offset, const void* data, uint64_t bytes) 
 void TensorFileWriter::append(const std::string& name, const std::string& dtype,
                               const std::vector<int64_t>& shape, const void* data) {
   uint64_t bytes = dtype_bytes(dtype);
-  if (bytes == 0) throw ArchiveError(fmt::format("{}: {}: dtype {} cannot be stored", path_, name, dtype));
-  if (!names_.insert(name).second) throw ArchiveError(fmt::format("{}: two tensors named {}", path_, name));
+  if (bytes == 0) throw Error(fmt::format("{}: {}: dtype {} cannot be stored", path_, name, dtype));
+  if (!names_.insert(name).second) throw Error(fmt::format("{}: two tensors named {}", path_, name));
   for (const int64_t size : shape) bytes *= static_cast<uint64_t>(size);
   const auto crc = static_cast<uint32_t>(bytes > 0 ? crc32_z(0, static_cast<const Bytef*>(data), bytes) : 0);
   tensors_.push_back({name, dtype, shape, size_, size_ + bytes, crc});

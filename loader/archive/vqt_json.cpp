@@ -6,7 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "vqt/archive_error.h"
+#include "vqt/error.h"
 #include "vqt/packed_format.h"
 #include "vqt/report_json.h"
 
@@ -29,11 +29,11 @@ VqtJson read_vqt_json(const std::string& text, const std::string& source) try {
   const ordered_json j = ordered_json::parse(text);
   const ordered_json& version = j.at("version");
   if (!version.is_number_integer() || version.get<int64_t>() < 1) {
-    throw ArchiveError(
+    throw Error(
         fmt::format("{}: vqt.json: version: expected {}, got {}", source, kVqtJsonVersion, version.dump()));
   }
   if (version.get<int64_t>() > kVqtJsonVersion) {
-    throw ArchiveError(
+    throw Error(
         fmt::format("{}: vqt.json: version {}: written by a newer vqt, this one reads up to {}; "
                     "update vqt or quantize the float model again",
                     source, version.get<int64_t>(), kVqtJsonVersion));
@@ -42,14 +42,14 @@ VqtJson read_vqt_json(const std::string& text, const std::string& source) try {
   for (const auto& [name, crc] : j.at("checksums").items()) {
     const std::string hex = crc.get<std::string>();
     if (hex.size() != 8 || hex.find_first_not_of("0123456789abcdef") != std::string::npos) {
-      throw ArchiveError(fmt::format("{}: vqt.json: checksums: {}: expected 8 hexadecimal digits, got {}",
-                                     source, name, crc.dump()));
+      throw Error(fmt::format("{}: vqt.json: checksums: {}: expected 8 hexadecimal digits, got {}", source,
+                              name, crc.dump()));
     }
     out.checksums[name] = static_cast<uint32_t>(std::stoul(hex, nullptr, 16));
   }
   return out;
 } catch (const ordered_json::exception& e) {
-  throw ArchiveError(fmt::format("{}: vqt.json is not what vqt writes: {}", source, e.what()));
+  throw Error(fmt::format("{}: vqt.json is not what vqt writes: {}", source, e.what()));
 }
 
 }  // namespace vqt

@@ -21,7 +21,7 @@ struct VqtJson {
 };
 
 std::string write_vqt_json(const Report& report, const Checksums& checksums);
-// source names the file in messages. Throws ArchiveError.
+// source names the file in messages. Throws Error.
 VqtJson read_vqt_json(const std::string& text, const std::string& source);
 
 }  // namespace vqt

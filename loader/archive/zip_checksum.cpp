@@ -10,6 +10,7 @@
 
 #include "loader/archive/file.h"
 #include "loader/archive/zip_directory.h"
+#include "vqt/error.h"
 
 namespace vqt {
 namespace {
@@ -53,12 +54,12 @@ void read_chunks(const InputFile& file, const ZipRecord& r, const Sink& sink, st
     if (status == Z_BUF_ERROR) status = Z_OK;  // needs the next chunk of input
   }
   if (r.deflated && (status != Z_STREAM_END || inflater.stream.avail_in != 0)) {
-    throw ArchiveError(fmt::format("{}: {}: its {} stored bytes do not inflate; the file is damaged",
-                                   file.path(), r.name, r.stored_size));
+    throw Error(fmt::format("{}: {}: its {} stored bytes do not inflate; the file is damaged", file.path(),
+                            r.name, r.stored_size));
   }
   if (produced != r.size) {
-    throw ArchiveError(fmt::format("{}: {}: the zip directory says {} bytes, its data has {}", file.path(),
-                                   r.name, r.size, produced));
+    throw Error(fmt::format("{}: {}: the zip directory says {} bytes, its data has {}", file.path(), r.name,
+                            r.size, produced));
   }
 }
 
@@ -68,16 +69,16 @@ uint32_t extend_crc(uint32_t crc, const uint8_t* data, size_t bytes) {
 
 void check_crc(const InputFile& file, const ZipRecord& r, uint32_t crc) {
   if (crc == r.crc32) return;
-  throw ArchiveError(fmt::format("{}: {}: expected CRC-32 {:08x}, its data has {:08x}; the file is damaged",
-                                 file.path(), r.name, r.crc32, crc));
+  throw Error(fmt::format("{}: {}: expected CRC-32 {:08x}, its data has {:08x}; the file is damaged",
+                          file.path(), r.name, r.crc32, crc));
 }
 
 }  // namespace
 
 std::string read_record(const InputFile& file, const ZipRecord& record, uint64_t limit) {
   if (record.size > limit) {
-    throw ArchiveError(fmt::format("{}: {}: {} bytes; at most {} were expected", file.path(), record.name,
-                                   record.size, limit));
+    throw Error(fmt::format("{}: {}: {} bytes; at most {} were expected", file.path(), record.name,
+                            record.size, limit));
   }
   std::string text;
   uint32_t crc = 0;

@@ -32,7 +32,7 @@ uint64_t u64(const uint8_t* p) { return little_endian(p, 8); }
 
 template <typename... Args>
 [[noreturn]] void fail(const InputFile& file, fmt::format_string<Args...> text, Args&&... args) {
-  throw ArchiveError(file.path() + ": " + fmt::format(text, std::forward<Args>(args)...));
+  throw Error(file.path() + ": " + fmt::format(text, std::forward<Args>(args)...));
 }
 
 // Record names come from the file: what is not printable must not reach a terminal.

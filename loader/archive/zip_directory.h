@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "loader/archive/file.h"
-#include "vqt/archive_error.h"
+#include "vqt/error.h"
 
 namespace vqt {
 
@@ -33,7 +33,7 @@ struct ZipDirectory {
   bool has_folder(std::string_view folder) const;  // "code/": any record below it
 };
 
-// Reads and checks structure, names and sizes. Throws ArchiveError.
+// Reads and checks structure, names and sizes. Throws Error.
 ZipDirectory read_zip_directory(const InputFile& file);
 
 // One record's bytes, inflated and compared with their CRC-32. limit bounds what is read into memory.

@@ -17,7 +17,7 @@ namespace {
 
 std::vector<uint8_t> read_bytes(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  if (!file) throw ImageError(fmt::format("{}: cannot be read: {}", path, std::strerror(errno)));
+  if (!file) throw Error(fmt::format("{}: cannot be read: {}", path, std::strerror(errno)));
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
@@ -43,12 +43,12 @@ bool is_cut_jpeg(const std::vector<uint8_t>& bytes) {
 
 cv::Mat decode(const std::vector<uint8_t>& bytes, const std::string& path) {
   if (is_cut_jpeg(bytes))
-    throw ImageError(fmt::format("{}: the JPEG has no end mark; the file is probably cut short", path));
+    throw Error(fmt::format("{}: the JPEG has no end mark; the file is probably cut short", path));
   try {
     // Unchanged: keeps alpha, and leaves EXIF orientation alone.
     return bytes.empty() ? cv::Mat() : cv::imdecode(bytes, cv::IMREAD_UNCHANGED);
   } catch (const cv::Exception& e) {
-    throw ImageError(fmt::format("{}: cannot be decoded: {}", path, e.err));
+    throw Error(fmt::format("{}: cannot be decoded: {}", path, e.err));
   }
 }
 
@@ -71,13 +71,13 @@ cv::Mat on_white(const cv::Mat& bgra) {
 at::Tensor decode_image(const std::string& path) {
   const std::vector<uint8_t> bytes = read_bytes(path);
   cv::Mat image = decode(bytes, path);
-  if (image.empty()) throw ImageError(fmt::format("{}: not an image that can be decoded, or damaged", path));
+  if (image.empty()) throw Error(fmt::format("{}: not an image that can be decoded, or damaged", path));
   if (image.depth() == CV_16U) {
     cv::Mat high;  // the high byte, as Pillow takes it: k + r / 256 - 0.498 rounds to k for every r
     image.convertTo(high, CV_8U, 1.0 / 256, -0.5 + 1.0 / 512);
     image = high;
   } else if (image.depth() != CV_8U) {
-    throw ImageError(
+    throw Error(
         fmt::format("{}: expected 8 or 16 bits per channel, got floating point or signed values", path));
   }
   if (image.channels() == 1) {

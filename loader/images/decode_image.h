@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "loader/images/image_error.h"
+#include "vqt/error.h"
 
 namespace vqt {
 

@@ -43,7 +43,7 @@ Prepared prepare_image(const at::Tensor& original, Preprocess preprocess, int64_
   const Size from{original.size(0), original.size(1)};
   const Size to = resized_size(from, preprocess, image_size);
   if (to.height == 0 || to.width == 0) {
-    throw ImageError(fmt::format(
+    throw Error(fmt::format(
         "an image of {} x {} (width x height) is less than half a patch high or wide at image_size {}",
         from.width, from.height, image_size));
   }

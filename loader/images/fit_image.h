@@ -3,9 +3,9 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "loader/images/image_error.h"
 #include "loader/images/image_options.h"
 #include "loader/images/placement.h"
+#include "vqt/error.h"
 
 namespace vqt {
 

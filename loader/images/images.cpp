@@ -12,6 +12,8 @@
 #include "loader/images/decode_image.h"
 #include "loader/images/fit_image.h"
 
+#include "vqt/error.h"
+
 namespace vqt {
 namespace {
 namespace fs = std::filesystem;
@@ -22,17 +24,16 @@ constexpr uint64_t kHeaderRoom = 256;  // of an image file, per image
 void prepare_all(const ImageList& list, const ImageOptions& options, const ImageProgress& progress,
                  const std::function<void(const Prepared&, std::string name)>& use) {
   if (options.image_size <= 0 || options.image_size % kPatch != 0) {
-    throw ImageError(
-        fmt::format("image_size: expected a multiple of {}, got {}", kPatch, options.image_size));
+    throw Error(fmt::format("image_size: expected a multiple of {}, got {}", kPatch, options.image_size));
   }
   int64_t done = 0;
   for (const std::string& path : list.paths) {
     try {
       use(prepare_image(decode_image(path), options.preprocess, options.image_size),
           fs::path(path).filename().string());
-    } catch (const ImageError& e) {
+    } catch (const Error& e) {
       const std::string text = e.what();
-      throw ImageError(text.rfind(path, 0) == 0 ? text : path + ": " + text);
+      throw Error(text.rfind(path, 0) == 0 ? text : path + ": " + text);
     }
     if (progress) progress(++done, static_cast<int64_t>(list.paths.size()));
   }
@@ -82,7 +83,7 @@ ImageFile open_images(const std::string& path) {
   images.file = std::make_shared<const TensorFile>(path);
   for (const TensorEntry& t : images.file->tensors()) {
     if (t.dtype != "U8" || t.shape.size() != 3 || t.shape[0] != 3)
-      throw ImageError(fmt::format("{}: {}: expected an image, U8 [3, h, w]", path, t.name));
+      throw Error(fmt::format("{}: {}: expected an image, U8 [3, h, w]", path, t.name));
     images.names.push_back(t.name.substr(t.name.find('/') + 1));
     images.sizes.push_back({t.shape[1], t.shape[2]});
     images.frame.height = std::max(images.frame.height, t.shape[1]);

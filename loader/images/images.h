@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "loader/archive/tensor_file.h"
-#include "loader/images/image_error.h"
 #include "loader/images/image_options.h"
 #include "loader/images/list_images.h"
 #include "loader/images/placement.h"
+#include "vqt/error.h"
 
 namespace vqt {
 
@@ -40,9 +40,9 @@ struct ImageFile {
 };
 ImageFile write_images(const ImageList& list, const ImageOptions& options, const std::string& path,
                        const ImageProgress& progress = {});
-// What write_images wrote, without placements and crc32, which its file does not hold. Throws ArchiveError.
+// What write_images wrote, without placements and crc32, which its file does not hold. Throws Error.
 ImageFile open_images(const std::string& path);
-// Frames [first, first + count) as load_images gives them. Throws ArchiveError.
+// Frames [first, first + count) as load_images gives them. Throws Error.
 at::Tensor read_images(const ImageFile& images, int64_t first, int64_t count);
 
 // Frames as the model's input: normalised, in the layout of options.

@@ -25,8 +25,7 @@ bool is_image(const fs::directory_entry& entry) {
 std::vector<fs::directory_entry> entries(const fs::path& folder) {
   std::error_code error;
   fs::directory_iterator it(folder, error);
-  if (error)
-    throw ImageError(fmt::format("{}: cannot read the folder: {}", folder.string(), error.message()));
+  if (error) throw Error(fmt::format("{}: cannot read the folder: {}", folder.string(), error.message()));
   return {it, fs::directory_iterator()};
 }
 
@@ -46,9 +45,9 @@ std::vector<std::string> images_in(const fs::path& folder) {
 }  // namespace
 
 ImageList list_images(const std::string& folder, int64_t max_images) {
-  if (max_images == 0) throw ImageError("max_images: expected at least 1, got 0");
+  if (max_images == 0) throw Error("max_images: expected at least 1, got 0");
   if (!fs::is_directory(folder)) {
-    throw ImageError(fmt::format(
+    throw Error(fmt::format(
         "{}: {}", folder, fs::exists(folder) ? "is a file; expected a folder of images" : "no such folder"));
   }
   ImageList list{folder, false, images_in(folder)};
@@ -63,12 +62,12 @@ ImageList list_images(const std::string& folder, int64_t max_images) {
     }
     std::sort(with_images.begin(), with_images.end());
     if (with_images.empty()) {
-      throw ImageError(
+      throw Error(
           fmt::format("{}: no images in it (jpg, jpeg, png, bmp, webp, tif, tiff, ppm, pgm)", folder));
     }
     if (with_images.size() > 1) {
-      throw ImageError(fmt::format("{}: images in several subfolders, one scene is needed; name one of: {}",
-                                   folder, fmt::join(with_images, ", ")));
+      throw Error(fmt::format("{}: images in several subfolders, one scene is needed; name one of: {}",
+                              folder, fmt::join(with_images, ", ")));
     }
   }
   if (max_images > 0 && static_cast<size_t>(max_images) < list.paths.size()) list.paths.resize(max_images);

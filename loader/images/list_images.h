@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "loader/images/image_error.h"
+#include "vqt/error.h"
 
 namespace vqt {
 
@@ -15,7 +15,7 @@ struct ImageList {
   std::vector<std::string> paths;  // sorted bytewise by file name
 };
 
-// max_images < 0: all. Throws ImageError: no such folder, no images, images in several subfolders.
+// max_images < 0: all. Throws Error: no such folder, no images, images in several subfolders.
 ImageList list_images(const std::string& folder, int64_t max_images = -1);
 
 }  // namespace vqt

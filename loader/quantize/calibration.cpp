@@ -25,14 +25,13 @@ InputLayout accepted_layout(torch::jit::Module model, const at::Tensor& frames) 
     try {
       run_forward(model, {model_input(frames, 0, 1, options)});
       return layout;
-    } catch (const ForwardError& e) {
+    } catch (const Error& e) {
       why += fmt::format("\n  as {}: {}", layout == InputLayout::kBshw ? "[1, 1, 3, H, W]" : "[1, 3, H, W]",
                          e.what());
     }
   }
-  throw std::runtime_error(
-      fmt::format("--calibration: the model takes no image of {} x {}; pass --inputs FILE instead{}",
-                  frames.size(2), frames.size(3), why));
+  throw Error(fmt::format("--calibration: the model takes no image of {} x {}; pass --inputs FILE instead{}",
+                          frames.size(2), frames.size(3), why));
 }
 
 }  // namespace
@@ -64,7 +63,7 @@ InputSource images_source(const std::string& folder, int64_t samples, const torc
 }
 #else
 InputSource images_source(const std::string&, int64_t, const torch::jit::Module&) {
-  throw std::runtime_error(
+  throw Error(
       "--calibration: this vqt-quantize was built without OpenCV and reads no images; pass --inputs FILE, "
       "or build with libopencv-dev and -DVQT_BUILD_EVAL=ON");
 }

@@ -64,7 +64,7 @@ void dry_run(const Options& options, ProgressLine& progress) {
   check_options(options, config);
   const Archive archive = load_archive(options.in, structure_only(progress));
   if (is_quantized(archive.module)) {
-    throw QuantizeError(fmt::format("{}: is already quantized; expected the float archive", options.in));
+    throw Error(fmt::format("{}: is already quantized; expected the float archive", options.in));
   }
   const std::vector<SiteReport> sites = describe_sites(archive.module, &config);
   const int64_t after = archive.file_bytes - saved_bytes(archive.module, sites);
@@ -82,8 +82,7 @@ void repack(const Options& options, ProgressLine& progress) {
   };
   Archive archive = load_archive(options.in, {false, report_progress});
   if (!is_quantized(archive.module)) {
-    throw QuantizeError(
-        fmt::format("{}: is not quantized; expected an archive vqt-quantize wrote", options.in));
+    throw Error(fmt::format("{}: is not quantized; expected an archive vqt-quantize wrote", options.in));
   }
   Report report = archive.report.value_or(Report{});
   const int64_t changed = vqt::repack(archive.module);

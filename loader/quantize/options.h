@@ -2,18 +2,13 @@
 #pragma once
 
 #include <optional>
-#include <stdexcept>
 #include <string>
 
 #include "vqt/config.h"
+#include "vqt/error.h"
 #include "vqt/fields.h"
 
 namespace vqt::cli {
-
-// The command line cannot be used; exit code 2.
-struct UsageError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
 
 struct Options {
   std::string in, out;
@@ -30,7 +25,7 @@ struct Options {
 // nullopt: --help or --version was printed. Throws UsageError.
 std::optional<Options> parse_options(int argc, const char* const* argv);
 
-// File or preset, then the field flags over it. Throws ConfigError.
+// File or preset, then the field flags over it. Throws UsageError.
 QuantizationConfig config_from(const Options& options);
 
 // What only the file system and the config can say: OUT = IN, a missing folder, static without images.

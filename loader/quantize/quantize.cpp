@@ -20,10 +20,9 @@ NamedTensors run_float(torch::jit::Module& model, const std::vector<c10::IValue>
                        const std::string& inputs_file) {
   try {
     return run_forward(model, arguments);
-  } catch (const ForwardError& e) {
-    if (inputs_file.empty()) throw std::runtime_error(needs_inputs(e.what()));
-    throw std::runtime_error(
-        fmt::format("--inputs {}: the float model's forward fails on it: {}", inputs_file, e.what()));
+  } catch (const Error& e) {
+    if (inputs_file.empty()) throw Error(needs_inputs(e.what()));
+    throw Error(fmt::format("--inputs {}: the float model's forward fails on it: {}", inputs_file, e.what()));
   }
 }
 
@@ -36,14 +35,14 @@ void verify(torch::jit::Module& quantized, const NamedTensors& expected,
   std::string text =
       fmt::format("--verify: the quantized model differs too much; {} was not written", options.out);
   for (const std::string& failure : verdict.failures) text += "\n  " + failure;
-  throw std::runtime_error(text);
+  throw Error(text);
 }
 
 // A pattern that matches nothing or a model without linears is said before gigabytes are read.
 void plan_first(const Options& options, const QuantizationConfig& config) {
   const Archive archive = load_archive(options.in, {/*structure_only=*/true, {}});
   if (is_quantized(archive.module)) {
-    throw QuantizeError(options.in + ": is already quantized; quantize the float archive it was made from");
+    throw Error(options.in + ": is already quantized; quantize the float archive it was made from");
   }
   describe_sites(archive.module, &config);
 }

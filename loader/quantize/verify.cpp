@@ -9,6 +9,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "vqt/error.h"
+#include "vqt/error_text.h"
+
 namespace vqt::cli {
 namespace {
 
@@ -26,15 +29,6 @@ size_t required_arguments(const torch::jit::Module& model) {
                     [](const c10::Argument& a) { return !a.default_value().has_value(); }));
 }
 
-// TorchScript's messages begin with a traceback and end with "RuntimeError: cause"; others begin with the
-// cause.
-std::string cause(const std::string& text) {
-  const size_t error = text.rfind("Error: ");
-  if (error == std::string::npos) return text.substr(0, text.find('\n'));
-  const size_t begin = error + 7;
-  return text.substr(begin, std::min(text.find('\n', begin), text.size()) - begin);
-}
-
 }  // namespace
 
 std::string needs_inputs(const std::string& why) {
@@ -48,7 +42,7 @@ std::string needs_inputs(const std::string& why) {
 std::vector<c10::IValue> random_inputs(const torch::jit::Module& model) {
   const size_t required = required_arguments(model);
   if (required != 1) {
-    throw std::runtime_error(needs_inputs(fmt::format("its forward needs {} arguments", required)));
+    throw Error(needs_inputs(fmt::format("its forward needs {} arguments", required)));
   }
   at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(uint64_t{1});
   return {at::rand({1, 2, 3, 392, 518}, generator, at::TensorOptions().dtype(at::kFloat))};
@@ -59,10 +53,9 @@ NamedTensors run_forward(torch::jit::Module& model, const std::vector<c10::IValu
   const PlainExecution plain;
   try {
     return flatten_outputs(model.forward(arguments));
-  } catch (const c10::Error& e) {
-    throw ForwardError(cause(e.what_without_backtrace()));
   } catch (const std::exception& e) {
-    throw ForwardError(cause(e.what()));
+    const std::string text = error_text(e);
+    throw Error(text.substr(0, text.find('\n')));
   }
 }
 

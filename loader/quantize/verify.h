@@ -3,7 +3,6 @@
 
 #include <torch/csrc/jit/api/module.h>
 
-#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -11,18 +10,13 @@
 
 namespace vqt::cli {
 
-// forward failed; the message is the cause, without TorchScript's traceback.
-struct ForwardError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
-// A random float32 [1, 2, 3, 392, 518] in [0, 1) of a fixed seed. Throws std::runtime_error where forward
-// takes more than one argument.
+// A random float32 [1, 2, 3, 392, 518] in [0, 1) of a fixed seed. Throws Error where forward takes more than one
+// argument.
 std::vector<c10::IValue> random_inputs(const torch::jit::Module& model);
 // The message that asks for --inputs.
 std::string needs_inputs(const std::string& why);
 
-// forward's outputs as a flat list. Throws ForwardError.
+// forward's outputs as a flat list. Throws Error: the first line of the cause.
 NamedTensors run_forward(torch::jit::Module& model, const std::vector<c10::IValue>& arguments);
 
 // One line per output, then nothing or what is wrong.

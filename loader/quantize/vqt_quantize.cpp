@@ -1,12 +1,12 @@
 // vqt-quantize: a TorchScript archive in, the same model with quantized linears out.
-#include <c10/util/Exception.h>
-
 #include <cstdio>
 #include <exception>
 #include <optional>
 
 #include "loader/quantize/commands.h"
 #include "vqt/atomic_file.h"
+#include "vqt/error.h"
+#include "vqt/error_text.h"
 
 namespace {
 
@@ -29,12 +29,8 @@ int main(int argc, char** argv) try {
                                           : vqt::cli::quantize;
   command(*options, progress);
   return std::fflush(stdout) == 0 ? 0 : complain("writing to stdout failed", 1);
-} catch (const vqt::cli::UsageError& e) {
+} catch (const vqt::UsageError& e) {
   return complain(e.what(), 2);
-} catch (const vqt::ConfigError& e) {
-  return complain(e.what(), 2);
-} catch (const c10::Error& e) {
-  return complain(e.what_without_backtrace(), 1);  // a sentence, not forty frames
 } catch (const std::exception& e) {
-  return complain(e.what(), 1);
+  return complain(vqt::error_text(e).c_str(), 1);
 }

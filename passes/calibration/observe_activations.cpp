@@ -74,7 +74,7 @@ std::vector<ActivationRange> observe_activations(const Module& model, const Site
   for (const PlannedSite& p : plan) any = any || is_static(p);
   if (!any) return ranges;
   if (!options.calibration) {
-    throw QuantizeError(
+    throw Error(
         "vqt::quantize: activation: \"static\" needs calibration inputs, got none; pass --calibration DIR "
         "(in code: "
         "QuantizeOptions::calibration), or use \"dynamic\"");
@@ -94,14 +94,14 @@ std::vector<ActivationRange> observe_activations(const Module& model, const Site
     ++runs;
     if (options.progress) options.progress("calibrating", runs, 0);
   }
-  if (runs == 0) throw QuantizeError("vqt::quantize: calibration: expected at least one input, got none");
+  if (runs == 0) throw Error("vqt::quantize: calibration: expected at least one input, got none");
 
   for (size_t i = 0; i < plan.size(); ++i) {
     if (!is_static(plan[i])) continue;
     const SiteInfo& site = table.sites[i].info;
     const float min = statistics[i][0].item<float>(), max = statistics[i][1].item<float>();
     if (statistics[i][3].item<float>() > 0) {
-      throw QuantizeError(
+      throw Error(
           fmt::format("{}: calibration: its input holds NaN or Inf; there is no range for it", site.name));
     }
     if (statistics[i][2].item<float>() > 0) {
@@ -109,7 +109,7 @@ std::vector<ActivationRange> observe_activations(const Module& model, const Site
       continue;
     }
     if (!site.optional_only && site.calls > 0) {
-      throw QuantizeError(fmt::format(
+      throw Error(fmt::format(
           "{}: calibration: none of the {} inputs reached it, so it has no range; use other inputs, or "
           "\"ignore\" it",
           site.name, runs));

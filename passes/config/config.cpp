@@ -115,9 +115,8 @@ QuantizationConfig QuantizationConfig::preset(const std::string& given) {
     c.quant_type = "int4_group";
     c.group_size = kDefaultGroup;
   } else {
-    throw ConfigError(fmt::format("preset: expected one of {}, got \"{}\"; nearest: {}",
-                                  fmt::join(preset_names(), ", "), given,
-                                  nearest_name(name, preset_names())));
+    throw UsageError(fmt::format("preset: expected one of {}, got \"{}\"; nearest: {}",
+                                 fmt::join(preset_names(), ", "), given, nearest_name(name, preset_names())));
   }
   return c;
 }

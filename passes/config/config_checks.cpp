@@ -30,11 +30,11 @@ struct Complaint {
   }
   [[noreturn]] void range(const std::string& field, const std::string& expected,
                           const std::string& got) const {
-    throw ConfigError(fmt::format("{}: expected {}, got {}", label(field), expected, got));
+    throw UsageError(fmt::format("{}: expected {}, got {}", label(field), expected, got));
   }
   [[noreturn]] void clash(const std::string& a, const std::string& a_value, const std::string& b,
                           const std::string& b_value, const std::string& why) const {
-    throw ConfigError(fmt::format("{}: {} contradicts {} {}: {}", label(a), a_value, other(b), b_value, why));
+    throw UsageError(fmt::format("{}: {} contradicts {} {}: {}", label(a), a_value, other(b), b_value, why));
   }
 };
 
@@ -71,8 +71,8 @@ void check_patterns(const Complaint& complaint, const std::string& field,
     if (pattern.empty()) complaint.range(field, "patterns", "an empty one");
     try {
       matches(pattern, "x");  // the name does not matter: only the regular expression is checked
-    } catch (const ConfigError& e) {
-      throw ConfigError(fmt::format("{}: {}", complaint.label(field), e.what()));
+    } catch (const UsageError& e) {
+      throw UsageError(fmt::format("{}: {}", complaint.label(field), e.what()));
     }
   }
 }
@@ -168,7 +168,7 @@ void check_overrides(const QuantizationConfig& config) {
     if (o.targets.empty()) complaint.range("targets", "at least one pattern", "none");
     check_patterns(complaint, "targets", o.targets);
     if (!o.quant_type && !o.bits && !o.symmetric && !o.per_channel && !o.group_size) {
-      throw ConfigError(
+      throw UsageError(
           fmt::format("{}: expected at least one of quant_type, bits, symmetric, per_channel, group_size "
                       "beside targets; sites that stay float belong into ignore",
                       field_label(config, path)));
@@ -197,7 +197,7 @@ void check_fusions(const QuantizationConfig& config, const Complaint& complaint)
 // Legal in every version, done in a later one.
 void check_available(const QuantizationConfig& config, const Complaint& complaint) {
   const auto refuse = [&](const char* field, const std::string& value, const char* instead) {
-    throw ConfigError(
+    throw UsageError(
         fmt::format("{}: {} is not available in this version, {}", complaint.label(field), value, instead));
   };
   if (config.calibration_method != "minmax") {
@@ -215,9 +215,9 @@ void check_sensitive(const QuantizationConfig& config, const Complaint& complain
   if (is_mixed(config)) return;
   const QuantizationConfig defaults;
   const auto refuse = [&](const char* field, const std::string& value) {
-    throw ConfigError(fmt::format("{}: {} contradicts {} {}: only mixed_precision uses it",
-                                  complaint.label(field), value, complaint.other("quant_type"),
-                                  quant_type_of(resolve_scheme(config))));
+    throw UsageError(fmt::format("{}: {} contradicts {} {}: only mixed_precision uses it",
+                                 complaint.label(field), value, complaint.other("quant_type"),
+                                 quant_type_of(resolve_scheme(config))));
   };
   if (config.sensitive_layers != defaults.sensitive_layers) {
     refuse("sensitive_layers", fmt::format("\"{}\"", fmt::join(config.sensitive_layers, ",")));

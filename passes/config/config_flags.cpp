@@ -10,6 +10,7 @@
 
 #include "passes/config/config_checks.h"
 #include "passes/config/config_json.h"
+#include "vqt/error.h"
 #include "vqt/nearest.h"
 
 namespace vqt {
@@ -48,20 +49,20 @@ Json list_of(const std::vector<std::string>& values) {
 Json flag_value(const std::string& flag, const std::string& kind, const std::vector<std::string>& values) {
   if (kind == "list") return list_of(values);
   if (values.size() != 1) {
-    throw ConfigError(fmt::format("{}: expected one value, got {}", flag, values.size()));
+    throw UsageError(fmt::format("{}: expected one value, got {}", flag, values.size()));
   }
   const std::string value = trim(values[0]);
   if (kind == "list of objects") return parse_json(value, flag);
   if (kind == "true|false") {
     if (value == "true" || value == "false") return value == "true";
-    throw ConfigError(fmt::format("{}: expected true or false, got \"{}\"", flag, value));
+    throw UsageError(fmt::format("{}: expected true or false, got \"{}\"", flag, value));
   }
   if (kind == "integer") {
     char* end = nullptr;
     errno = 0;
     const long long number = std::strtoll(value.c_str(), &end, 10);
     if (value.empty() || *end || errno) {
-      throw ConfigError(fmt::format("{}: expected an integer, got \"{}\"", flag, value));
+      throw UsageError(fmt::format("{}: expected an integer, got \"{}\"", flag, value));
     }
     return static_cast<int64_t>(number);
   }
@@ -79,7 +80,7 @@ bool contradicts(const QuantizationConfig& config) {
   try {
     check_given_pairs(config);
     return false;
-  } catch (const ConfigError&) {
+  } catch (const UsageError&) {
     return true;
   }
 }
@@ -142,7 +143,7 @@ void apply_flags(QuantizationConfig& config, const FlagValues& flags) {
   }
   for (const auto& [name, unused] : flags) {
     if (std::find(names.begin(), names.end(), name) == names.end()) {
-      throw ConfigError(fmt::format("--{}: no such field; nearest: {}", name, nearest_name(name, names)));
+      throw UsageError(fmt::format("--{}: no such field; nearest: {}", name, nearest_name(name, names)));
     }
   }
   const Json before = canonical_json(config);

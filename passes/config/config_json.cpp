@@ -19,7 +19,7 @@ namespace {
 
 [[noreturn]] void wrong_type(const std::string& where, const char* expected, const Json& got) {
   std::string text = got.is_array() ? "a list" : got.is_object() ? "an object" : got.dump();
-  throw ConfigError(fmt::format("{}: expected {}, got {}", where, expected, text));
+  throw UsageError(fmt::format("{}: expected {}, got {}", where, expected, text));
 }
 
 // nlohmann keeps the last of two equal keys in silence; this callback refuses them while it parses.
@@ -37,7 +37,7 @@ class DuplicateKeys {
       const std::string key = parsed.get<std::string>();
       if (!keys_.back().insert(key).second) {
         const std::string path = keys_.size() == 1 ? "" : fmt::format("overrides[{}].", index_);
-        throw ConfigError(fmt::format("{}: {}{}: given twice", source_, path, key));
+        throw UsageError(fmt::format("{}: {}{}: given twice", source_, path, key));
       }
     }
     return true;
@@ -60,7 +60,7 @@ void read_fields(const std::string& where, const Json& object, VisitFields&& vis
     const bool by_alias = *field.alias && object.contains(field.alias);
     known.insert({field.name, field.alias});
     if (by_name && by_alias) {
-      throw ConfigError(
+      throw UsageError(
           fmt::format("{}{}: the same field is given as {} too", where, field.alias, field.name));
     }
     if (!by_name && !by_alias) return;
@@ -71,12 +71,12 @@ void read_fields(const std::string& where, const Json& object, VisitFields&& vis
     if (known.count(key) && !key.empty()) continue;
     for (const FieldInfo& field : config_fields()) {  // only ever true in overrides
       if (key == field.name) {
-        throw ConfigError(fmt::format("{}{}: holds for the whole config only; sites can have {}", where, key,
-                                      fmt::join(names, ", ")));
+        throw UsageError(fmt::format("{}{}: holds for the whole config only; sites can have {}", where, key,
+                                     fmt::join(names, ", ")));
       }
     }
-    throw ConfigError(fmt::format("{}{}: no such field; nearest: {}", where, key.empty() ? "\"\"" : key,
-                                  nearest_name(key, names)));
+    throw UsageError(fmt::format("{}{}: no such field; nearest: {}", where, key.empty() ? "\"\"" : key,
+                                 nearest_name(key, names)));
   }
 }
 
@@ -137,8 +137,8 @@ SchemeFields canonical_fields(const QuantizationConfig& c) {
 
 Json parse_json(const std::string& text, const std::string& source) {
   if (text.find_first_not_of(" \t\r\n") == std::string::npos) {
-    throw ConfigError(source +
-                      ": expected a JSON object such as {\"quant_type\": \"int4_group\"}, got an empty text");
+    throw UsageError(source +
+                     ": expected a JSON object such as {\"quant_type\": \"int4_group\"}, got an empty text");
   }
   try {
     return Json::parse(text, DuplicateKeys(source));
@@ -146,7 +146,7 @@ Json parse_json(const std::string& text, const std::string& source) {
     const std::string what =
         e.what();  // [json.exception...] parse error at line 1, column 9: syntax error ...
     const size_t at = what.find("line ");
-    throw ConfigError(source + ": " + (at == std::string::npos ? what : what.substr(at)));
+    throw UsageError(source + ": " + (at == std::string::npos ? what : what.substr(at)));
   }
 }
 
@@ -177,8 +177,8 @@ void read(const std::string& where, const Json& json, ActivationMode& value) {
       return;
     }
   }
-  throw ConfigError(fmt::format("{}: expected one of dynamic, static, none, got \"{}\"; nearest: {}", where,
-                                word, nearest_name(word, {"dynamic", "static", "none"})));
+  throw UsageError(fmt::format("{}: expected one of dynamic, static, none, got \"{}\"; nearest: {}", where,
+                               word, nearest_name(word, {"dynamic", "static", "none"})));
 }
 
 void read(const std::string& where, const Json& json, std::vector<std::string>& value) {
@@ -231,11 +231,11 @@ QuantizationConfig QuantizationConfig::from_json(const std::string& text, const 
 QuantizationConfig QuantizationConfig::from_file(const std::string& path) {
   std::error_code error;
   if (std::filesystem::is_directory(path, error))
-    throw ConfigError(path + ": expected a JSON file, got a folder");
+    throw UsageError(path + ": expected a JSON file, got a folder");
   std::ifstream file(path, std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   if (!file.is_open() || file.bad()) {
-    throw ConfigError(fmt::format("{}: cannot be read: {}", path, std::strerror(errno)));
+    throw UsageError(fmt::format("{}: cannot be read: {}", path, std::strerror(errno)));
   }
   return from_json(text, path);
 }

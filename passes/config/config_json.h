@@ -16,7 +16,7 @@ using Json = nlohmann::ordered_json;
 // JSON text -> value; syntax errors with line and column, duplicate keys are ConfigErrors.
 Json parse_json(const std::string& text, const std::string& source);
 
-// JSON value -> member. `where` is the field as error messages name it. Throws ConfigError for a wrong type.
+// JSON value -> member. `where` is the field as error messages name it. Throws UsageError for a wrong type.
 void read(const std::string& where, const Json& json, std::string& value);
 void read(const std::string& where, const Json& json, bool& value);
 void read(const std::string& where, const Json& json, int64_t& value);

@@ -5,6 +5,7 @@
 #include <regex>
 #include <string>
 
+#include "vqt/error.h"
 #include "vqt/plan.h"
 
 namespace vqt {
@@ -33,7 +34,7 @@ bool regex_matches(const std::string& expression, const std::string& fqn) {
   try {
     return std::regex_match(fqn, std::regex(expression, std::regex::ECMAScript));
   } catch (const std::regex_error& e) {
-    throw ConfigError(fmt::format("\"re:{}\" is not a regular expression: {}", expression, e.what()));
+    throw UsageError(fmt::format("\"re:{}\" is not a regular expression: {}", expression, e.what()));
   }
 }
 

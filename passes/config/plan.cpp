@@ -11,6 +11,7 @@
 #include <tuple>
 
 #include "cpu/layout/packed_weight.h"
+#include "vqt/error.h"
 #include "vqt/fields.h"
 #include "vqt/nearest.h"
 
@@ -90,8 +91,8 @@ void check_used(const std::vector<std::string>& patterns, const std::string& pat
     if (std::any_of(sites.begin(), sites.end(), [&](const SiteInfo& s) { return matches(pattern, s.name); }))
       continue;
     const std::string nearest = suggestions(pattern, sites);
-    throw ConfigError(fmt::format("{}: \"{}\" matches no site; {}", field_label(config, path), pattern,
-                                  nearest.empty() ? "the model has none" : "nearest: " + nearest));
+    throw UsageError(fmt::format("{}: \"{}\" matches no site; {}", field_label(config, path), pattern,
+                                 nearest.empty() ? "the model has none" : "nearest: " + nearest));
   }
 }
 

@@ -178,7 +178,7 @@ class Cloner {
 
   void check(const Value* value, const c10::ClassType& type, const std::string& method) const {
     if (!is_module_type(value->type()) || own_types_.count(value->type().get())) return;
-    throw QuantizeError(
+    throw Error(
         "vqt::quantize: " + type.name()->qualifiedName() + "." + method + ": a submodule of type " +
         value->type()->str() + " is passed on as a value by " + value->node()->kind().toQualString() +
         ", so that its instance is not known before run time; call the submodule where it is used instead");

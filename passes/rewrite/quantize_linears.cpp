@@ -189,7 +189,7 @@ QuantizedWeight quantize_weight(const at::Tensor& weight, const Scheme& scheme, 
                                 const std::string& site) {
   const at::Tensor w = weight.detach().to(at::kCPU, at::kFloat).contiguous();
   if (!all_finite(w)) {
-    throw QuantizeError(fmt::format(
+    throw Error(fmt::format(
         "{}: the weight [{}, {}] holds NaN or Inf; there is no scale for it (\"ignore\" keeps it float)",
         site, w.size(0), w.size(1)));
   }

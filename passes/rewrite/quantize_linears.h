@@ -19,7 +19,7 @@ struct ActivationRange {
   int64_t zero_point = 0;
 };
 
-// Throws QuantizeError where the weight holds NaN or Inf. layout as in pack_weight.
+// Throws Error where the weight holds NaN or Inf. layout as in pack_weight.
 QuantizedWeight quantize_weight(const at::Tensor& weight, const Scheme& scheme, const std::string& layout,
                                 const std::string& site);
 

@@ -4,6 +4,6 @@
 
 namespace vqt {
 
-void refuse_if_quantized(const torch::jit::Module& model);  // throws QuantizeError
+void refuse_if_quantized(const torch::jit::Module& model);  // throws Error
 
 }  // namespace vqt

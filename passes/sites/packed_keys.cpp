@@ -22,7 +22,7 @@ std::set<std::string> packed_keys(const SiteTable& table, const std::vector<Quan
     std::vector<PlannedSite> plan;
     try {
       plan = plan_sites(table, config);
-    } catch (const ConfigError&) {
+    } catch (const UsageError&) {
     }
     for (size_t i = 0; i < plan.size(); ++i) {
       if (!plan[i].keep_float) keys.insert(packed_key(table.sites[i], plan[i].scheme, layout));

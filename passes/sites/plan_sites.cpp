@@ -57,7 +57,7 @@ void require_work(const SiteTable& table, const std::vector<PlannedSite>& plan) 
     message +=
         fmt::format("\n  {}: {}", computed.name.empty() ? "the model" : computed.name, computed.reason);
   }
-  throw QuantizeError(message);
+  throw Error(message);
 }
 
 }  // namespace vqt

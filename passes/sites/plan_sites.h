@@ -12,7 +12,7 @@ namespace vqt {
 std::vector<PlannedSite> plan_sites(const SiteTable& table, const QuantizationConfig& config);
 // "auto", or "canonical" with a warning where the weights are for a device this build has no kernels for.
 std::string layout_for(const std::string& device, std::vector<std::string>& warnings);
-// Throws QuantizeError with the reasons where nothing is left to quantize.
+// Throws Error with the reasons where nothing is left to quantize.
 void require_work(const SiteTable& table, const std::vector<PlannedSite>& plan);
 
 }  // namespace vqt

@@ -160,7 +160,7 @@ TEST(ParseOptions, AnUnknownPresetListsThePresets) {
   try {
     parse({"--preset", "produktion"});
     FAIL() << "accepted";
-  } catch (const ConfigError& e) {
+  } catch (const UsageError& e) {
     EXPECT_THAT(e.what(),
                 testing::AllOf(HasSubstr("produktion"), HasSubstr("production"), HasSubstr("smallest")));
   }
@@ -209,7 +209,8 @@ TEST(ParseOptions, ProgressiveErrors) {
               HasSubstr("--progressive: requires --limit, the accuracy to keep: --limit psnr=35"));
   EXPECT_THAT(error({"--limit", "psnr=35"}), HasSubstr("--limit: only with --progressive"));
   EXPECT_THAT(with({"--limit", "auc_30=-2"}), HasSubstr("--limit: auc_30=-2: needs --ground_truth"));
-  EXPECT_THAT(with({"--limit", "ssim=1"}), HasSubstr("--limit: unknown metric ssim; expected one of psnr, auc_3"));
+  EXPECT_THAT(with({"--limit", "ssim=1"}),
+              HasSubstr("--limit: unknown metric ssim; expected one of psnr, auc_3"));
   EXPECT_THAT(with({"--preset", "production", "max-accuracy"}),
               HasSubstr("expected one --config or --preset"));
   EXPECT_THAT(with({"--model", "q.pt"}), HasSubstr("no --model"));

@@ -8,10 +8,12 @@
 #include <optional>
 #include <string>
 
-#include "vqt/archive_error.h"
+#include "vqt/error.h"
 #include "vqt/quantize.h"
 
 namespace vqt {
+
+using ArchiveError = Error;  // names the file, the record, what was expected and what came
 
 struct Archive {
   torch::jit::Module module;                 // on the CPU, in eval mode
@@ -28,17 +30,17 @@ struct LoadOptions {
 };
 
 // Zip structure, names, sizes and the CRC-32 of every record; for ours also vqt.json's version and its list
-// of checksums. Returns what vqt.json reports. Throws ArchiveError.
+// of checksums. Returns what vqt.json reports. Throws Error.
 std::optional<Report> check_archive(const std::string& path, const LoadOptions& options = {});
 
 // Of the names, sizes and checksums of the records: tells models apart without reading their weights.
 uint32_t model_checksum(const std::string& path);
 
-// check_archive, then torch::jit::load. Throws ArchiveError.
+// check_archive, then torch::jit::load. Throws Error.
 Archive load_archive(const std::string& path, const LoadOptions& options = {});
 
 // Writes module, extra files and, last, vqt.json (config, versions, layer table, checksums) beside path and
-// renames. Throws ArchiveError; a file at path is then as it was.
+// renames. Throws Error; a file at path is then as it was.
 void save_archive(const torch::jit::Module& module, const std::map<std::string, std::string>& extra,
                   const Report& report, const std::string& path);
 

@@ -11,7 +11,7 @@ namespace vqt {
 
 class AtomicFile {
  public:
-  // Opens a temporary file in path's folder (of the file a link leads to). Throws ArchiveError.
+  // Opens a temporary file in path's folder (of the file a link leads to). Throws Error.
   explicit AtomicFile(const std::string& path);
   ~AtomicFile();  // without commit(): removes the temporary file
   AtomicFile(const AtomicFile&) = delete;
@@ -23,9 +23,9 @@ class AtomicFile {
   // For callers that cannot be unwound, as torch's zip writer.
   void append(const void* data, size_t bytes) noexcept;
   void append(std::string_view text) noexcept { append(text.data(), text.size()); }
-  void check() const;             // throws ArchiveError
-  void truncate(uint64_t bytes);  // throws ArchiveError
-  void commit();                  // flushes to the disk, renames. Throws ArchiveError
+  void check() const;             // throws Error
+  void truncate(uint64_t bytes);  // throws Error
+  void commit();                  // flushes to the disk, renames. Throws Error
 
  private:
   std::string target_, temporary_;

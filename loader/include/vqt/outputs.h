@@ -15,7 +15,7 @@ using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
 // Every tensor in any nest of tuples, named tuples, lists and dictionaries, in order; nested paths joined by
 // dots ("heads.0.depth"), a bare tensor is "output". Numbers become tensors of one element; None and strings
-// are left out. Throws std::invalid_argument where the value holds no tensor at all.
+// are left out. Throws Error where the value holds no tensor at all.
 NamedTensors flatten_outputs(const c10::IValue& value);
 
 // Over all elements, in double. NaN where an input is not finite.

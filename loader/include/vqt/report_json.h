@@ -16,7 +16,7 @@ nlohmann::ordered_json sites_to_json(const std::vector<SiteReport>& sites);
 // Keys: config, sites, fusions_made, warnings.
 nlohmann::ordered_json report_to_json(const Report& report);
 // Keys in any order; fusions_made may be missing (older files). The warnings are those of the process that
-// wrote them and stay there. source names the file in messages. Throws ArchiveError.
+// wrote them and stay there. source names the file in messages. Throws Error.
 Report report_from_json(const nlohmann::ordered_json& json, const std::string& source);
 
 }  // namespace vqt

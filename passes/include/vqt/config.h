@@ -5,19 +5,15 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "vqt/error.h"
 #include "vqt/scheme.h"
 
 namespace vqt {
 
-// A config that cannot be used: the message names the field, what was expected and what came. vqt-quantize
-// exits with 2.
-struct ConfigError : std::invalid_argument {
-  using std::invalid_argument::invalid_argument;
-};
+using ConfigError = UsageError;  // a config that cannot be used
 
 // The fields that say how a weight is stored. Unset fields follow from the others (resolve_scheme).
 struct SchemeFields {
@@ -55,7 +51,7 @@ struct QuantizationConfig : SchemeFields {
   std::string source = "config";
   std::map<std::string, std::string> origins;
 
-  // source names the file or flag in error messages. Both throw ConfigError.
+  // source names the file or flag in error messages. Both throw UsageError.
   static QuantizationConfig from_json(const std::string& text, const std::string& source = "config");
   static QuantizationConfig from_file(const std::string& path);
   static QuantizationConfig preset(const std::string& name);

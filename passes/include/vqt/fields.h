@@ -108,7 +108,7 @@ std::string resolved_json(const QuantizationConfig& config);
 // Field flags over a config from a file or a preset: (field, the flag's values in order). A flag may be
 // repeated and a list may use commas; a value that begins with re: is one pattern to its end, commas
 // included. Fields that a flag contradicts give way (quant_type from the file against --bits 4); flags that
-// contradict each other are a ConfigError whose message names both flags. The result is validated.
+// contradict each other are a UsageError whose message names both flags. The result is validated.
 using FlagValues = std::vector<std::pair<std::string, std::vector<std::string>>>;
 void apply_flags(QuantizationConfig& config, const FlagValues& flags);
 

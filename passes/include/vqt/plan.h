@@ -20,14 +20,14 @@ struct PlannedSite {
                        // base scheme)
 };
 
-// One entry per site, in order. Throws ConfigError: a user's pattern that matches no site (with the nearest
+// One entry per site, in order. Throws UsageError: a user's pattern that matches no site (with the nearest
 // names).
 std::vector<PlannedSite> plan_schemes(const std::vector<SiteInfo>& sites, const QuantizationConfig& config);
 
 // Bytes the packed weight of this scheme takes, without packing it. For "cuda" it is the canonical layout.
 int64_t predicted_bytes(int64_t n, int64_t k, const Scheme& scheme, const std::string& device = "cpu");
 
-// Does pattern match this FQN? See docs/config.md. Throws ConfigError for a bad regular expression.
+// Does pattern match this FQN? See docs/config.md. Throws UsageError for a bad regular expression.
 bool matches(const std::string& pattern, const std::string& fqn);
 
 }  // namespace vqt

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "vqt/config.h"
+#include "vqt/error.h"
 #include "vqt/fusion_count.h"
 #include "vqt/packed_cache.h"
 #include "vqt/plan.h"
@@ -16,10 +17,7 @@
 
 namespace vqt {
 
-// The work cannot be done on this model (no site left to quantize, already quantized, NaN in a weight).
-struct QuantizeError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
+using QuantizeError = Error;  // no layer left to quantize, already quantized, NaN in a weight
 
 // One row of the table of sites, in order of sites.
 struct SiteReport {
@@ -61,7 +59,7 @@ struct QuantizeOptions {
 };
 
 // The input module is not changed; parameters that stay float share their memory with it. Pass it with std::move to let its float weights go as they are replaced.
-// Throws ConfigError (the config does not fit this model) or QuantizeError.
+// Throws UsageError (the config does not fit this model) or Error.
 torch::jit::Module quantize(torch::jit::Module model, const QuantizationConfig& config, Report& report,
                             const QuantizeOptions& options = {});
 

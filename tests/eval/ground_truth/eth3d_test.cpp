@@ -18,7 +18,7 @@ template <class Work>
 std::string error_of(Work work) {
   try {
     work();
-  } catch (const GroundTruthError& e) {
+  } catch (const Error& e) {
     return e.what();
   }
   return "no error";
@@ -118,11 +118,11 @@ TEST_F(Eth3d, SaysWhatIsWrongWithAFolder) {
   fs::create_directories(folder_ + "/empty");
   EXPECT_THAT(error_of([&] { read_eth3d(folder_ + "/empty", {"A.JPG"}); }),
               HasSubstr("dslr_calibration_undistorted"));
-  EXPECT_THAT(error_of([&] {
-                read_eth3d(folder_, {"x.JPG", "y.JPG"});
-              }),
-              testing::AllOf(HasSubstr("images.txt: none of the 2 images"), HasSubstr("x.JPG"),
-                             HasSubstr("A.JPG")));
+  EXPECT_THAT(
+      error_of([&] {
+        read_eth3d(folder_, {"x.JPG", "y.JPG"});
+      }),
+      testing::AllOf(HasSubstr("images.txt: none of the 2 images"), HasSubstr("x.JPG"), HasSubstr("A.JPG")));
   write("dslr_calibration_undistorted/images.txt",
         "1 1 0 0 0 0 0 0 1 left/A.JPG\n\n2 1 0 0 0 0 0 0 1 right/A.JPG\n\n3 1 0 0 0 0 0 0 5 C.JPG\n\n");
   EXPECT_THAT(error_of([&] { read_eth3d(folder_, {"A.JPG"}); }), HasSubstr("left/A.JPG or right/A.JPG"));

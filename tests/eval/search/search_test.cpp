@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "eval/results/usage_error.h"
+#include "vqt/error.h"
 #include "vqt/fields.h"
 
 namespace vqt {

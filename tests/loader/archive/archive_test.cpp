@@ -62,7 +62,7 @@ template <typename F>
 std::string message_of(const F& call) {
   try {
     call();
-  } catch (const ArchiveError& e) {
+  } catch (const Error& e) {
     return e.what();
   }
   return "";

@@ -62,7 +62,7 @@ TEST(FlattenOutputs, WithoutAnyTensorThrows) {
   try {
     flatten_outputs(returned("return \"text\""));
     FAIL();
-  } catch (const std::invalid_argument& e) {
+  } catch (const Error& e) {
     EXPECT_THAT(e.what(), HasSubstr("the model returned str, which holds no tensor"));
   }
 }

@@ -12,7 +12,7 @@
 
 #include "tests/loader/archive/zip_builder.h"
 #include "tests/temporary_folder.h"
-#include "vqt/archive_error.h"
+#include "vqt/error.h"
 
 namespace vqt {
 namespace {
@@ -36,7 +36,7 @@ template <typename F>
 std::string message_of(const F& call) {
   try {
     call();
-  } catch (const ArchiveError& e) {
+  } catch (const Error& e) {
     return e.what();
   }
   return "no error";

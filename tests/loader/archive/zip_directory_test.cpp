@@ -31,7 +31,7 @@ std::string message(const std::string& bytes, ZipDirectory* zip = nullptr) {
     const ZipDirectory read = read_zip_directory(file);
     verify_records(file, read);
     if (zip) *zip = read;
-  } catch (const ArchiveError& e) {
+  } catch (const Error& e) {
     const std::string text = e.what();
     EXPECT_EQ(text.rfind(path + ": ", 0), 0u) << text;
     return text.substr(path.size() + 2);
@@ -62,7 +62,7 @@ TEST(ZipDirectory, ReadRecordInflates) {
   EXPECT_EQ(read_record(file, *zip.find("code/a.py"), 3000), std::string(3000, 'x'));
   EXPECT_EQ(read_record(file, *zip.find("data.pkl"), 6), "pickle");
   EXPECT_EQ(read_record(file, *zip.find("empty"), 0), "");
-  EXPECT_THROW(read_record(file, *zip.find("code/a.py"), 2999), ArchiveError);
+  EXPECT_THROW(read_record(file, *zip.find("code/a.py"), 2999), Error);
 }
 
 TEST(ZipDirectory, ReadsZip64) {
@@ -233,7 +233,7 @@ TEST(ZipDirectory, EveryTruncationIsRefused) {
   const TemporaryFolder folder;
   for (size_t size = 1; size < bytes.size(); ++size) {
     const InputFile file(folder.write("cut.pt", bytes.substr(0, size)));
-    EXPECT_THROW(read_zip_directory(file), ArchiveError) << "cut after " << size;
+    EXPECT_THROW(read_zip_directory(file), Error) << "cut after " << size;
   }
 }
 
@@ -265,7 +265,7 @@ TEST(ZipDirectory, EveryFlippedBitIsSafe) {
                                  static_cast<uInt>(content.size())));
       }
       ASSERT_EQ(zip.records.size(), 5u);
-    } catch (const ArchiveError&) {
+    } catch (const Error&) {
     }
   }
   // A local header has 6 such bytes, a directory entry 16, the end record the disk counts it repeats.
@@ -287,7 +287,7 @@ TEST(InputFile, SaysWhatIsWrongWithTheFile) {
   const auto open = [](const std::string& path) -> std::string {
     try {
       InputFile file(path);
-    } catch (const ArchiveError& e) {
+    } catch (const Error& e) {
       return e.what();
     }
     return "";

@@ -34,7 +34,7 @@ template <class Work>
 std::string error_of(Work work) {
   try {
     work();
-  } catch (const std::runtime_error& e) {  // ImageError, or ArchiveError of the file
+  } catch (const Error& e) {
     return e.what();
   }
   return "no error";

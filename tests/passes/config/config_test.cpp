@@ -28,7 +28,7 @@ constexpr Scheme group(int64_t size, bool sym = true) { return {4, sym, Granular
 std::string error_of(const std::string& json) {
   try {
     QuantizationConfig::from_json(json, "q.json");
-  } catch (const ConfigError& e) {
+  } catch (const UsageError& e) {
     return e.what();
   }
   return "no error";
@@ -42,7 +42,7 @@ QuantizationConfig with_flags(QuantizationConfig config, const FlagValues& flags
 std::string flag_error(QuantizationConfig config, const FlagValues& flags) {
   try {
     apply_flags(config, flags);
-  } catch (const ConfigError& e) {
+  } catch (const UsageError& e) {
     return e.what();
   }
   return "no error";
@@ -167,7 +167,7 @@ TEST(Config, PresetsAreWhatTheyAreSaidToBe) {
   try {
     QuantizationConfig::preset("max_acuracy");
     FAIL();
-  } catch (const ConfigError& e) {
+  } catch (const UsageError& e) {
     EXPECT_STREQ(
         e.what(),
         "preset: expected one of production, mobile, prototype, max-accuracy, smallest, got \"max_acuracy\"; "
@@ -384,7 +384,7 @@ TEST(Config, FilesThatCannotBeReadSayWhy) {
   const auto file_error = [](const std::string& path) -> std::string {
     try {
       QuantizationConfig::from_file(path);
-    } catch (const ConfigError& e) {
+    } catch (const UsageError& e) {
       return e.what();
     }
     return "no error";
@@ -437,7 +437,7 @@ TEST(Config, ConfigsMadeInCppAreValidatedToo) {
   const auto error = [](const QuantizationConfig& c) -> std::string {
     try {
       validate(c, "mine");
-    } catch (const ConfigError& e) {
+    } catch (const UsageError& e) {
       return e.what();
     }
     return "no error";

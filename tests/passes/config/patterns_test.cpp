@@ -88,8 +88,8 @@ TEST(Patterns, MatchByComponentNameOrExpression) {
 }
 
 TEST(Patterns, ABadExpressionIsAConfigError) {
-  EXPECT_THROW(matches("re:(", "x"), ConfigError);
-  EXPECT_THROW(matches("re:[z-a]", "x"), ConfigError);
+  EXPECT_THROW(matches("re:(", "x"), UsageError);
+  EXPECT_THROW(matches("re:[z-a]", "x"), UsageError);
   EXPECT_NO_THROW(matches("(", "x"));  // no expression without re:
 }
 

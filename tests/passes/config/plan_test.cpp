@@ -54,7 +54,7 @@ std::vector<std::string> plan(const std::vector<SiteInfo>& sites, const std::str
 std::string plan_error(const std::vector<SiteInfo>& sites, const std::string& json) {
   try {
     plan(sites, json);
-  } catch (const ConfigError& e) {
+  } catch (const UsageError& e) {
     return e.what();
   }
   return "no error";
@@ -277,7 +277,7 @@ TEST(Plan, PatternsFromAFlagNameTheFlag) {
   try {
     plan_schemes(transformer(), config);
     FAIL();
-  } catch (const ConfigError& e) {
+  } catch (const UsageError& e) {
     EXPECT_STREQ(e.what(), "--ignore: \"atn\" matches no site; nearest: attn (in blocks.0.attn.qkv)");
   }
 }
@@ -285,7 +285,7 @@ TEST(Plan, PatternsFromAFlagNameTheFlag) {
 TEST(Plan, AConfigMadeInCppIsValidatedFirst) {
   QuantizationConfig config;
   config.bits = 3;
-  EXPECT_THROW(plan_schemes({site("a")}, config), ConfigError);
+  EXPECT_THROW(plan_schemes({site("a")}, config), UsageError);
 }
 
 // Sizes by hand from the layouts drawn in cpu/layout/packed_weight.h; every section starts at a multiple of 64
