@@ -34,7 +34,7 @@ void run_canonical(const LinearCall& call) {
   job.bits = h.bits;
   job.symmetric = h.symmetric != 0;
   job.w = canonical.data();
-  job.run = h.granularity == Granularity::kPerTensor ? h.n * h.k : cpu::row_group(h);
+  job.run = values_per_scale(h.n, h.k, cpu::scheme_of(h));
   job.w_scale = scale.data();
   job.w_zero = zero.data();
   job.out = call.out;

@@ -37,7 +37,7 @@ Sizes check_weight(const at::Tensor& weight, const at::Tensor& scale, const at::
         std::to_string(k));
   }
   if (n < 1 || k < 1) fail_value(kOp, "weight", "at least one row and column", describe(weight));
-  check_scales(kOp, scale, zero_point, cpu::scale_count(n, k, scheme));
+  check_scales(kOp, scale, zero_point, scale_count(n, k, scheme));
   return {n, k};
 }
 
@@ -93,11 +93,7 @@ at::Tensor pack_weight_cpu(const at::Tensor& weight, const at::Tensor& scale, co
 using Unpacked = std::tuple<at::Tensor, at::Tensor, at::Tensor>;
 
 Unpacked empty_canonical(const at::Tensor& packed, const c10::SymInt& n, int64_t k, const Scheme& scheme) {
-  c10::SymInt scales = 1;
-  if (scheme.granularity == Granularity::kPerChannel || scheme.group_size == -1) scales = n;
-  if (scheme.granularity == Granularity::kGroup && scheme.group_size > 0) {
-    scales = (n * k + (scheme.group_size - 1)) / scheme.group_size;
-  }
+  const c10::SymInt scales = scale_count(n, c10::SymInt(k), scheme);
   const at::TensorOptions options = packed.options();
   return {at::empty_symint({n, scheme.bits == 4 ? (k + 1) / 2 : k}, options.dtype(canonical_dtype(scheme))),
           at::empty_symint({scales}, options.dtype(at::kFloat)),

@@ -27,12 +27,6 @@ Sizes sizes_of(c10::SymIntArrayRef shape, c10::SymInt k) {
   return s;
 }
 
-c10::SymInt count_scales(const Sizes& s, const Scheme& scheme) {
-  if (scheme.granularity == Granularity::kPerTensor) return 1;
-  if (scheme.granularity == Granularity::kPerChannel || scheme.group_size == -1) return s.n;
-  return (s.n * s.k + (scheme.group_size - 1)) / scheme.group_size;
-}
-
 void check_rank(std::string_view op, std::string_view argument, const at::Tensor& tensor,
                 const Scheme& scheme) {
   if (scheme.granularity != Granularity::kPerTensor && tensor.dim() != 2) {
@@ -49,9 +43,7 @@ cpu::Quantized job_of(const Sizes& s, const Scheme& scheme, const at::Tensor& sc
   cpu::Quantized job;
   job.n = s.n.guard_int(__FILE__, __LINE__);
   job.k = s.k.guard_int(__FILE__, __LINE__);
-  job.run = scheme.granularity == Granularity::kPerTensor                        ? job.n * job.k
-            : scheme.granularity == Granularity::kGroup && scheme.group_size > 0 ? scheme.group_size
-                                                                                 : job.k;
+  job.run = values_per_scale(job.n, job.k, scheme);
   job.bits = scheme.bits;
   job.symmetric = scheme.symmetric;
   job.scale = scale.const_data_ptr<float>();
@@ -64,7 +56,7 @@ Sizes check_quantize(const at::Tensor& x, const at::Tensor& scale, const at::Ten
   check_float("quantize", "x", x);
   check_rank("quantize", "x", x, scheme);
   const Sizes s = sizes_of(x.sym_sizes(), x.dim() == 0 ? c10::SymInt(1) : x.sym_size(-1));
-  check_scales("quantize", scale, zero_point, count_scales(s, scheme));
+  check_scales("quantize", scale, zero_point, scale_count(s.n, s.k, scheme));
   return s;
 }
 
@@ -133,7 +125,7 @@ DequantizeArgs check_dequantize(const at::Tensor& q, const at::Tensor& scale, co
     whole = k;
   }
   a.sizes = sizes_of(q.sym_sizes(), whole);
-  check_scales(kOp, scale, zero_point, count_scales(a.sizes, a.scheme));
+  check_scales(kOp, scale, zero_point, scale_count(a.sizes.n, a.sizes.k, a.scheme));
   return a;
 }
 

@@ -161,12 +161,9 @@ PlannedSite plan_site(const SiteInfo& site, bool first, bool last, const Quantiz
 
 // ---- tied weights
 // Larger is more precise: bits, then scales for fewer weights, then the whole range used.
-auto precision(const PlannedSite& p, int64_t k) {
+auto precision(const PlannedSite& p, const SiteInfo& site) {
   const Scheme& s = p.scheme;
-  const int64_t weights_per_scale = s.granularity == Granularity::kPerTensor ? INT64_MAX
-                                    : s.group_size > 0                       ? s.group_size
-                                                                             : k;
-  return std::make_tuple(p.keep_float, s.bits, -weights_per_scale, !s.symmetric);
+  return std::make_tuple(p.keep_float, s.bits, -values_per_scale(site.n, site.k, s), !s.symmetric);
 }
 
 void settle_tied(const std::vector<SiteInfo>& sites, std::vector<PlannedSite>& plan) {
@@ -176,7 +173,7 @@ void settle_tied(const std::vector<SiteInfo>& sites, std::vector<PlannedSite>& p
   }
   for (const auto& [tied, members] : groups) {
     const size_t best = *std::max_element(members.begin(), members.end(), [&](size_t a, size_t b) {
-      return precision(plan[a], sites[a].k) < precision(plan[b], sites[b].k);
+      return precision(plan[a], sites[a]) < precision(plan[b], sites[b]);
     });
     const PlannedSite chosen = plan[best];
     for (const size_t i : members) {

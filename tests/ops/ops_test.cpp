@@ -65,28 +65,5 @@ TEST(Ops, ErrorsAreOneSentence) {
   EXPECT_THROW(quantize_per_token(at::zeros({4}, at::kInt), false), c10::TypeError);
 }
 
-TEST(Scheme, NamesGoBothWays) {
-  for (const Granularity g : {Granularity::kPerTensor, Granularity::kPerChannel, Granularity::kGroup}) {
-    EXPECT_EQ(granularity_from(to_string(g)), g);
-  }
-  for (const ActivationMode a : {ActivationMode::kDynamic, ActivationMode::kStatic, ActivationMode::kNone}) {
-    EXPECT_EQ(activation_mode_from(to_string(a)), a);
-  }
-  try {
-    granularity_from("row");
-    FAIL() << "no error";
-  } catch (const std::invalid_argument& error) {
-    EXPECT_STREQ(error.what(), "granularity: expected one of per_tensor, per_channel, group, got \"row\"");
-  }
-}
-
-TEST(Scheme, Shorthand) {
-  EXPECT_EQ(shorthand({8, true, Granularity::kPerChannel, 0}, ActivationMode::kDynamic), "w8a8");
-  EXPECT_EQ(shorthand({4, true, Granularity::kGroup, 128}, ActivationMode::kStatic), "w4a8-g128");
-  EXPECT_EQ(shorthand({4, false, Granularity::kGroup, 64}, ActivationMode::kNone), "w4a16-g64");
-  EXPECT_EQ(shorthand({4, false, Granularity::kGroup, -1}, ActivationMode::kDynamic), "w4a8-row");
-  EXPECT_EQ(shorthand({16, true, Granularity::kPerTensor, 0}, ActivationMode::kDynamic), "w16a16");
-}
-
 }  // namespace
 }  // namespace vqt

@@ -31,6 +31,21 @@ struct Scheme {
   }
 };
 
+// Consecutive values of a row-major weight [n, k] that share a scale. Int: int64_t, or torch's SymInt.
+template <class Int>
+Int values_per_scale(const Int& n, const Int& k, const Scheme& scheme) {
+  if (scheme.granularity == Granularity::kPerTensor) return n * k;
+  return scheme.granularity == Granularity::kGroup && scheme.group_size > 0 ? Int(scheme.group_size) : k;
+}
+
+// Scales of a weight [n, k]. Groups may cross rows, and the last one may be short.
+template <class Int>
+Int scale_count(const Int& n, const Int& k, const Scheme& scheme) {
+  if (scheme.granularity == Granularity::kPerTensor) return 1;
+  if (scheme.granularity == Granularity::kPerChannel || scheme.group_size < 0) return n;
+  return (n * k + (scheme.group_size - 1)) / scheme.group_size;
+}
+
 // "per_tensor", "per_channel", "group": the spelling of ops, config and reports.
 const char* to_string(Granularity granularity);
 // Throws std::invalid_argument that lists the three names.
