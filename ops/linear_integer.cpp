@@ -7,9 +7,9 @@
 #include <ATen/ops/relu.h>
 
 #include <algorithm>
-#include <limits>
 #include <vector>
 
+#include "cpu/layout/sum_depth.h"
 #include "cpu/linear/linear_canonical_kernel.h"
 #include "cpu/linear/linear_int4_kernel.h"
 #include "cpu/linear/linear_int8_kernel.h"
@@ -43,17 +43,15 @@ void run_canonical(const LinearCall& call) {
   });
 }
 
-// Beyond it the int32 sums could wrap.
-void check_depth(std::string_view op, const cpu::PackedHeader& h) {
-  const int64_t most = h.layout == cpu::Layout::kCanonical ? std::numeric_limits<int64_t>::max()
-                       : h.bits == 4                       ? cpu::kMaxGroupInt4
-                       : h.symmetric                       ? cpu::kMaxDepthSymmetric
-                                                           : cpu::kMaxDepthAsymmetric;
-  if (h.k <= most) return;
+void check_depth(std::string_view op, const cpu::PackedHeader& h, ActivationMode activation) {
+  const Scheme scheme = cpu::scheme_of(h);
+  const cpu::SumDepth sum = cpu::sum_depth(h.k, scheme, h.layout, activation);
+  if (sum.exact()) return;
   fail_value(op, "weight",
-             "at most " + std::to_string(most) + " columns with " + (h.symmetric ? "" : "a") +
+             "at most " + std::to_string(sum.limit) + " columns " + (h.bits == 4 ? "in a group " : "") +
+                 "with " + (h.symmetric ? "" : "a") +
                  "symmetric weights and integer activations (activation=\"none\" has no limit)",
-             std::to_string(h.k));
+             std::to_string(sum.depth));
 }
 
 // What the epilogue does, in torch's ops: y is float32 and holds the bias.
@@ -141,7 +139,7 @@ at::Tensor linear_integer(std::string_view op, int64_t bits, const at::Tensor& x
   const LinearCase c = check_linear(op, x, h.n, args);
   if (!c.quantized_x) check_x(op, x, h.k);
   if (c.activation.mode == ActivationMode::kNone) return linear_float(packed, x, c, args);
-  check_depth(op, h);
+  check_depth(op, h, c.activation.mode);
 
   const at::Tensor activation =
       c.quantized_x ? check_quantized_x(op, x, h.k) : quantize_activation(x, c.activation);

@@ -11,6 +11,7 @@
 #include <tuple>
 
 #include "cpu/layout/packed_weight.h"
+#include "cpu/layout/sum_depth.h"
 #include "vqt/error.h"
 #include "vqt/fields.h"
 #include "vqt/nearest.h"
@@ -121,6 +122,16 @@ std::string slow_because(const Scheme& s, int64_t k) {
                      k);
 }
 
+// Why int32 sums forbid a scheme with these activations, or "". Whatever layout is stored, a repack chooses the
+// fast one.
+std::string too_deep(const Scheme& s, int64_t k, ActivationMode activation) {
+  const cpu::SumDepth sum = cpu::sum_depth(k, s, cpu::fast_layout(k, s), activation);
+  if (sum.exact()) return "";
+  const std::string what =
+      sum.depth == k ? fmt::format("K = {}", k) : fmt::format("a group of {}", sum.depth);
+  return fmt::format("{} is too deep for int32 sums (at most {}); activation none would do", what, sum.limit);
+}
+
 void add_reason(std::string& reason, const std::string& more) {
   if (!more.empty()) reason += (reason.empty() ? "" : "; ") + more;
 }
@@ -208,6 +219,10 @@ std::vector<PlannedSite> plan_schemes(const std::vector<SiteInfo>& sites, const 
     PlannedSite& p = plan[i];
     if (p.keep_float) continue;
     p.activation = p.scheme.bits == 16 ? ActivationMode::kNone : config.activation;
+    if (const std::string reason = too_deep(p.scheme, sites[i].k, p.activation); !reason.empty()) {
+      p = keep_float(reason);
+      continue;
+    }
     p.activation_symmetric = config.activation_symmetric && p.activation != ActivationMode::kNone;
     if (p.activation != config.activation) add_reason(p.reason, "16 bits compute with float activations");
     add_reason(p.reason, slow_because(p.scheme, sites[i].k));

@@ -1,10 +1,12 @@
-// Names of vqt/scheme.h, and what follows from a scheme: how many scales.
+// Names of vqt/scheme.h, and what follows from a scheme: how many scales, how deep the sums.
 #include "vqt/scheme.h"
 
 #include <gtest/gtest.h>
 
 #include <stdexcept>
 #include <string>
+
+#include "cpu/layout/sum_depth.h"
 
 namespace vqt {
 namespace {
@@ -70,4 +72,63 @@ TEST(Scheme, ScalesOfAWeight) {
 }
 
 }  // namespace
+
+namespace cpu {
+namespace {
+
+// Whether a linear's sums stay exact, at the deepest sum that int32 holds and one beyond:
+// 65793 * 255 * 128, 33025 * 255 * 255 and 561433 * 255 * 15 fit 2^31 - 1, one product more does not.
+TEST(SumDepth, Limits) {
+  const auto exact = [](int64_t k, const Scheme& scheme,
+                        ActivationMode activation = ActivationMode::kDynamic) {
+    return sum_depth(k, scheme, fast_layout(k, scheme), activation).exact();
+  };
+  for (const auto& make : {tensor, channel}) {
+    EXPECT_TRUE(exact(65793, make(8, true)));
+    EXPECT_FALSE(exact(65794, make(8, true)));
+    EXPECT_TRUE(exact(33025, make(8, false)));
+    EXPECT_FALSE(exact(33026, make(8, false)));
+    for (const bool symmetric : {true, false}) {
+      EXPECT_TRUE(exact(561433, make(4, symmetric)));
+      EXPECT_FALSE(exact(561434, make(4, symmetric)));
+    }
+  }
+  EXPECT_TRUE(exact(65793, groups(8, true, -1)));
+  EXPECT_FALSE(exact(65794, groups(8, true, -1)));
+  for (const bool symmetric : {true, false}) {
+    EXPECT_TRUE(exact(561433, groups(4, symmetric, -1)));
+    EXPECT_FALSE(exact(561434, groups(4, symmetric, -1)));
+    EXPECT_FALSE(exact(561440, groups(4, symmetric, 561440)));     // one group per row by another name
+    EXPECT_TRUE(exact(2 * 561432, groups(4, symmetric, 561432)));  // each group has a sum of its own
+    EXPECT_FALSE(exact(2 * 561440, groups(4, symmetric, 561440)));
+    EXPECT_TRUE(exact(561472, groups(4, symmetric, 64)));
+    EXPECT_TRUE(exact(int64_t{1} << 30, groups(4, symmetric, 64)));
+  }
+}
+
+TEST(SumDepth, OnlyInt32SumsHaveALimit) {
+  const int64_t deep = int64_t{1} << 30;
+  EXPECT_FALSE(sum_depth(deep, channel(8, true), Layout::kCpuInt8, ActivationMode::kStatic).exact());
+  EXPECT_TRUE(sum_depth(deep, channel(8, true), Layout::kCpuInt8, ActivationMode::kNone).exact());
+  EXPECT_TRUE(sum_depth(deep, channel(8, true), Layout::kCanonical, ActivationMode::kStatic).exact());
+  EXPECT_TRUE(sum_depth(deep, channel(4, true), Layout::kCanonical, ActivationMode::kDynamic).exact());
+}
+
+// One formula for the three numbers, against the definition.
+TEST(SumDepth, TheLimitIsTheLargestThatFits) {
+  const auto limit = [](const Scheme& s) {
+    return sum_depth(8, s, fast_layout(8, s), ActivationMode::kDynamic).limit;
+  };
+  const std::pair<Scheme, int64_t> products[] = {{channel(8, true), 255 * 128},
+                                                 {channel(8, false), 255 * 255},
+                                                 {channel(4, true), 255 * 15},
+                                                 {channel(4, false), 255 * 15}};
+  for (const auto& [scheme, product] : products) {
+    EXPECT_LE(limit(scheme) * product, INT32_MAX);
+    EXPECT_GT((limit(scheme) + 1) * product, INT32_MAX);
+  }
+}
+
+}  // namespace
+}  // namespace cpu
 }  // namespace vqt
