@@ -4,14 +4,14 @@
 #pragma once
 
 #include "cpu/linear/linear_int8_kernel.h"
-#include "ops/linear_integer.h"
+#include "ops/check.h"
 
 namespace vqt {
 
 // Whether a product of this many rows goes that way.
 bool amx_pays(int64_t rows);
 
-// job: the call as our own kernels get it.
-void run_int8_amx(const LinearCall& call, const cpu::LinearInt8& job);
+// rows: of the weight, as a RunLinear gets them. job: the one our own kernels would get.
+void run_int8_amx(RowSlice rows, const cpu::LinearInt8& job);
 
 }  // namespace vqt

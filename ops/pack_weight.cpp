@@ -3,6 +3,7 @@
 
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
 #include <torch/library.h>
 
 #include <cstring>
@@ -138,6 +139,10 @@ Unpacked unpack_weight_cpu(const at::Tensor& packed, int64_t k, int64_t bits, bo
 }
 
 }  // namespace
+
+at::Tensor zeros_unless_given(const std::optional<at::Tensor>& zero_point, const at::Tensor& scale) {
+  return zero_point.has_value() ? *zero_point : at::zeros(scale.sizes(), scale.options().dtype(at::kInt));
+}
 
 PackedBlock open_packed(std::string_view op, std::string_view argument, const at::Tensor& packed) {
   const std::string expected = "a packed weight (uint8 [N, bytes a row], made by vqt::pack_weight)";

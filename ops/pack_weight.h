@@ -15,6 +15,9 @@ inline bool is_packed(const at::Tensor& weight, const std::optional<at::Tensor>&
   return weight.scalar_type() == at::kByte && !scale.has_value();
 }
 
+// The zero points of a canonical weight: a 0 for each scale where there are none.
+at::Tensor zeros_unless_given(const std::optional<at::Tensor>& zero_point, const at::Tensor& scale);
+
 struct PackedBlock {
   at::Tensor bytes;  // contiguous; keeps block alive
   cpu::PackedHeader header;

@@ -8,9 +8,12 @@
 
 #include "cpu/layout/activation.h"
 #include "cpu/quantize/quantize_per_token_kernel.h"
-#include "ops/linear_args.h"
+#include "ops/activation_args.h"
 
 namespace vqt {
+
+// An op takes a quantized activation in a float tensor's place: the dtype tells them apart.
+inline bool is_quantized_activation(const at::Tensor& x) { return x.scalar_type() == at::kByte; }
 
 inline c10::SymInt activation_bytes(const c10::SymInt& k) { return (k + 7) / 8 * 8 + 12; }
 
@@ -19,9 +22,8 @@ at::Tensor empty_activation(at::IntArrayRef sizes);
 // The rows of a tensor that empty_activation made. The tensor has to outlive it.
 cpu::ActivationRows activation_view(const at::Tensor& activation, int64_t k);
 
-// x and the four arguments of an op that quantizes it: kNone is none of them.
-ActivationArgs check_quantizer(std::string_view op, const at::Tensor& x, std::string_view activation,
-                               bool symmetric, double x_scale, int64_t x_zero_point);
+// x and the arguments of an op that quantizes it: the mode is not kNone.
+ActivationArgs check_quantizer(std::string_view op, const at::Tensor& x, const ActivationSchemaArgs& args);
 // The result of such an op without data.
 at::Tensor quantized_meta(const at::Tensor& x);
 // x as float32 [rows][k] whose rows are dense: x itself where it is.
