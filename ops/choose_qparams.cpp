@@ -67,7 +67,7 @@ std::tuple<at::Tensor, at::Tensor> choose_qparams_cpu(const at::Tensor& x, int64
     if (range.nonfinite > 0 || !std::isfinite(q.scale)) finite = false;
   };
   if (scheme.granularity == Granularity::kPerTensor) {
-    store(0, range_of(values));
+    store(0, tensor_range(values));
   } else {
     const int64_t run = values_per_scale(n, k, scheme);
     at::parallel_for(0, scales, std::max<int64_t>(1, kValuesPerTask / std::max<int64_t>(run, 1)),

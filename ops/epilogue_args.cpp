@@ -23,7 +23,7 @@ cpu::PostOp check_post_op(std::string_view op, std::string_view name) {
 at::ScalarType check_dtype(std::string_view op, const at::Tensor& x, std::optional<at::ScalarType> dtype) {
   if (!is_quantized_activation(x)) {
     if (dtype.has_value()) {
-      fail_value(op, "dtype", "None with a float x, whose dtype the result has", describe(*dtype));
+      fail_value(op, "dtype", "None with a float x: the result has the dtype of x", describe(*dtype));
     }
     return x.scalar_type();
   }

@@ -38,8 +38,8 @@ struct EpilogueArgs {
   }
 };
 
-// x: the op's input, float or a quantized activation. sizes: the product's, the number of columns last. Sizes may
-// be symbolic; no data is read.
+// x: the op's input, float or a quantized activation. sizes: the product's, the number of columns last. Sizes
+// may be symbolic; no data is read.
 EpilogueArgs check_epilogue_args(std::string_view op, const at::Tensor& x, c10::SymDimVector sizes,
                                  const EpilogueSchemaArgs& args);
 

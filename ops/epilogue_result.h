@@ -14,8 +14,8 @@ namespace vqt {
 struct EpilogueResult {
   cpu::Epilogue epilogue;  // what a kernel does; points into the tensors
   at::Tensor out;          // the product's sizes: float32, or a quantized activation
-  at::Tensor bias, gamma,
-      residual;  // float32; undefined where absent or, the residual, added by finish_result
+  at::Tensor bias, gamma;  // float32, or undefined
+  at::Tensor residual;     // float32; undefined also where finish_result adds it
 };
 
 // sizes: the product's. first_column: of the weight, column 0 of the result. bias: [columns].

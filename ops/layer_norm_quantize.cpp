@@ -1,5 +1,5 @@
-// LayerNorm over the last dimension, whose rows are quantized before they leave the first cache: the input of
-// an integer linear without the float tensor in between.
+// LayerNorm over the last dimension, quantized while a row is in the first cache: the input of an integer
+// linear without a float tensor in between.
 #include <torch/library.h>
 
 #include <string>

@@ -12,8 +12,8 @@
 namespace vqt {
 namespace {
 
-// oneDNN lays the weight out anew in every call, about as much work as 100 rows of an AVX512-VNNI product.
-// Not timed: no machine with AMX was at hand.
+// oneDNN repacks the weight in every call, which costs about as much as 100 rows of an AVX512-VNNI product.
+// An estimate: no machine with AMX was available to measure it.
 constexpr int64_t kFewestRows = 128;
 constexpr int64_t kRowsPerTask = 12;
 constexpr int64_t kColumns = 1024;  // of a product: its int32 sums and its part of the weight are scratch

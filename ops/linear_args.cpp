@@ -11,7 +11,7 @@ void check_x_kind(std::string_view op, const at::Tensor& x, const ActivationSche
   if (!is_quantized_activation(x)) return check_float(op, "x", x);
   if (activation.activation != "dynamic" || activation.symmetric) {
     fail_value(op, activation.symmetric ? "activation_symmetric" : "activation",
-               "its default with a quantized x, which knows its own",
+               "its default with a quantized x, which stores its own",
                activation.symmetric ? "true" : quoted(activation.activation));
   }
 }

@@ -23,7 +23,7 @@ struct LinearSchemaArgs {
   EpilogueSchemaArgs epilogue;
 };
 
-// Kernels for the two schemas, which differ by group_size alone. kLinear computes either from named arguments.
+// Kernels for the two schemas, which differ by group_size alone; kLinear gets the arguments by name.
 using LinearFn = at::Tensor (*)(const LinearSchemaArgs& args);
 
 template <LinearFn kLinear>

@@ -1,4 +1,4 @@
-// y = x W^T + b with 4-bit weights. Here: what arguments are legal, what shape comes out, which kernel runs.
+// y = x W^T + b with 4-bit weights: its own checks, and the job of its kernel.
 #include <torch/library.h>
 
 #include "cpu/linear/linear_int4_kernel.h"
@@ -20,12 +20,12 @@ void check_packed(const LinearSchemaArgs& args) {
     fail_value(kOp, "zero_point", "None with a packed weight", describe(*args.zero_point));
   }
   if (args.group_size != 0) {
-    fail_value(kOp, "group_size", "0 with a packed weight, which knows its own",
+    fail_value(kOp, "group_size", "0 with a packed weight, which stores its own",
                std::to_string(args.group_size));
   }
 }
 
-// Of a canonical weight: group_size says whether there are groups, and how many scales there are the rest.
+// Of a canonical weight: group_size gives the groups, the number of scales the granularity without groups.
 Scheme canonical_scheme(const LinearSchemaArgs& args) {
   Scheme scheme;
   scheme.bits = 4;
@@ -90,7 +90,7 @@ void run_int4(const PackedBlock& weight, const cpu::ActivationRows& x, RowSlice 
   run_planned(h, rows, job, cpu::linear_int4_kernel(cpu::best_isa()));
 }
 
-// For tensors with data and for Meta's.
+// For tensors with data and for meta tensors.
 at::Tensor linear_int4(const LinearSchemaArgs& args) {
   check_tensor(kOp, "weight", args.weight, at::kByte, 2, kLayout);
   const bool given_packed = is_packed(args.weight, args.scale);

@@ -1,4 +1,4 @@
-// y = x W^T + b with 8-bit weights. Here: what arguments are legal, what shape comes out, which kernel runs.
+// y = x W^T + b with 8-bit weights: its own checks, and the job of its kernel.
 #include <torch/library.h>
 
 #include "cpu/linear/linear_int8_kernel.h"
@@ -14,7 +14,7 @@ constexpr std::string_view kOp = "linear_int8";
 constexpr std::string_view kLayout =
     "int8 (symmetric) or uint8 (asymmetric) [N, K] with scale, or packed uint8 [N, bytes a row] without";
 
-// Types and shapes of weight, scale and zero_point: all that is known without reading data.
+// Checks of what is known without reading data.
 void check_weight(const LinearSchemaArgs& args) {
   const at::Tensor& weight = args.weight;
   const std::optional<at::Tensor>&scale = args.scale, &zero_point = args.zero_point;
@@ -68,7 +68,7 @@ void run_int8(const PackedBlock& weight, const cpu::ActivationRows& x, RowSlice 
   run_planned(h, rows, job, cpu::linear_int8_kernel(cpu::best_isa()));
 }
 
-// For tensors with data and for Meta's.
+// For tensors with data and for meta tensors.
 at::Tensor linear_int8(const LinearSchemaArgs& args) {
   check_weight(args);
   if (args.x.is_meta() || args.weight.is_meta()) return linear_meta(kOp, args);

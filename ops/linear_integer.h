@@ -27,8 +27,8 @@ void run_planned(const cpu::PackedHeader& h, RowSlice rows, const Job& job,
   run_plan(plan, job, kernel);
 }
 
-// weight: packed, args.weight or what it was packed into. run: the kernels for the layout of panels; canonical
-// blocks are computed by the reference.
+// weight: packed, args.weight or what it was packed into. run: the kernels for the layout of panels;
+// canonical blocks are computed by the reference.
 at::Tensor linear_integer(std::string_view op, int64_t bits, const at::Tensor& weight,
                           const LinearSchemaArgs& args, RunLinear run);
 

@@ -1,4 +1,5 @@
-// Canonical <-> packed weights: one self-describing uint8 tensor [N, bytes a row] that any machine can read.
+// Canonical to packed weights and back. A packed weight is one self-describing uint8 tensor [N, bytes per
+// row] that any machine can read.
 #include "ops/pack_weight.h"
 
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -20,8 +21,8 @@ struct Sizes {
   int64_t n, k;
 };
 
-// Everything but the numbers of scale and zero_point. Shapes of a weight are never dynamic: a packed block
-// depends on each of them.
+// Checks everything but the values of scale and zero_point. Sizes of a weight are never symbolic: the size of
+// a packed block depends on each of them.
 Sizes check_weight(const at::Tensor& weight, const at::Tensor& scale, const at::Tensor& zero_point,
                    const Scheme& scheme, int64_t k) {
   constexpr std::string_view kOp = "pack_weight";
@@ -57,7 +58,7 @@ cpu::Layout choose_layout(std::string_view layout, int64_t k, const Scheme& sche
              "\"cpu\"");
 }
 
-int64_t bytes_a_row(const cpu::PackedHeader& h) { return (h.bytes + h.n - 1) / h.n; }
+int64_t bytes_per_row(const cpu::PackedHeader& h) { return (h.bytes + h.n - 1) / h.n; }
 
 at::Tensor pack_weight_meta(const at::Tensor& weight, const at::Tensor& scale, const at::Tensor& zero_point,
                             int64_t bits, bool symmetric, std::string_view granularity, int64_t group_size,
@@ -65,7 +66,7 @@ at::Tensor pack_weight_meta(const at::Tensor& weight, const at::Tensor& scale, c
   const Scheme scheme = check_scheme("pack_weight", bits, symmetric, granularity, group_size);
   const Sizes s = check_weight(weight, scale, zero_point, scheme, k);
   const cpu::PackedHeader header = cpu::make_header(s.n, s.k, scheme, choose_layout(layout, s.k, scheme));
-  return at::empty({s.n, bytes_a_row(header)}, weight.options().dtype(at::kByte));
+  return at::empty({s.n, bytes_per_row(header)}, weight.options().dtype(at::kByte));
 }
 
 at::Tensor pack_weight_cpu(const at::Tensor& weight, const at::Tensor& scale, const at::Tensor& zero_point,
@@ -76,7 +77,7 @@ at::Tensor pack_weight_cpu(const at::Tensor& weight, const at::Tensor& scale, co
   const Sizes s = check_weight(weight, scale, zero_point, scheme, k);
   check_scale_values("pack_weight", scale, zero_point, scheme);
   const cpu::PackedHeader header = cpu::make_header(s.n, s.k, scheme, choose_layout(layout, s.k, scheme));
-  const at::Tensor packed = at::empty({s.n, bytes_a_row(header)}, weight.options().dtype(at::kByte));
+  const at::Tensor packed = at::empty({s.n, bytes_per_row(header)}, weight.options().dtype(at::kByte));
   const at::Tensor values = weight.contiguous(), scales = scale.contiguous(), zeros = zero_point.contiguous();
   const void* canonical = values.const_data_ptr();
   const float* scale_data = scales.const_data_ptr<float>();

@@ -1,4 +1,4 @@
-// Packed weights as tensors (cpu/layout/packed_weight.h has the bytes).
+// Packed weights as tensors; cpu/layout/packed_weight.h defines the bytes.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -24,8 +24,7 @@ struct PackedBlock {
   const uint8_t* block = nullptr;
 };
 
-// Checks the header against the tensor. Throws "vqt::<op>: <argument>: expected a packed weight ..., got
-// ...".
+// Checks the header against the tensor.
 PackedBlock open_packed(std::string_view op, std::string_view argument, const at::Tensor& packed);
 
 }  // namespace vqt

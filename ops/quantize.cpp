@@ -1,4 +1,4 @@
-// A tensor to and from the canonical layout, for every scheme.
+// Float tensors to the canonical layout and back, for every scheme.
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/empty.h>
 #include <torch/library.h>
@@ -15,7 +15,7 @@
 namespace vqt {
 namespace {
 
-// The last dimension of the float tensor is k; a tensor without dimensions is one row of one value.
+// Of the float tensor: k is its last dimension. A tensor without dimensions is one row of one value.
 struct Sizes {
   c10::SymInt n = 1, k = 1;
 };
@@ -37,7 +37,7 @@ void check_rank(std::string_view op, std::string_view argument, const at::Tensor
     fail_value(op, argument, "at least 1 dimension", describe(tensor));
 }
 
-// The kernel's view of checked arguments. scale and zero_point have to be contiguous and to stay alive.
+// The kernel's view of checked arguments. scale and zero_point are contiguous, and must outlive it.
 cpu::Quantized job_of(const Sizes& s, const Scheme& scheme, const at::Tensor& scale,
                       const at::Tensor& zero_point) {
   cpu::Quantized job;
@@ -163,18 +163,19 @@ at::Tensor dequantize_cpu(const at::Tensor& q, const at::Tensor& scale, const at
 
 }  // namespace
 
-at::Tensor quantize(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& zero_point, int64_t bits,
-                    bool symmetric, std::string_view granularity, int64_t group_size) {
+at::Tensor quantize_tensor(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& zero_point,
+                           int64_t bits, bool symmetric, std::string_view granularity, int64_t group_size) {
   static const auto op =
-      c10::Dispatcher::singleton().findSchemaOrThrow("vqt::quantize", "").typed<decltype(quantize)>();
+      c10::Dispatcher::singleton().findSchemaOrThrow("vqt::quantize", "").typed<decltype(quantize_tensor)>();
   return op.call(x, scale, zero_point, bits, symmetric, granularity, group_size);
 }
 
-at::Tensor dequantize(const at::Tensor& q, const at::Tensor& scale, const at::Tensor& zero_point,
-                      int64_t bits, bool symmetric, std::string_view granularity, int64_t group_size,
-                      int64_t k, at::ScalarType dtype) {
-  static const auto op =
-      c10::Dispatcher::singleton().findSchemaOrThrow("vqt::dequantize", "").typed<decltype(dequantize)>();
+at::Tensor dequantize_tensor(const at::Tensor& q, const at::Tensor& scale, const at::Tensor& zero_point,
+                             int64_t bits, bool symmetric, std::string_view granularity, int64_t group_size,
+                             int64_t k, at::ScalarType dtype) {
+  static const auto op = c10::Dispatcher::singleton()
+                             .findSchemaOrThrow("vqt::dequantize", "")
+                             .typed<decltype(dequantize_tensor)>();
   return op.call(q, scale, zero_point, bits, symmetric, granularity, group_size, k, dtype);
 }
 

@@ -98,7 +98,7 @@ at::Tensor check_quantized_x(std::string_view op, const at::Tensor& x, int64_t k
                    std::to_string(k) + " columns",
                describe(x));
   }
-  // Rows do not stand alone in the block: a part of it would be read as something else.
+  // The block cannot be sliced: where a row is stored depends on how many rows there are.
   constexpr size_t kSlack = 64;  // more than allocators add
   if (!x.is_contiguous() || x.storage().nbytes() >= x.nbytes() + kSlack) {
     fail_value(op, "x", "a quantized activation as an op returned it, at most reshaped",

@@ -16,14 +16,14 @@ at::Tensor ramp(int64_t n, int64_t k) { return at::linspace(-3, 5, n * k).reshap
 TEST(Ops, RoundTripThroughEveryFunction) {
   const at::Tensor w = ramp(5, 64);
   const auto [scale, zero] = choose_qparams(w, 4, false, "group", 32);
-  const at::Tensor q = quantize(w, scale, zero, 4, false, "group", 32);
+  const at::Tensor q = quantize_tensor(w, scale, zero, 4, false, "group", 32);
   EXPECT_EQ(q.sizes(), (at::IntArrayRef{5, 32}));
   const at::Tensor packed = pack_weight(q, scale, zero, 4, false, "group", 32, 64, "auto");
   const auto [q2, scale2, zero2] = unpack_weight(packed, 64, 4, false, "group", 32);
   EXPECT_TRUE(at::equal(q, q2));
   EXPECT_TRUE(at::equal(scale, scale2));
   EXPECT_TRUE(at::equal(zero, zero2));
-  const at::Tensor back = dequantize(q, scale, zero, 4, false, "group", 32, 64, at::kFloat);
+  const at::Tensor back = dequantize_tensor(q, scale, zero, 4, false, "group", 32, 64, at::kFloat);
   EXPECT_LE((back - w).abs().max().item<float>(), scale.max().item<float>());
   const auto [tokens, token_scale, token_zero] = quantize_per_token(w, true);
   EXPECT_LE(((tokens - token_zero) * token_scale - w).abs().max().item<float>(),
@@ -35,7 +35,7 @@ TEST(Ops, APackedWeightSaysWhatItIs) {
   const auto info_of = [&](const Scheme& s, const char* layout) {
     const auto [scale, zero] = choose_qparams(w, s.bits, s.symmetric, to_string(s.granularity), s.group_size);
     const at::Tensor q =
-        quantize(w, scale, zero, s.bits, s.symmetric, to_string(s.granularity), s.group_size);
+        quantize_tensor(w, scale, zero, s.bits, s.symmetric, to_string(s.granularity), s.group_size);
     return packed_info(
         pack_weight(q, scale, zero, s.bits, s.symmetric, to_string(s.granularity), s.group_size, 9, layout));
   };

@@ -1,4 +1,4 @@
-// How one weight is stored and what its activations do. Torch-free: kernels, passes and tools share these words.
+// How a weight is stored and what its activations do. Torch-free: kernels, passes and tools share it.
 #pragma once
 
 #include <cstdint>
