@@ -5,12 +5,12 @@
 #include <string>
 #include <vector>
 
-#include "cpu/layout/sum_depth.h"
 #include "cpu/linear/linear_canonical_kernel.h"
 #include "ops/epilogue_result.h"
 #include "ops/kernel_scope.h"
 #include "ops/quantize_activation.h"
 #include "ops/weight_only.h"
+#include "vqt/packing.h"
 
 namespace vqt {
 namespace {
@@ -40,7 +40,7 @@ void run_canonical(const PackedBlock& weight, const cpu::ActivationRows& x, RowS
 
 void check_depth(std::string_view op, const cpu::PackedHeader& h, ActivationMode activation) {
   const Scheme scheme = cpu::scheme_of(h);
-  const cpu::SumDepth sum = cpu::sum_depth(h.k, scheme, h.layout, activation);
+  const SumDepth sum = sum_depth(h.k, scheme, h.layout != cpu::Layout::kCanonical, activation);
   if (sum.exact()) return;
   fail_value(op, "weight",
              "at most " + std::to_string(sum.limit) + " columns " + (h.bits == 4 ? "in a group " : "") +

@@ -7,8 +7,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "cpu/layout/packed_weight.h"
 #include "vqt/error.h"
+#include "vqt/packing.h"
 
 namespace vqt {
 namespace {
@@ -78,7 +78,7 @@ std::string write_vqt_json(const Report& report, const Checksums& checksums) {
   for (const auto& [name, crc] : checksums) sums[name] = fmt::format("{:08x}", crc);
   const ordered_json j = {
       {"version", kVqtJsonVersion},
-      {"versions", {{"vqt", VQT_VERSION}, {"torch", TORCH_VERSION}, {"packed_format", cpu::kPackedVersion}}},
+      {"versions", {{"vqt", VQT_VERSION}, {"torch", TORCH_VERSION}, {"packed_format", kPackedVersion}}},
       {"config", ordered_json::parse(report.config.to_json())},
       {"sites", sites_to_json(report.sites)},
       {"fusions_made", fusions_to_json(report.fusions_made)},

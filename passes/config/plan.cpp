@@ -10,11 +10,10 @@
 #include <set>
 #include <tuple>
 
-#include "cpu/layout/packed_weight.h"
-#include "cpu/layout/sum_depth.h"
 #include "vqt/error.h"
 #include "vqt/fields.h"
 #include "vqt/nearest.h"
+#include "vqt/packing.h"
 
 namespace vqt {
 namespace {
@@ -114,7 +113,7 @@ Ends first_and_last(const std::vector<SiteInfo>& sites) {
 
 // Why a legal scheme runs on the reference kernel, or "".
 std::string slow_because(const Scheme& s, int64_t k) {
-  if (s.bits == 16 || cpu::fast_layout(k, s) != cpu::Layout::kCanonical) return "";
+  if (s.bits == 16 || has_fast_layout(k, s)) return "";
   if (s.group_size > 0 && k % s.group_size != 0) {
     return fmt::format("reference kernel: K = {} is not a multiple of group_size {}", k, s.group_size);
   }
@@ -125,7 +124,7 @@ std::string slow_because(const Scheme& s, int64_t k) {
 // Why int32 sums forbid a scheme with these activations, or "". Whatever layout is stored, a repack chooses the
 // fast one.
 std::string too_deep(const Scheme& s, int64_t k, ActivationMode activation) {
-  const cpu::SumDepth sum = cpu::sum_depth(k, s, cpu::fast_layout(k, s), activation);
+  const SumDepth sum = sum_depth(k, s, has_fast_layout(k, s), activation);
   if (sum.exact()) return "";
   const std::string what =
       sum.depth == k ? fmt::format("K = {}", k) : fmt::format("a group of {}", sum.depth);
@@ -232,9 +231,7 @@ std::vector<PlannedSite> plan_schemes(const std::vector<SiteInfo>& sites, const 
 
 int64_t predicted_bytes(int64_t n, int64_t k, const Scheme& scheme, const std::string& device) {
   if (n == 0) return 0;
-  const cpu::Layout layout = device == "cpu" ? cpu::fast_layout(k, scheme) : cpu::Layout::kCanonical;
-  const int64_t total = cpu::sections(cpu::make_header(n, k, scheme, layout)).total;
-  return n * ((total + n - 1) / n);  // pack_weight's tensor is [n, bytes a row]
+  return packed_bytes(n, k, scheme, device == "cpu");
 }
 
 }  // namespace vqt

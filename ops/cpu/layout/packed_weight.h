@@ -22,6 +22,7 @@
 
 #include <cstdint>
 
+#include "vqt/packing.h"
 #include "vqt/scheme.h"
 
 namespace vqt::cpu {
@@ -43,7 +44,6 @@ struct PackedHeader {  // 64 bytes at the start of the block
   uint8_t reserved[21];
 };
 static_assert(sizeof(PackedHeader) == 64);
-constexpr uint16_t kPackedVersion = 1;
 
 // Byte offsets of the sections; a section that a layout lacks has offset 0.
 struct PackedSections {

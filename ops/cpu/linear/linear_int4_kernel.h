@@ -12,7 +12,7 @@
 //   v   = (sum - float(x_zero) * offset) * x_scale
 // and hands v to the epilogue (epilogue.h),
 // so the bits are the same for every instruction set, any split into ranges, and whatever the other rows
-// hold. A group's sum is exact while the group is within sum_depth.h's limit.
+// hold. A group's sum is exact while the group is within the limit of sum_depth (vqt/packing.h).
 #pragma once
 
 #include <cstdint>

@@ -8,7 +8,7 @@
 //   v   = (float(dot) * x_scale) * w_scale              each step rounded to float32, no fused multiply-add
 // and hands v to the epilogue (epilogue.h),
 // so the bits are the same for every instruction set, any split into ranges, and whatever the other rows
-// hold. dot is exact while k is within sum_depth.h's limit.
+// hold. dot is exact while k is within the limit of sum_depth (vqt/packing.h).
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Names of vqt/scheme.h, and what follows from a scheme: how many scales, how deep the sums.
+// vqt/scheme.h and vqt/packing.h: names, how many scales, how deep the sums.
 #include "vqt/scheme.h"
 
 #include <gtest/gtest.h>
@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "cpu/layout/sum_depth.h"
+#include "vqt/packing.h"
 
 namespace vqt {
 namespace {
@@ -71,17 +71,12 @@ TEST(Scheme, ScalesOfAWeight) {
   }
 }
 
-}  // namespace
-
-namespace cpu {
-namespace {
-
 // Whether a linear's sums stay exact, at the deepest sum that int32 holds and one beyond:
 // 65793 * 255 * 128, 33025 * 255 * 255 and 561433 * 255 * 15 fit 2^31 - 1, one product more does not.
 TEST(SumDepth, Limits) {
   const auto exact = [](int64_t k, const Scheme& scheme,
                         ActivationMode activation = ActivationMode::kDynamic) {
-    return sum_depth(k, scheme, fast_layout(k, scheme), activation).exact();
+    return sum_depth(k, scheme, has_fast_layout(k, scheme), activation).exact();
   };
   for (const auto& make : {tensor, channel}) {
     EXPECT_TRUE(exact(65793, make(8, true)));
@@ -108,16 +103,16 @@ TEST(SumDepth, Limits) {
 
 TEST(SumDepth, OnlyInt32SumsHaveALimit) {
   const int64_t deep = int64_t{1} << 30;
-  EXPECT_FALSE(sum_depth(deep, channel(8, true), Layout::kCpuInt8, ActivationMode::kStatic).exact());
-  EXPECT_TRUE(sum_depth(deep, channel(8, true), Layout::kCpuInt8, ActivationMode::kNone).exact());
-  EXPECT_TRUE(sum_depth(deep, channel(8, true), Layout::kCanonical, ActivationMode::kStatic).exact());
-  EXPECT_TRUE(sum_depth(deep, channel(4, true), Layout::kCanonical, ActivationMode::kDynamic).exact());
+  EXPECT_FALSE(sum_depth(deep, channel(8, true), true, ActivationMode::kStatic).exact());
+  EXPECT_TRUE(sum_depth(deep, channel(8, true), true, ActivationMode::kNone).exact());
+  EXPECT_TRUE(sum_depth(deep, channel(8, true), false, ActivationMode::kStatic).exact());
+  EXPECT_TRUE(sum_depth(deep, channel(4, true), false, ActivationMode::kDynamic).exact());
 }
 
 // One formula for the three numbers, against the definition.
 TEST(SumDepth, TheLimitIsTheLargestThatFits) {
   const auto limit = [](const Scheme& s) {
-    return sum_depth(8, s, fast_layout(8, s), ActivationMode::kDynamic).limit;
+    return sum_depth(8, s, has_fast_layout(8, s), ActivationMode::kDynamic).limit;
   };
   const std::pair<Scheme, int64_t> products[] = {{channel(8, true), 255 * 128},
                                                  {channel(8, false), 255 * 255},
@@ -130,5 +125,4 @@ TEST(SumDepth, TheLimitIsTheLargestThatFits) {
 }
 
 }  // namespace
-}  // namespace cpu
 }  // namespace vqt

@@ -18,7 +18,7 @@ Covered& covered() {
 const bool registered = (covered(), true);
 
 constexpr float kUntouched = -12345.0f;
-constexpr int64_t kDeepestSymmetric = 65793, kDeepestAsymmetric = 33025;  // sum_depth.h
+constexpr int64_t kDeepestSymmetric = 65793, kDeepestAsymmetric = 33025;  // sum_depth in vqt/packing.h
 
 // Random weights and rows over the whole range of both, with runs of the extremes.
 struct Problem {
