@@ -349,20 +349,24 @@ def test_limit_of_a_group(symmetric):
         x = torch.ones(1, k)  # quantizes to 255 with zero point 0
         return ops.linear_int4(x, _int4(level, n, k), None, torch.ones(n), zeros, group_size=-1, **mode)
 
-    assert linear(limit).tolist() == pytest.approx([float(level) * limit] * n, rel=1e-6)
+    assert linear(limit)[0].tolist() == pytest.approx([float(level) * limit] * n, rel=1e-6)
     for k in (limit + 1, 561440):
         with pytest.raises((ValueError, RuntimeError),
                            match=f"weight: expected at most {limit} columns in a group .*, got {k}"):
             linear(k)
-        assert linear(k, activation="none").tolist() == pytest.approx([float(level) * k] * n, rel=1e-5)
+        assert linear(k, activation="none")[0].tolist() == pytest.approx([float(level) * k] * n, rel=1e-5)
 
 
 @pytest.mark.parametrize("symmetric", [True, False])
 def test_rows_of_many_groups_have_no_limit(symmetric):
-    k = 561472  # one group of a row would be too deep
+    k = 561472  # one group per row would be too deep
     w = Weight(16, k, S(4, symmetric, "group", 64))
     x = torch.randn(3, k, generator=torch.Generator().manual_seed(1))
-    assert_close(w.linear(x, w.bias), expected(w, x, w.bias))
+    y, reference = w.linear(x, w.bias), expected(w, x, w.bias)
+    # Float32 adds 8773 groups. With weights around 0.3 the sum grows to 400 times the result, before what the zero
+    # points of x add is subtracted.
+    unit = 5e-5 if symmetric else 5e-3
+    assert (y.double() - reference).abs().max() <= unit * reference.abs().max()
 
 
 def test_canonical_weights_have_no_limit():
