@@ -38,7 +38,7 @@ torch::jit::Module quantize(torch::jit::Module model, const QuantizationConfig& 
   const ModelGraphs graphs(result);
   SiteTable table = find_sites(graphs);  // in execution order: skip_first_last counts on it
   // Pure: all config errors surface before a weight is touched.
-  std::vector<PlannedSite> plan = plan_sites(table, config);
+  std::vector<PlannedSite> plan = plan_schemes(table.infos(), config);
   require_work(table, plan);
 
   // Before anything runs: behind a native fast path the linears would see no activation.

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "vqt/error.h"
-#include "vqt/packed_format.h"
+#include "vqt/packing.h"
 #include "vqt/report_json.h"
 
 namespace vqt {
@@ -17,8 +17,7 @@ using nlohmann::ordered_json;
 std::string write_vqt_json(const Report& report, const Checksums& checksums) {
   ordered_json j = {
       {"version", kVqtJsonVersion},
-      {"versions",
-       {{"vqt", VQT_VERSION}, {"torch", TORCH_VERSION}, {"packed_format", packed_format_version()}}}};
+      {"versions", {{"vqt", VQT_VERSION}, {"torch", TORCH_VERSION}, {"packed_format", kPackedVersion}}}};
   j.update(report_to_json(report));
   ordered_json& sums = j["checksums"] = ordered_json::object();
   for (const auto& [name, crc] : checksums) sums[name] = fmt::format("{:08x}", crc);

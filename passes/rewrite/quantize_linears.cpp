@@ -196,9 +196,9 @@ QuantizedWeight quantize_weight(const at::Tensor& weight, const Scheme& scheme, 
   const std::string granularity = to_string(scheme.granularity);
   const auto [scale, zero] = choose_qparams(w, scheme.bits, scheme.symmetric, granularity, scheme.group_size);
   const at::Tensor q =
-      vqt::quantize(w, scale, zero, scheme.bits, scheme.symmetric, granularity, scheme.group_size);
-  const at::Tensor back = dequantize(q, scale, zero, scheme.bits, scheme.symmetric, granularity,
-                                     scheme.group_size, w.size(1), at::kFloat);
+      quantize_tensor(w, scale, zero, scheme.bits, scheme.symmetric, granularity, scheme.group_size);
+  const at::Tensor back = dequantize_tensor(q, scale, zero, scheme.bits, scheme.symmetric, granularity,
+                                            scheme.group_size, w.size(1), at::kFloat);
   return {pack_weight(q, scale, zero, scheme.bits, scheme.symmetric, granularity, scheme.group_size,
                       w.size(1), layout),
           sqnr_db(w, back)};

@@ -1,4 +1,4 @@
-// plan_schemes, and what only the sites' numbers can forbid.
+// What surrounds the plan of a model's sites.
 #pragma once
 
 #include <string>
@@ -9,7 +9,6 @@
 
 namespace vqt {
 
-std::vector<PlannedSite> plan_sites(const SiteTable& table, const QuantizationConfig& config);
 // "auto", or "canonical" with a warning where the weights are for a device this build has no kernels for.
 std::string layout_for(const std::string& device, std::vector<std::string>& warnings);
 // Throws Error with the reasons where nothing is left to quantize.
