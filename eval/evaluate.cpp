@@ -21,6 +21,7 @@
 #include "eval/search/progressive.h"
 #include "eval/search/progressive_config.h"
 #include "vqt/error.h"
+#include "vqt/report_json.h"
 
 namespace vqt {
 namespace {
@@ -99,7 +100,7 @@ Outputs run_reference(const Run& run, const ImageFile& images, const ModelRuns& 
 void save_reference(const Run& run, const ImageFile& images, const Outputs& outputs) {
   Json about = describe_reference(run.settings, images);
   about["cost"] = cost_to_json(run.report.reference.cost);
-  save_forwards(outputs.file, about, run.settings.save_reference);
+  save_outputs(outputs.file, about, run.settings.save_reference);
 }
 
 // The float model's outputs, of this run or of one before, and their scores.
@@ -153,10 +154,10 @@ ModelResult reported_result(const Candidate& c, const FinishedModel& done, const
     model.sites_reused = done.quantized.sites_reused;
   }
   model.cost = cost_of(done.run, images);
-  if (!done.run.vqt_json.empty()) {
-    const Json table = Json::parse(done.run.vqt_json);
-    model.config = table.value("config", Json());
-    model.sites = table.value("sites", Json());
+  if (!done.run.report.is_null()) {
+    const Report report = report_from_json(done.run.report, c.name);
+    model.config = Json::parse(report.config.to_json());
+    model.sites = sites_to_json(report.sites);
   }
   if (const auto note = timing_note(done.run, settings)) model.notes.push_back(*note);
   return model;

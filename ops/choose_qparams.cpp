@@ -29,15 +29,20 @@ Scheme check_args(const at::Tensor& x, int64_t bits, bool symmetric, std::string
   return scheme;
 }
 
-c10::SymInt count_scales(const at::Tensor& x, const Scheme& scheme) {
-  if (scheme.granularity == Granularity::kPerTensor) return 1;
-  if (scheme.granularity == Granularity::kPerChannel || scheme.group_size == -1) return x.sym_size(0);
-  return (x.sym_numel() + (scheme.group_size - 1)) / scheme.group_size;
+// x as the rows of a weight; without rows of its own (per tensor) it is one.
+struct Sizes {
+  c10::SymInt n, k;
+};
+Sizes sizes_of(const at::Tensor& x) {
+  if (x.dim() == 2) return {x.sym_size(0), x.sym_size(1)};
+  return {1, x.sym_numel()};
 }
 
 std::tuple<at::Tensor, at::Tensor> choose_qparams_meta(const at::Tensor& x, int64_t bits, bool symmetric,
                                                        std::string_view granularity, int64_t group_size) {
-  const c10::SymInt scales = count_scales(x, check_args(x, bits, symmetric, granularity, group_size));
+  const Scheme scheme = check_args(x, bits, symmetric, granularity, group_size);
+  const Sizes sizes = sizes_of(x);
+  const c10::SymInt scales = scale_count(sizes.n, sizes.k, scheme);
   return {x.new_empty_symint({scales}, at::kFloat), x.new_empty_symint({scales}, at::kInt)};
 }
 
@@ -47,7 +52,9 @@ std::tuple<at::Tensor, at::Tensor> choose_qparams_cpu(const at::Tensor& x, int64
   const Scheme scheme = check_args(x, bits, symmetric, granularity, group_size);
   const at::Tensor values = x.to(at::kFloat).contiguous();
   const float* data = values.const_data_ptr<float>();
-  const int64_t count = values.numel(), scales = count_scales(x, scheme).guard_int(__FILE__, __LINE__);
+  const Sizes sizes = sizes_of(x);
+  const int64_t n = sizes.n.expect_int(), k = sizes.k.expect_int();
+  const int64_t count = values.numel(), scales = scale_count(n, k, scheme);
   const at::Tensor scale = at::empty({scales}, values.options());
   const at::Tensor zero_point = at::empty({scales}, values.options().dtype(at::kInt));
   float* scale_data = scale.mutable_data_ptr<float>();
@@ -60,10 +67,9 @@ std::tuple<at::Tensor, at::Tensor> choose_qparams_cpu(const at::Tensor& x, int64
     if (range.nonfinite > 0 || !std::isfinite(q.scale)) finite = false;
   };
   if (scheme.granularity == Granularity::kPerTensor) {
-    store(0, range_of(values));
+    store(0, tensor_range(values));
   } else {
-    const bool rows = scheme.granularity == Granularity::kPerChannel || scheme.group_size == -1;
-    const int64_t run = rows ? x.size(1) : scheme.group_size;
+    const int64_t run = values_per_scale(n, k, scheme);
     at::parallel_for(0, scales, std::max<int64_t>(1, kValuesPerTask / std::max<int64_t>(run, 1)),
                      [&](int64_t begin, int64_t end) {
                        for (int64_t i = begin; i < end; ++i) {

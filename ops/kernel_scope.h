@@ -1,6 +1,5 @@
-// Held by every kernel that calls other torch ops. x may require grad (a model run without no_grad) or run
-// under autocast; neither may reach into a kernel: autograd refuses out= arguments and autocast would change
-// the dtype.
+// Every kernel that calls other torch ops holds one. x may require grad (a model run without no_grad), or run
+// under autocast. Neither may act inside a kernel: autograd rejects out= arguments, autocast changes dtypes.
 #pragma once
 
 #include <ATen/core/LegacyTypeDispatch.h>

@@ -1,10 +1,11 @@
-// LayerNorm over the last dimension, whose rows are quantized before they leave the first cache: the input of
-// an integer linear without the float tensor in between.
+// LayerNorm over the last dimension, quantized while a row is in the first cache: the input of an integer
+// linear without a float tensor in between.
 #include <torch/library.h>
 
 #include <string>
 
 #include "cpu/norm/layer_norm_quantize_kernel.h"
+#include "ops/check.h"
 #include "ops/kernel_scope.h"
 #include "ops/norm_args.h"
 #include "ops/parallel.h"
@@ -18,9 +19,8 @@ constexpr std::string_view kOp = "layer_norm_quantize";
 using OptionalTensor = std::optional<at::Tensor>;
 
 ActivationArgs check_args(const at::Tensor& x, const OptionalTensor& weight, const OptionalTensor& bias,
-                          double eps, std::string_view activation, bool symmetric, double x_scale,
-                          int64_t x_zero_point) {
-  const ActivationArgs args = check_quantizer(kOp, x, activation, symmetric, x_scale, x_zero_point);
+                          double eps, const ActivationSchemaArgs& activation) {
+  const ActivationArgs args = check_quantizer(kOp, x, activation);
   check_norm_parameter(kOp, "weight", weight, x);
   check_norm_parameter(kOp, "bias", bias, x);
   if (!(eps >= 0.0)) fail_value(kOp, "eps", "0 or more", std::to_string(eps));
@@ -30,7 +30,7 @@ ActivationArgs check_args(const at::Tensor& x, const OptionalTensor& weight, con
 at::Tensor layer_norm_quantize_meta(const at::Tensor& x, const OptionalTensor& weight,
                                     const OptionalTensor& bias, double eps, std::string_view activation,
                                     bool symmetric, double x_scale, int64_t x_zero_point) {
-  check_args(x, weight, bias, eps, activation, symmetric, x_scale, x_zero_point);
+  check_args(x, weight, bias, eps, {activation, symmetric, x_scale, x_zero_point});
   return quantized_meta(x);
 }
 
@@ -38,7 +38,8 @@ at::Tensor layer_norm_quantize_cpu(const at::Tensor& x, const OptionalTensor& we
                                    const OptionalTensor& bias, double eps, std::string_view activation,
                                    bool symmetric, double x_scale, int64_t x_zero_point) {
   const KernelScope scope;
-  const ActivationArgs args = check_args(x, weight, bias, eps, activation, symmetric, x_scale, x_zero_point);
+  const ActivationArgs args =
+      check_args(x, weight, bias, eps, {activation, symmetric, x_scale, x_zero_point});
   const at::Tensor out = empty_activation(x.sizes());
   const int64_t k = x.size(-1);
   const cpu::QuantizeRows job = quantizer(args, activation_view(out, k), k);

@@ -7,12 +7,13 @@
 
 #include "cpu/layout/packed_weight.h"
 #include "cpu/linear/linear_sums_kernel.h"
+#include "ops/parallel.h"
 
 namespace vqt {
 namespace {
 
-// oneDNN lays the weight out anew in every call, about as much work as 100 rows of an AVX512-VNNI product.
-// Not timed: no machine with AMX was at hand.
+// oneDNN repacks the weight in every call, which costs about as much as 100 rows of an AVX512-VNNI product.
+// An estimate: no machine with AMX was available to measure it.
 constexpr int64_t kFewestRows = 128;
 constexpr int64_t kRowsPerTask = 12;
 constexpr int64_t kColumns = 1024;  // of a product: its int32 sums and its part of the weight are scratch
@@ -24,15 +25,15 @@ bool amx_pays(int64_t rows) {
   return use == cpu::AmxUse::kAlways || (use == cpu::AmxUse::kWhereItPays && rows >= kFewestRows);
 }
 
-void run_int8_amx(const LinearCall& call, const cpu::LinearInt8& job) {
-  const int64_t m = call.x.rows, depth = job.w_depth();
+void run_int8_amx(RowSlice rows, const cpu::LinearInt8& job) {
+  const int64_t m = job.x.rows, depth = job.w_depth();
   const cpu::FinishSumsFn finish = cpu::finish_sums_kernel(cpu::best_isa());
   const at::Tensor x = at::empty({m, depth}, at::kChar);
   at::parallel_for(0, m, kRowsPerTask, [&](int64_t begin, int64_t end) {
     cpu::shifted_rows(job, {begin, end}, x.mutable_data_ptr<int8_t>() + begin * depth);
   });
-  const int64_t first = call.rows.begin / cpu::kPanel * cpu::kPanel;
-  const int64_t last = (call.rows.end + cpu::kPanel - 1) / cpu::kPanel * cpu::kPanel;
+  const int64_t first = rows.begin / cpu::kPanel * cpu::kPanel;
+  const int64_t last = (rows.end + cpu::kPanel - 1) / cpu::kPanel * cpu::kPanel;
   const at::Tensor weights = at::empty({std::min(kColumns, last - first), depth}, at::kChar);
   for (int64_t column = first; column < last; column += kColumns) {
     const int64_t width = std::min(kColumns, last - column);
@@ -41,7 +42,7 @@ void run_int8_amx(const LinearCall& call, const cpu::LinearInt8& job) {
                          weights.mutable_data_ptr<int8_t>() + begin * cpu::kPanel * depth);
     });
     const at::Tensor sums = at::_int_mm(x, weights.narrow(0, 0, width).t());
-    const cpu::Range columns = {std::max(column, call.rows.begin), std::min(column + width, call.rows.end)};
+    const cpu::Range columns = {std::max(column, rows.begin), std::min(column + width, rows.end)};
     at::parallel_for(0, m, kRowsPerTask, [&](int64_t begin, int64_t end) {
       const int32_t* from = sums.const_data_ptr<int32_t>() + begin * width + columns.begin - column;
       finish(job, from, width, {begin, end}, columns);

@@ -1,17 +1,16 @@
-// linear_int8 on CPUs with AMX: the product goes through torch's _int_mm, which is oneDNN's and takes AMX
-// where the CPU has it; quantized x, packed weight and epilogue are those of our own kernels, and so are the
-// bits.
+// linear_int8 on CPUs with AMX: torch's _int_mm computes the product, through oneDNN, which uses AMX where
+// the CPU has it. x, packed weight, epilogue and the bits of the result are the same as with our own kernels.
 #pragma once
 
 #include "cpu/linear/linear_int8_kernel.h"
-#include "ops/linear_integer.h"
+#include "ops/check.h"
 
 namespace vqt {
 
-// Whether a product of this many rows goes that way.
+// Whether a product of this many rows is faster so.
 bool amx_pays(int64_t rows);
 
-// job: the call as our own kernels get it.
-void run_int8_amx(const LinearCall& call, const cpu::LinearInt8& job);
+// rows: of the weight, as a RunLinear gets them. job: the one our own kernels would get.
+void run_int8_amx(RowSlice rows, const cpu::LinearInt8& job);
 
 }  // namespace vqt

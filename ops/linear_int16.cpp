@@ -1,5 +1,5 @@
-// y = x W^T + b with 16-bit weights (symmetric, a scale a tensor or a row). The products are float32: 16 bits
-// save space, and time where few rows of x make memory the limit.
+// y = x W^T + b with 16-bit weights (symmetric, one scale per tensor or per row). Products are float32: 16
+// bits save space, and they save time where x has few rows and memory is the limit.
 #include <ATen/core/Tensor.h>
 #include <torch/library.h>
 

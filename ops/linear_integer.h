@@ -13,32 +13,23 @@
 
 namespace vqt {
 
-// One call whose arguments are checked and whose x is quantized.
-struct LinearCall {
-  const PackedBlock& weight;
-  cpu::ActivationRows x;
-  RowSlice rows;  // of the weight, columns of the result
-  cpu::Epilogue out;
-};
-using RunLinear = void (*)(const LinearCall& call);
+// Computes the product of x and these rows of the weight, and the epilogue after it. Neither is empty.
+using RunLinear = void (*)(const PackedBlock& weight, const cpu::ActivationRows& x, RowSlice rows,
+                           const cpu::Epilogue& out);
 
-// Plans the call, and runs a kernel so.
+// Plans a job of a RunLinear, and runs a kernel so.
 template <class Job>
-void run_planned(const LinearCall& call, const Job& job,
+void run_planned(const cpu::PackedHeader& h, RowSlice rows, const Job& job,
                  void (*kernel)(const Job& job, cpu::Range rows, cpu::Range columns)) {
-  const cpu::PackedHeader& h = call.weight.header;
-  const LinearPlan plan = plan_linear(
-      {call.x.rows, call.rows.begin, call.rows.end, h.k, h.bits, at::get_num_threads(), cpu::best_isa()});
+  const LinearPlan plan =
+      plan_linear({job.x.rows, rows.begin, rows.end, h.k, h.bits, at::get_num_threads(), cpu::best_isa()});
   print_plan_once(plan);
   run_plan(plan, job, kernel);
 }
 
-// weight: packed. run: the kernels for the layout of panels; canonical blocks are computed by the reference.
-at::Tensor linear_integer(std::string_view op, int64_t bits, const at::Tensor& x, const at::Tensor& weight,
-                          const LinearArgs& args, RunLinear run);
-
-// The result without data. weight: [rows, anything].
-at::Tensor linear_meta(std::string_view op, const at::Tensor& x, const at::Tensor& weight,
-                       const LinearArgs& args);
+// weight: packed, args.weight or what it was packed into. run: the kernels for the layout of panels;
+// canonical blocks are computed by the reference.
+at::Tensor linear_integer(std::string_view op, int64_t bits, const at::Tensor& weight,
+                          const LinearSchemaArgs& args, RunLinear run);
 
 }  // namespace vqt

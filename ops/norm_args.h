@@ -1,4 +1,4 @@
-// Weight and bias of a LayerNorm over x's last dimension, as layer_norm_quantize and rotary take them.
+// Weight and bias of a LayerNorm over the last dimension of x, for layer_norm_quantize and rotary.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -10,11 +10,11 @@
 
 namespace vqt {
 
-// Absent, or floating [x's last size].
+// Absent, or float [last size of x].
 void check_norm_parameter(std::string_view op, std::string_view argument,
                           const std::optional<at::Tensor>& parameter, const at::Tensor& x);
 
-// As float32, for as long as this lives.
+// As float32. Owns what row() points to.
 class NormParameters {
  public:
   NormParameters(const std::optional<at::Tensor>& weight, const std::optional<at::Tensor>& bias, double eps);

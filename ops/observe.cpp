@@ -1,4 +1,5 @@
-// Statistics of an activation during calibration, streamed into a small tensor: the one op that writes.
+// Statistics of an activation during calibration, added to a small tensor: the only op that changes an
+// argument, which keeps memory small however many images are seen.
 #include <ATen/core/Tensor.h>
 #include <torch/library.h>
 
@@ -21,7 +22,7 @@ void check_args(const at::Tensor& x, const at::Tensor& statistics, std::string_v
     fail_value(kOp, "statistics", "float32 [4] = {min, max, values seen, NaN or Inf among them}",
                describe(statistics));
   }
-  if (method != "minmax") fail_value(kOp, "method", "minmax, the only one there is yet", quoted(method));
+  if (method != "minmax") fail_value(kOp, "method", "minmax, the only method", quoted(method));
 }
 
 void observe_meta(const at::Tensor& x, const at::Tensor& statistics, std::string_view method) {
@@ -32,7 +33,7 @@ void observe_cpu(const at::Tensor& x, const at::Tensor& statistics, std::string_
   const KernelScope scope;
   check_args(x, statistics, method);
   const at::Tensor values = x.to(at::kFloat).contiguous();
-  const cpu::ValueRange range = range_of(values);
+  const cpu::ValueRange range = tensor_range(values);
   float* s = statistics.mutable_data_ptr<float>();
   const int64_t step = statistics.stride(0);
   s[0] = std::min(s[0], range.min);

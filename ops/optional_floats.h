@@ -1,5 +1,4 @@
-// An optional argument as a kernel reads it: dense float32 for as long as the tensor lives, null where
-// absent.
+// An optional argument as a kernel reads it: dense float32, or null where absent. The tensor owns the data.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -1,8 +1,10 @@
-// Canonical <-> packed weights: one self-describing uint8 tensor [N, bytes a row] that any machine can read.
+// Canonical to packed weights and back. A packed weight is one self-describing uint8 tensor [N, bytes per
+// row] that any machine can read.
 #include "ops/pack_weight.h"
 
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
 #include <torch/library.h>
 
 #include <cstddef>
@@ -20,8 +22,8 @@ struct Sizes {
   int64_t n, k;
 };
 
-// Everything but the numbers of scale and zero_point. Shapes of a weight are never dynamic: a packed block
-// depends on each of them.
+// Checks everything but the values of scale and zero_point. Sizes of a weight are never symbolic: the size of
+// a packed block depends on each of them.
 Sizes check_weight(const at::Tensor& weight, const at::Tensor& scale, const at::Tensor& zero_point,
                    const Scheme& scheme, int64_t k) {
   constexpr std::string_view kOp = "pack_weight";
@@ -38,7 +40,7 @@ Sizes check_weight(const at::Tensor& weight, const at::Tensor& scale, const at::
         std::to_string(k));
   }
   if (n < 1 || k < 1) fail_value(kOp, "weight", "at least one row and column", describe(weight));
-  check_scales(kOp, scale, zero_point, cpu::scale_count(n, k, scheme));
+  check_scales(kOp, scale, zero_point, scale_count(n, k, scheme));
   return {n, k};
 }
 
@@ -57,7 +59,7 @@ cpu::Layout choose_layout(std::string_view layout, int64_t k, const Scheme& sche
              "\"cpu\"");
 }
 
-int64_t bytes_a_row(const cpu::PackedHeader& h) { return (h.bytes + h.n - 1) / h.n; }
+int64_t bytes_per_row(const cpu::PackedHeader& h) { return (h.bytes + h.n - 1) / h.n; }
 
 at::Tensor pack_weight_meta(const at::Tensor& weight, const at::Tensor& scale, const at::Tensor& zero_point,
                             int64_t bits, bool symmetric, std::string_view granularity, int64_t group_size,
@@ -65,7 +67,7 @@ at::Tensor pack_weight_meta(const at::Tensor& weight, const at::Tensor& scale, c
   const Scheme scheme = check_scheme("pack_weight", bits, symmetric, granularity, group_size);
   const Sizes s = check_weight(weight, scale, zero_point, scheme, k);
   const cpu::PackedHeader header = cpu::make_header(s.n, s.k, scheme, choose_layout(layout, s.k, scheme));
-  return at::empty({s.n, bytes_a_row(header)}, weight.options().dtype(at::kByte));
+  return at::empty({s.n, bytes_per_row(header)}, weight.options().dtype(at::kByte));
 }
 
 at::Tensor pack_weight_cpu(const at::Tensor& weight, const at::Tensor& scale, const at::Tensor& zero_point,
@@ -76,7 +78,7 @@ at::Tensor pack_weight_cpu(const at::Tensor& weight, const at::Tensor& scale, co
   const Sizes s = check_weight(weight, scale, zero_point, scheme, k);
   check_scale_values("pack_weight", scale, zero_point, scheme);
   const cpu::PackedHeader header = cpu::make_header(s.n, s.k, scheme, choose_layout(layout, s.k, scheme));
-  const at::Tensor packed = at::empty({s.n, bytes_a_row(header)}, weight.options().dtype(at::kByte));
+  const at::Tensor packed = at::empty({s.n, bytes_per_row(header)}, weight.options().dtype(at::kByte));
   const at::Tensor values = weight.contiguous(), scales = scale.contiguous(), zeros = zero_point.contiguous();
   const void* canonical = values.const_data_ptr();
   const float* scale_data = scales.const_data_ptr<float>();
@@ -94,11 +96,7 @@ at::Tensor pack_weight_cpu(const at::Tensor& weight, const at::Tensor& scale, co
 using Unpacked = std::tuple<at::Tensor, at::Tensor, at::Tensor>;
 
 Unpacked empty_canonical(const at::Tensor& packed, const c10::SymInt& n, int64_t k, const Scheme& scheme) {
-  c10::SymInt scales = 1;
-  if (scheme.granularity == Granularity::kPerChannel || scheme.group_size == -1) scales = n;
-  if (scheme.granularity == Granularity::kGroup && scheme.group_size > 0) {
-    scales = (n * k + (scheme.group_size - 1)) / scheme.group_size;
-  }
+  const c10::SymInt scales = scale_count(n, c10::SymInt(k), scheme);
   const at::TensorOptions options = packed.options();
   return {at::empty_symint({n, scheme.bits == 4 ? (k + 1) / 2 : k}, options.dtype(canonical_dtype(scheme))),
           at::empty_symint({scales}, options.dtype(at::kFloat)),
@@ -143,6 +141,10 @@ Unpacked unpack_weight_cpu(const at::Tensor& packed, int64_t k, int64_t bits, bo
 }
 
 }  // namespace
+
+at::Tensor zeros_unless_given(const std::optional<at::Tensor>& zero_point, const at::Tensor& scale) {
+  return zero_point.has_value() ? *zero_point : at::zeros(scale.sizes(), scale.options().dtype(at::kInt));
+}
 
 PackedBlock open_packed(std::string_view op, std::string_view argument, const at::Tensor& packed) {
   const std::string expected = "a packed weight (uint8 [N, bytes a row], made by vqt::pack_weight)";

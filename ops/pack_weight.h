@@ -1,4 +1,4 @@
-// Packed weights as tensors (cpu/layout/packed_weight.h has the bytes).
+// Packed weights as tensors; cpu/layout/packed_weight.h defines the bytes.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -15,14 +15,16 @@ inline bool is_packed(const at::Tensor& weight, const std::optional<at::Tensor>&
   return weight.scalar_type() == at::kByte && !scale.has_value();
 }
 
+// The zero points of a canonical weight: a 0 for each scale where there are none.
+at::Tensor zeros_unless_given(const std::optional<at::Tensor>& zero_point, const at::Tensor& scale);
+
 struct PackedBlock {
   at::Tensor bytes;  // contiguous; keeps block alive
   cpu::PackedHeader header;
   const uint8_t* block = nullptr;
 };
 
-// Checks the header against the tensor. Throws "vqt::<op>: <argument>: expected a packed weight ..., got
-// ...".
+// Checks the header against the tensor.
 PackedBlock open_packed(std::string_view op, std::string_view argument, const at::Tensor& packed);
 
 }  // namespace vqt

@@ -1,4 +1,4 @@
-// at::parallel_for, with the guarantee that it uses threads.
+// at::parallel_for; including it here guarantees that it uses threads.
 #pragma once
 
 #include <ATen/Parallel.h>
@@ -12,7 +12,7 @@
 
 namespace vqt {
 
-// Rows a task needs at least, to be worth a thread where a row's work is one pass over its values.
+// The fewest rows that are worth a thread, where the work on a row is one pass over its values.
 inline int64_t rows_per_task(int64_t values_per_row) {
   constexpr int64_t kValuesPerTask = 1 << 15;
   return std::max<int64_t>(1, kValuesPerTask / std::max<int64_t>(values_per_row, 1));

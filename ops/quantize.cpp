@@ -1,4 +1,4 @@
-// A tensor to and from the canonical layout, for every scheme.
+// Float tensors to the canonical layout and back, for every scheme.
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/empty.h>
 #include <torch/library.h>
@@ -15,7 +15,7 @@
 namespace vqt {
 namespace {
 
-// The last dimension of the float tensor is k; a tensor without dimensions is one row of one value.
+// Of the float tensor: k is its last dimension. A tensor without dimensions is one row of one value.
 struct Sizes {
   c10::SymInt n = 1, k = 1;
 };
@@ -25,12 +25,6 @@ Sizes sizes_of(c10::SymIntArrayRef shape, c10::SymInt k) {
   for (size_t i = 0; i + 1 < shape.size(); ++i) s.n = s.n * shape[i];
   s.k = std::move(k);
   return s;
-}
-
-c10::SymInt count_scales(const Sizes& s, const Scheme& scheme) {
-  if (scheme.granularity == Granularity::kPerTensor) return 1;
-  if (scheme.granularity == Granularity::kPerChannel || scheme.group_size == -1) return s.n;
-  return (s.n * s.k + (scheme.group_size - 1)) / scheme.group_size;
 }
 
 void check_rank(std::string_view op, std::string_view argument, const at::Tensor& tensor,
@@ -43,15 +37,13 @@ void check_rank(std::string_view op, std::string_view argument, const at::Tensor
     fail_value(op, argument, "at least 1 dimension", describe(tensor));
 }
 
-// The kernel's view of checked arguments. scale and zero_point have to be contiguous and to stay alive.
+// The kernel's view of checked arguments. scale and zero_point are contiguous, and must outlive it.
 cpu::Quantized job_of(const Sizes& s, const Scheme& scheme, const at::Tensor& scale,
                       const at::Tensor& zero_point) {
   cpu::Quantized job;
   job.n = s.n.guard_int(__FILE__, __LINE__);
   job.k = s.k.guard_int(__FILE__, __LINE__);
-  job.run = scheme.granularity == Granularity::kPerTensor                        ? job.n * job.k
-            : scheme.granularity == Granularity::kGroup && scheme.group_size > 0 ? scheme.group_size
-                                                                                 : job.k;
+  job.run = values_per_scale(job.n, job.k, scheme);
   job.bits = scheme.bits;
   job.symmetric = scheme.symmetric;
   job.scale = scale.const_data_ptr<float>();
@@ -64,7 +56,7 @@ Sizes check_quantize(const at::Tensor& x, const at::Tensor& scale, const at::Ten
   check_float("quantize", "x", x);
   check_rank("quantize", "x", x, scheme);
   const Sizes s = sizes_of(x.sym_sizes(), x.dim() == 0 ? c10::SymInt(1) : x.sym_size(-1));
-  check_scales("quantize", scale, zero_point, count_scales(s, scheme));
+  check_scales("quantize", scale, zero_point, scale_count(s.n, s.k, scheme));
   return s;
 }
 
@@ -133,7 +125,7 @@ DequantizeArgs check_dequantize(const at::Tensor& q, const at::Tensor& scale, co
     whole = k;
   }
   a.sizes = sizes_of(q.sym_sizes(), whole);
-  check_scales(kOp, scale, zero_point, count_scales(a.sizes, a.scheme));
+  check_scales(kOp, scale, zero_point, scale_count(a.sizes.n, a.sizes.k, a.scheme));
   return a;
 }
 
@@ -171,18 +163,19 @@ at::Tensor dequantize_cpu(const at::Tensor& q, const at::Tensor& scale, const at
 
 }  // namespace
 
-at::Tensor quantize(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& zero_point, int64_t bits,
-                    bool symmetric, std::string_view granularity, int64_t group_size) {
+at::Tensor quantize_tensor(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& zero_point,
+                           int64_t bits, bool symmetric, std::string_view granularity, int64_t group_size) {
   static const auto op =
-      c10::Dispatcher::singleton().findSchemaOrThrow("vqt::quantize", "").typed<decltype(quantize)>();
+      c10::Dispatcher::singleton().findSchemaOrThrow("vqt::quantize", "").typed<decltype(quantize_tensor)>();
   return op.call(x, scale, zero_point, bits, symmetric, granularity, group_size);
 }
 
-at::Tensor dequantize(const at::Tensor& q, const at::Tensor& scale, const at::Tensor& zero_point,
-                      int64_t bits, bool symmetric, std::string_view granularity, int64_t group_size,
-                      int64_t k, at::ScalarType dtype) {
-  static const auto op =
-      c10::Dispatcher::singleton().findSchemaOrThrow("vqt::dequantize", "").typed<decltype(dequantize)>();
+at::Tensor dequantize_tensor(const at::Tensor& q, const at::Tensor& scale, const at::Tensor& zero_point,
+                             int64_t bits, bool symmetric, std::string_view granularity, int64_t group_size,
+                             int64_t k, at::ScalarType dtype) {
+  static const auto op = c10::Dispatcher::singleton()
+                             .findSchemaOrThrow("vqt::dequantize", "")
+                             .typed<decltype(dequantize_tensor)>();
   return op.call(q, scale, zero_point, bits, symmetric, granularity, group_size, k, dtype);
 }
 

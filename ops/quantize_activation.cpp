@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "ops/check.h"
 #include "ops/kernel_scope.h"
 #include "ops/parallel.h"
 
@@ -17,13 +18,13 @@ constexpr std::string_view kOp = "quantize_activation";
 
 at::Tensor quantize_activation_meta(const at::Tensor& x, std::string_view activation, bool symmetric,
                                     double x_scale, int64_t x_zero_point) {
-  check_quantizer(kOp, x, activation, symmetric, x_scale, x_zero_point);
+  check_quantizer(kOp, x, {activation, symmetric, x_scale, x_zero_point});
   return quantized_meta(x);
 }
 
 at::Tensor quantize_activation_cpu(const at::Tensor& x, std::string_view activation, bool symmetric,
                                    double x_scale, int64_t x_zero_point) {
-  return quantize_activation(x, check_quantizer(kOp, x, activation, symmetric, x_scale, x_zero_point));
+  return quantize_activation(x, check_quantizer(kOp, x, {activation, symmetric, x_scale, x_zero_point}));
 }
 
 }  // namespace
@@ -40,14 +41,14 @@ cpu::ActivationRows activation_view(const at::Tensor& activation, int64_t k) {
                               cpu::activation_tile(cpu::best_isa()));
 }
 
-ActivationArgs check_quantizer(std::string_view op, const at::Tensor& x, std::string_view activation,
-                               bool symmetric, double x_scale, int64_t x_zero_point) {
+ActivationArgs check_quantizer(std::string_view op, const at::Tensor& x, const ActivationSchemaArgs& args) {
   check_float(op, "x", x);
   if (x.dim() == 0) fail_value(op, "x", "at least 1 dimension", describe(x));
-  const ActivationArgs args = check_activation_args(op, activation, symmetric, x_scale, x_zero_point);
-  if (args.mode == ActivationMode::kNone)
-    fail_value(op, "activation", "dynamic or static", quoted(activation));
-  return args;
+  const ActivationArgs checked = check_activation_args(op, args);
+  if (checked.mode == ActivationMode::kNone) {
+    fail_value(op, "activation", "dynamic or static", quoted(args.activation));
+  }
+  return checked;
 }
 
 at::Tensor quantized_meta(const at::Tensor& x) {
@@ -68,7 +69,7 @@ cpu::QuantizeRows quantizer(const ActivationArgs& args, const cpu::ActivationRow
   job.symmetric = args.symmetric;
   job.dynamic = args.mode == ActivationMode::kDynamic;
   job.static_scale = args.scale;
-  job.static_zero = args.zero;
+  job.static_zero = args.zero_point;
   return job;
 }
 
@@ -97,7 +98,7 @@ at::Tensor check_quantized_x(std::string_view op, const at::Tensor& x, int64_t k
                    std::to_string(k) + " columns",
                describe(x));
   }
-  // Rows do not stand alone in the block: a part of it would be read as something else.
+  // The block cannot be sliced: where a row is stored depends on how many rows there are.
   constexpr size_t kSlack = 64;  // more than allocators add
   if (!x.is_contiguous() || x.storage().nbytes() >= x.nbytes() + kSlack) {
     fail_value(op, "x", "a quantized activation as an op returned it, at most reshaped",

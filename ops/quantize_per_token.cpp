@@ -36,7 +36,7 @@ PerToken quantize_per_token_meta(const at::Tensor& x, bool symmetric) {
 
 // The kernel stores q + 128 with zero 128; a row of NaN is 0 already.
 void shift_to_signed(const cpu::QuantizeRows& job, int64_t row_begin, int64_t row_end) {
-  const int64_t k = job.k;  // not read again after each byte, which may alias job
+  const int64_t k = job.k;  // a local: writing bytes may change job, as far as the compiler knows
   for (int64_t row = row_begin; row < row_end; ++row) {
     job.out.zero[row] = 0;
     if (std::isnan(job.out.scale[row])) continue;

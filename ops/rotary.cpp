@@ -1,5 +1,5 @@
-// Rotary position embedding of x [..., T, D], with LayerNorm over D before it or without, in one pass: x is
-// read where it lies (heads of a fused projection), y is contiguous.
+// Rotary position embedding of x [..., T, D] in one pass, optionally with LayerNorm over D before it. x may
+// have any strides (heads of a fused projection); y is contiguous.
 #include <ATen/ops/empty.h>
 #include <torch/library.h>
 
@@ -62,7 +62,7 @@ at::Tensor rotary_meta(const at::Tensor& x, const at::Tensor& cos, const at::Ten
   return x.new_empty_symint(x.sym_sizes());
 }
 
-// float32 [batch, heads, T, D], rows contiguous: a view wherever that can be.
+// float32 [batch, heads, T, D] with contiguous rows: a view where possible.
 at::Tensor as_heads(const at::Tensor& x) {
   at::Tensor heads = x.to(at::kFloat);
   if (heads.stride(-1) != 1) heads = heads.contiguous();
@@ -70,7 +70,7 @@ at::Tensor as_heads(const at::Tensor& x) {
   return heads.dim() > 4 ? heads.flatten(0, -4) : heads;
 }
 
-// A table in the same form; what is broadcast has stride 0.
+// A table in the same form; broadcast dimensions have stride 0.
 at::Tensor as_heads(const at::Tensor& table, at::IntArrayRef sizes) {
   at::Tensor rows = table.to(at::kFloat);
   if (rows.dim() == 0 || rows.size(-1) != sizes.back() || rows.stride(-1) != 1) {

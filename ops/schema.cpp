@@ -17,15 +17,14 @@ TORCH_LIBRARY(vqt, m) {
       "int group_size=0, int k=-1, ScalarType dtype=float) -> Tensor");
   m.def("quantize_per_token(Tensor x, bool symmetric=False) -> (Tensor q, Tensor scale, Tensor zero_point)");
   m.def(
-      "pack_weight(Tensor weight, Tensor scale, Tensor zero_point, int bits, bool symmetric, str "
-      "granularity, "
-      "int group_size=0, int k=-1, str layout=\"auto\") -> Tensor");
+      "pack_weight(Tensor weight, Tensor scale, Tensor zero_point, int bits, bool symmetric, "
+      "str granularity, int group_size=0, int k=-1, str layout=\"auto\") -> Tensor");
   m.def(
       "unpack_weight(Tensor packed, int k, int bits, bool symmetric, str granularity, int group_size=0) "
       "-> (Tensor weight, Tensor scale, Tensor zero_point)");
 
-  // Quantized activations are opaque uint8 tensors of x's leading sizes (cpu/layout/activation.h), made and read
-  // within one forward. A linear takes one in x's place, and gives one where y_scale > 0.
+  // Quantized activations are opaque uint8 tensors with the leading sizes of x (cpu/layout/activation.h),
+  // valid within one forward pass. A linear accepts one as x, and returns one where y_scale > 0.
   const std::string activation =
       "str activation=\"dynamic\", bool activation_symmetric=False, float x_scale=0.0, int x_zero_point=0";
   m.def(("quantize_activation(Tensor x, *, " + activation + ") -> Tensor").c_str());
@@ -34,8 +33,8 @@ TORCH_LIBRARY(vqt, m) {
             .c_str());
 
   // y = [residual +] [gamma *] post_op(x W^T + bias). weight: packed (scale and zero_point absent) or
-  // canonical. row_begin, row_end: the rows of weight that are used, as a slice of a fused projection does;
-  // scales and groups stay those of the whole weight. bias, gamma: [rows used].
+  // canonical. row_begin, row_end: use only these rows of weight, e.g. a slice of a fused projection; scales
+  // and groups are still those of the whole weight. bias, gamma: [rows used].
   const std::string weight =
       "(Tensor x, Tensor weight, Tensor? bias=None, Tensor? scale=None, Tensor? zero_point=None, *, ";
   const std::string result =
@@ -51,8 +50,8 @@ TORCH_LIBRARY(vqt, m) {
       "rotary(Tensor x, Tensor cos, Tensor sin, *, int axes=1, bool norm=False, Tensor? norm_weight=None, "
       "Tensor? norm_bias=None, float norm_eps=1e-5) -> Tensor");
 
-  // The one op that writes. statistics: float32 [4] = {min, max, values seen, values that are NaN or Inf},
-  // started as {inf, -inf, 0, 0}.
+  // The only op that changes an argument. statistics: float32 [4] = {min, max, values seen, values that are
+  // NaN or Inf}, initially {inf, -inf, 0, 0}.
   m.def("observe(Tensor x, Tensor(a!) statistics, str method=\"minmax\") -> ()");
 }
 

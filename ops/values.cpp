@@ -8,7 +8,7 @@
 
 namespace vqt {
 
-cpu::ValueRange range_of(const at::Tensor& x) {
+cpu::ValueRange tensor_range(const at::Tensor& x) {
   constexpr int64_t kValuesPerTask = 1 << 16;
   const float* data = x.const_data_ptr<float>();
   return at::parallel_reduce(

@@ -1,4 +1,4 @@
-// What is asked of a whole tensor of values. x: float32, contiguous, on the CPU.
+// Passes over all values of a tensor. x: float32, contiguous, on the CPU.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -9,11 +9,11 @@
 
 namespace vqt {
 
-// On all threads.
-cpu::ValueRange range_of(const at::Tensor& x);
+// Uses all threads.
+cpu::ValueRange tensor_range(const at::Tensor& x);
 
-// Where x holds NaN or Inf, throws an error that says how many and where the first one is; returns where not.
-// Slow: for use once something is known to be wrong.
+// Throws if x holds NaN or Inf; the error says how many, and where the first one is. On one thread: call it
+// once a kernel has found one.
 void check_finite(std::string_view op, std::string_view argument, const at::Tensor& x);
 
 }  // namespace vqt

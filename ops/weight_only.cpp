@@ -22,7 +22,7 @@ using DequantizeRows = std::function<void(int64_t begin, int64_t end, float* out
 
 constexpr int64_t kBlockValues = 1 << 20;  // 4 MB of scratch: fewer, larger products run faster
 constexpr int64_t kRowsPerTask = 8;
-constexpr int64_t kFewRowsPortable = 16;  // with more torch's product is faster than portable code
+constexpr int64_t kSmallMPortable = 16;  // above it torch's product is faster than the portable kernel
 
 struct Sizes {
   std::vector<int64_t> y;
@@ -36,7 +36,7 @@ Sizes sizes_of(const at::Tensor& x, int64_t n) {
   return s;
 }
 
-bool has_kernel(int64_t m) { return cpu::best_isa() != cpu::Isa::kRef || m <= kFewRowsPortable; }
+bool has_kernel(int64_t m) { return cpu::best_isa() != cpu::Isa::kRef || m <= kSmallMPortable; }
 
 at::Tensor run_kernel(const at::Tensor& x, cpu::WeightOnly job, int64_t bits, RowSlice rows,
                       const std::optional<at::Tensor>& bias) {
@@ -63,7 +63,7 @@ at::Tensor run_torch(const at::Tensor& x, RowSlice rows_of_weight, const Dequant
   const Sizes s = sizes_of(x, rows_of_weight.size());
   const int64_t m = s.m, n = s.n, k = s.k;
   const at::Tensor x2 =
-      x.to(at::kFloat).reshape({m, k}).contiguous();  // strides would change a product's last bits
+      x.to(at::kFloat).reshape({m, k}).contiguous();  // strides change the last bits of torch's product
   const at::TensorOptions options = x2.options();
   at::Tensor y = at::empty({m, n}, options);
   const at::Tensor bias_float = bias.has_value() ? bias->to(at::kFloat) : at::Tensor();

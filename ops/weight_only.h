@@ -1,5 +1,5 @@
-// y = x W^T + b in float32 with a weight that is only ever float a block at a time: a panel in a kernel of
-// our own (cpu/linear/weight_only_kernel.h), or, where there is none, 4 MB of rows and torch's product.
+// y = x W^T + b in float32. The weight is converted to float one block at a time: a panel in our own kernel
+// (cpu/linear/weight_only_kernel.h); where there is none, 4 MB of rows for torch's product.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -11,8 +11,8 @@
 
 namespace vqt {
 
-// x: float [..., k] of any dtype; the result has x's dtype and rows.size() columns. rows: of the weight.
-// bias: float, or null.
+// x: [..., k] of any float dtype; the result has x's dtype and rows.size() columns. rows: of the weight.
+// bias: of any float dtype, or absent.
 at::Tensor weight_only_linear(const at::Tensor& x, const PackedBlock& weight, RowSlice rows,
                               const std::optional<at::Tensor>& bias);
 

@@ -4,8 +4,8 @@
 #include "passes/ir/clone_module.h"
 #include "passes/ir/inline_functions.h"
 #include "passes/sites/find_sites.h"
-#include "passes/sites/plan_sites.h"
 #include "passes/sites/site_rows.h"
+#include "vqt/plan.h"
 #include "vqt/quantize.h"
 
 namespace vqt {
@@ -32,7 +32,7 @@ std::vector<SiteInfo> list_sites(const Module& model) { return Analysis(model).t
 std::vector<SiteReport> describe_sites(const Module& model, const QuantizationConfig* config) {
   const Analysis analysis(model);
   if (config == nullptr || is_quantized(model)) return present_rows(analysis.table);
-  return planned_rows(analysis.table, plan_sites(analysis.table, *config), config->device);
+  return planned_rows(analysis.table, plan_schemes(analysis.table.infos(), *config), config->device);
 }
 
 }  // namespace vqt

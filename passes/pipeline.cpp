@@ -41,7 +41,7 @@ torch::jit::Module quantize(torch::jit::Module model, const QuantizationConfig& 
   const ModelGraphs graphs(result);
   SiteTable table = find_sites(graphs);  // in execution order, for skip_first_last
   // Pure: all errors of the config show before a weight is read.
-  std::vector<PlannedSite> plan = plan_sites(table, config);
+  std::vector<PlannedSite> plan = plan_schemes(table.infos(), config);
   require_work(table, plan);
 
   // Before anything runs: a native fast path would run in place of the linears.

@@ -5,7 +5,6 @@
 #include <pybind11/stl.h>
 #include <torch/csrc/jit/python/pybind_utils.h>
 
-#include "loader/archive/vqt_json.h"
 #include "vqt/archive.h"
 #include "vqt/error_text.h"
 #include "vqt/fields.h"
@@ -18,8 +17,8 @@ namespace {
 
 using torch::jit::Module;
 
-// One input of an iterable -> forward's arguments: a tensor (or any other value) alone, or a tuple or list of
-// them.
+// One input of an iterable -> forward's arguments: a tensor (or any other value) alone, or a tuple
+// or list of them.
 std::vector<c10::IValue> to_arguments(const std::string& name, const c10::FunctionSchema& forward,
                                       const py::handle& item) {
   const bool several = py::isinstance<py::tuple>(item) || py::isinstance<py::list>(item);
@@ -96,18 +95,9 @@ py::tuple load(const std::string& path) {
     const py::gil_scoped_release release;
     archive = load_archive(path);
   }
-  py::object report = py::none();
-  if (!archive->vqt_json.empty()) {
-    const VqtJson json = read_vqt_json(archive->vqt_json, path);
-    Report r;
-    r.config = QuantizationConfig::from_json(json.config, path + ": vqt.json: config");
-    r.sites = json.sites;
-    r.fusions_made = json.fusions_made;
-    report = py::cast(r);
-  }
   py::dict extra;
   for (const auto& [name, text] : archive->extra) extra[py::str(name)] = py::bytes(text);
-  return py::make_tuple(archive->module, extra, report);
+  return py::make_tuple(archive->module, extra, archive->report);
 }
 
 void save(const Module& module, const std::map<std::string, py::bytes>& extra, const Report& report,

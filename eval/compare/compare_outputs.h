@@ -6,14 +6,14 @@
 
 #include "eval/results/model_result.h"
 #include "eval/runs/forwards.h"
-#include "eval/runs/forwards_file.h"
+#include "eval/runs/outputs_file.h"
 #include "loader/images/image_options.h"
 
 namespace vqt {
 
 // A model's outputs and how they are read.
 struct Outputs {
-  ForwardsFile file;
+  OutputsFile file;
   std::vector<JoinedOutput> joined;
   Outputs(const std::string& path, InputLayout layout)
       : file(path), joined(join_forwards(file.forwards(), layout == InputLayout::kBshw ? 1 : 0)) {}

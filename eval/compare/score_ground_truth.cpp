@@ -30,7 +30,7 @@ std::string output_path(const std::vector<JoinedOutput>& outputs, const std::str
   return {};
 }
 
-ReadPrediction::ReadPrediction(const ForwardsFile& file, const ForwardOutputs& forward,
+ReadPrediction::ReadPrediction(const OutputsFile& file, const ForwardOutputs& forward,
                                const TruthOutputs& outputs) {
   prediction.first = forward.first;
   prediction.count = forward.count;
@@ -60,7 +60,7 @@ TruthOutputs truth_outputs(const std::vector<JoinedOutput>& outputs, int64_t pic
           output_path(outputs, "world_points", pictures, 3 * frame.height * frame.width)};
 }
 
-std::vector<CameraPose> predicted_cameras(const ForwardsFile& forwards, const TruthOutputs& outputs) {
+std::vector<CameraPose> predicted_cameras(const OutputsFile& forwards, const TruthOutputs& outputs) {
   std::vector<CameraPose> cameras;
   if (outputs.poses.empty()) return cameras;
   for (const ForwardOutputs& f : forwards.forwards()) {
@@ -78,7 +78,7 @@ std::vector<CameraPose> true_cameras(const SceneTruth& scene) {
   return cameras;
 }
 
-TruthErrors truth_errors(const TruthStore& truth, const ForwardsFile& forwards, const TruthOutputs& outputs) {
+TruthErrors truth_errors(const TruthStore& truth, const OutputsFile& forwards, const TruthOutputs& outputs) {
   TruthErrorsBuilder builder(truth);
   for (const ForwardOutputs& f : forwards.forwards())
     builder.add(ReadPrediction(forwards, f, outputs).prediction);

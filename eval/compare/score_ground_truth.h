@@ -29,7 +29,7 @@ std::string depth_path(const std::vector<JoinedOutput>& outputs, int64_t picture
 // One forward pass's outputs, in memory as long as this is.
 class ReadPrediction {
  public:
-  ReadPrediction(const ForwardsFile& file, const ForwardOutputs& forward, const TruthOutputs& outputs);
+  ReadPrediction(const OutputsFile& file, const ForwardOutputs& forward, const TruthOutputs& outputs);
   Prediction prediction;
 
  private:
@@ -37,9 +37,9 @@ class ReadPrediction {
 };
 
 // One per image.
-std::vector<CameraPose> predicted_cameras(const ForwardsFile& forwards, const TruthOutputs& outputs);
+std::vector<CameraPose> predicted_cameras(const OutputsFile& forwards, const TruthOutputs& outputs);
 std::vector<CameraPose> true_cameras(const SceneTruth& scene);
 
-TruthErrors truth_errors(const TruthStore& truth, const ForwardsFile& forwards, const TruthOutputs& outputs);
+TruthErrors truth_errors(const TruthStore& truth, const OutputsFile& forwards, const TruthOutputs& outputs);
 
 }  // namespace vqt

@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "vqt/error.h"
+#include "vqt/quantile.h"
 
 namespace vqt {
 namespace {
@@ -17,10 +18,7 @@ const cv::Scalar kMissing(150, 150, 150);  // NaN and Inf
 double finite_percentile(std::vector<float> values, double q) {
   values.erase(std::remove_if(values.begin(), values.end(), [](float v) { return !std::isfinite(v); }),
                values.end());
-  if (values.empty()) return 0;
-  const size_t rank = static_cast<size_t>(q * static_cast<double>(values.size() - 1) + 0.5);
-  std::nth_element(values.begin(), values.begin() + rank, values.end());
-  return values[rank];
+  return values.empty() ? 0 : quantile_in_place(values, q);
 }
 
 cv::Mat coloured(const std::vector<float>& values, int height, int width, double low, double high, int map) {

@@ -9,7 +9,7 @@ namespace vqt {
 
 constexpr int kDifferenceMap = cv::COLORMAP_INFERNO;  // of depths and of points
 
-// Of the finite values; 0 where there is none. q from 0 to 1, the nearest rank.
+// Of the finite values (vqt/quantile.h); 0 where there is none.
 double finite_percentile(std::vector<float> values, double q);
 
 // BGR by an OpenCV colour map from low to high; grey where a value is not finite.

@@ -2,7 +2,7 @@
 
 namespace vqt {
 
-DepthPlanes depth_planes(const ForwardsFile& file, const std::string& path, int64_t limit) {
+DepthPlanes depth_planes(const OutputsFile& file, const std::string& path, int64_t limit) {
   DepthPlanes planes;
   for (const ForwardOutputs& f : file.forwards()) {
     if (static_cast<int64_t>(planes.size()) >= limit) break;

@@ -5,17 +5,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "vqt/quantile.h"
+
 namespace vqt {
 namespace {
-
-double percentile(std::vector<float> values, double percent) {
-  const double rank = percent / 100 * static_cast<double>(values.size() - 1);
-  const auto low = values.begin() + static_cast<int64_t>(rank);
-  std::nth_element(values.begin(), low, values.end());
-  if (low + 1 == values.end()) return *low;
-  const double next = *std::min_element(low + 1, values.end());
-  return *low + (next - *low) * (rank - std::floor(rank));
-}
 
 // Pixels of the images themselves.
 std::vector<int64_t> pictured(const CloudSource& source) {
@@ -53,7 +46,7 @@ ShownPixels shown_pixels(const CloudSource& source, double percent, int64_t most
     if (indices.empty()) return shown;
     std::vector<float> values;
     for (const int64_t i : indices) values.push_back(source.confidence[i]);
-    shown.threshold = percentile(std::move(values), percent);
+    shown.threshold = quantile_in_place(values, percent / 100);
     keep(indices, [&](int64_t i) { return source.confidence[i] >= *shown.threshold; });
   }
   keep(indices, [&](int64_t i) { return finite_point(source.points + 3 * i); });

@@ -43,7 +43,7 @@ Pose first_camera(const Prediction& prediction) {
 
 }  // namespace
 
-std::optional<SceneCloud> SceneCloud::of(const ForwardsFile& reference,
+std::optional<SceneCloud> SceneCloud::of(const OutputsFile& reference,
                                          const std::vector<JoinedOutput>& outputs, const ImageFile& images,
                                          double percent, int64_t most) {
   SceneCloud cloud;
@@ -83,7 +83,7 @@ std::optional<SceneCloud> SceneCloud::of(const ForwardsFile& reference,
   return cloud;
 }
 
-std::vector<float> SceneCloud::points(const ForwardsFile& model) const {
+std::vector<float> SceneCloud::points(const OutputsFile& model) const {
   const ReadPrediction read(model, model.forwards().at(0), outputs_);
   std::vector<float> made;
   return points_at(all_points(read.prediction, frame_, made), pixels_);

@@ -17,10 +17,10 @@ class SceneCloud {
  public:
   // Unset: the model returns neither world_points nor depth with poses, or no point is left.
   // percent, most: see shown_pixels.
-  static std::optional<SceneCloud> of(const ForwardsFile& reference, const std::vector<JoinedOutput>& outputs,
+  static std::optional<SceneCloud> of(const OutputsFile& reference, const std::vector<JoinedOutput>& outputs,
                                       const ImageFile& images, double percent, int64_t most);
 
-  std::vector<float> points(const ForwardsFile& model) const;  // [n][3]
+  std::vector<float> points(const OutputsFile& model) const;  // [n][3]
   CloudPoints& shown() { return shown_; }
 
  private:

@@ -233,7 +233,7 @@ FrameTruth sample_truth(const PictureTruth& truth, const Placement& placement, S
   result.depth.assign(frame.height * frame.width, 0.f);
   result.points.assign(3 * frame.height * frame.width, 0.f);
   if (!truth.known) return result;
-  check_shape(truth.camera, placement.picture, name);
+  check_shape(truth.camera, placement.original, name);
   if (truth.depth_file.empty()) {
     sample_points(truth, placement, frame, result);
   } else {

@@ -5,6 +5,8 @@
 #include <numeric>
 #include <random>
 
+#include "vqt/quantile.h"
+
 namespace vqt {
 namespace {
 
@@ -141,14 +143,7 @@ std::vector<size_t> scored_pictures(const TruthErrors& errors) {
 // Between the 2.5th and the 97.5th percentile of what the resamples gave.
 std::optional<Interval> interval_of(std::vector<double>& values) {
   if (values.size() < kResamples / 2) return {};
-  std::sort(values.begin(), values.end());
-  const auto at = [&](double q) {
-    const double rank = q * static_cast<double>(values.size() - 1);
-    const auto low = static_cast<size_t>(rank);
-    const size_t high = std::min(low + 1, values.size() - 1);
-    return values[low] + (rank - static_cast<double>(low)) * (values[high] - values[low]);
-  };
-  return Interval{at(0.025), at(0.975)};
+  return Interval{quantile_in_place(values, 0.025), quantile_in_place(values, 0.975)};
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "vqt/quantile.h"
+
 namespace vqt {
 namespace {
 
@@ -51,17 +53,12 @@ double Quantiles::rank(int64_t r) const {
 }
 
 double Quantiles::at(double q) {
+  if (bins_.empty()) return quantile_in_place(values_, q);
   const double position = q * static_cast<double>(count_ - 1);
   const auto low = static_cast<int64_t>(position);
   const double fraction = position - static_cast<double>(low);
-  if (!bins_.empty()) {
-    const double below = rank(low);
-    return low + 1 == count_ ? below : below + fraction * (rank(low + 1) - below);
-  }
-  std::nth_element(values_.begin(), values_.begin() + low, values_.end());
-  const double below = values_[low];
-  if (low + 1 == count_) return below;
-  return below + fraction * (*std::min_element(values_.begin() + low + 1, values_.end()) - below);
+  const double below = rank(low);
+  return low + 1 == count_ ? below : below + fraction * (rank(low + 1) - below);
 }
 
 }  // namespace vqt

@@ -9,7 +9,7 @@
 
 #include "eval/results/json_difference.h"
 #include "eval/runs/environment.h"
-#include "eval/runs/forwards_file.h"
+#include "eval/runs/outputs_file.h"
 #include "eval/runs/saved_reference.h"
 #include "loader/cli/file_part.h"
 #include "vqt/error.h"
@@ -26,7 +26,7 @@ std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::e
 
 // Compares every byte with its checksum. Throws if the file is not as it was written.
 Json read_entry(const std::string& path) {
-  const ForwardsFile forwards(path);
+  const OutputsFile forwards(path);
   const Json entry = forwards.about().at("entry");
   if (checksum(text_of(entry)) != forwards.about().at("crc32"))
     throw Error(fmt::format("{}: damaged: its description has another checksum", path));
@@ -99,8 +99,7 @@ void Checkpoint::save(const std::string& name, const Json& key, FinishedModel& m
     fs::create_directories(folder_);
     const Json entry = {
         {"key", key}, {"quantized", nlohmann::json(model.quantized)}, {"run", nlohmann::json(model.run)}};
-    save_forwards(ForwardsFile(model.forwards), {{"entry", entry}, {"crc32", checksum(text_of(entry))}},
-                  path);
+    save_outputs(OutputsFile(model.forwards), {{"entry", entry}, {"crc32", checksum(text_of(entry))}}, path);
   } catch (const std::exception& e) {  // a full disk must not end a run that does not need this
     console_.warn(fmt::format("{}: cannot be saved for --resume: {}", name, e.what()));
     return;

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "eval/runs/forwards_file.h"
+#include "eval/runs/outputs_file.h"
 
 namespace vqt {
 

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "loader/images/image_options.h"
-#include "loader/images/placement.h"
 
 namespace vqt {
 
@@ -21,9 +20,7 @@ struct Job {
   std::string output;  // run: the outputs, a file of forwards; quantize: the new archive
   std::string result;  // JSON, see JobResult
   // run
-  std::string pictures;  // see ImageFile, as the next two
-  std::vector<Size> sizes;
-  Size frame;
+  std::string pictures;  // file of images
   ImageOptions images;
   int64_t frames = 0;  // a forward
   int64_t warmup = 2, runs = 3;
@@ -43,19 +40,17 @@ struct JobResult {
   std::vector<double> all_ms;
   int64_t peak_memory_bytes = 0;
   int64_t warmup = 0;
-  std::string vqt_json;  // of the archive; empty for a float one
+  nlohmann::json report;  // of a quantized model (vqt/report_json.h), else null
   std::vector<std::string> warnings;
   int64_t sites_quantized = 0, sites_reused = 0;  // those of `packed`
 };
 
 NLOHMANN_JSON_SERIALIZE_ENUM(Preprocess, {{Preprocess::kCrop, "crop"}, {Preprocess::kPad, "pad"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(InputLayout, {{InputLayout::kBshw, "bshw"}, {InputLayout::kBchw, "bchw"}})
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Size, height, width)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ImageOptions, preprocess, image_size, layout, mean, std)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Job, task, model, name, given, output, result, pictures, sizes, frame,
-                                   images, frames, warmup, runs, check_configs, config, config_source, packed,
-                                   later)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Job, task, model, name, given, output, result, pictures, images, frames,
+                                   warmup, runs, check_configs, config, config_source, packed, later)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(JobResult, error, exit_code, file_bytes, ms, all_ms, peak_memory_bytes,
-                                   warmup, vqt_json, warnings, sites_quantized, sites_reused)
+                                   warmup, report, warnings, sites_quantized, sites_reused)
 
 }  // namespace vqt

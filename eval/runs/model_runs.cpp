@@ -40,9 +40,7 @@ Job ModelRuns::job(const std::string& task, const std::string& model, const std:
   job.task = task;
   job.model = job.name = model;
   job.output = temp_.file(output);
-  job.pictures = pictures_.path;
-  job.sizes = pictures_.sizes;
-  job.frame = pictures_.frame;
+  job.pictures = pictures_.file->path();
   job.images = options_.images;
   job.frames = options_.frames;
   job.warmup = options_.warmup;

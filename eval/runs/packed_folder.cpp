@@ -1,19 +1,19 @@
 #include "eval/runs/packed_folder.h"
 
-#include <ATen/ops/scalar_tensor.h>
+#include <ATen/ops/empty.h>
 #include <fmt/format.h>
 
 #include <filesystem>
 #include <functional>
 #include <stdexcept>
 
-#include "eval/runs/forwards_file.h"
+#include "loader/archive/tensor_file.h"
 
 namespace vqt {
 namespace {
 namespace fs = std::filesystem;
 
-constexpr const char* kSqnr = "sqnr_db";
+constexpr const char *kPacked = "packed", *kSqnr = "sqnr_db", *kKey = "key";
 
 std::string path_of(const std::string& folder, const std::string& key) {
   return fmt::format("{}/{:016x}", folder, std::hash<std::string>()(key));
@@ -22,11 +22,14 @@ std::string path_of(const std::string& folder, const std::string& key) {
 std::optional<QuantizedWeight> load(const std::string& path, const std::string& key) {
   if (!fs::exists(path)) return {};
   try {
-    const ForwardsFile file(path);
-    const ForwardOutputs& tensors = file.forwards().front();
-    const ForwardOutputs::Tensor *packed = tensors.find(key), *sqnr = tensors.find(kSqnr);
-    if (!packed || !sqnr) return {};  // another key's
-    return QuantizedWeight{file.read(*packed), *file.read(*sqnr).const_data_ptr<double>()};
+    const TensorFile file(path);
+    const TensorEntry *packed = file.find(kPacked), *sqnr = file.find(kSqnr);
+    if (file.metadata(kKey) != key || !packed || !sqnr || sqnr->bytes() != sizeof(double)) return {};
+    QuantizedWeight weight{at::empty(packed->shape, at::kByte), 0};
+    if (packed->dtype != "U8") return {};
+    file.read(*packed, weight.packed.data_ptr());
+    file.read(*sqnr, &weight.sqnr_db);
+    return weight;
   } catch (const std::runtime_error&) {
     return {};
   }
@@ -35,9 +38,11 @@ std::optional<QuantizedWeight> load(const std::string& path, const std::string& 
 void save(const std::string& path, const std::string& key, const QuantizedWeight& weight) {
   const std::string half = path + ".part";
   try {
-    ForwardsWriter file(half);
-    file.append({{key, weight.packed}, {kSqnr, at::scalar_tensor(weight.sqnr_db, at::kDouble)}}, 0, 1);
-    file.finish();
+    TensorFileWriter file(half);
+    const at::Tensor packed = weight.packed.contiguous();
+    file.append(kPacked, "U8", packed.sizes().vec(), packed.const_data_ptr());
+    file.append(kSqnr, "F64", {}, &weight.sqnr_db);
+    file.finish({{kKey, key}});
     fs::rename(half, path);
   } catch (const std::runtime_error&) {
     std::error_code ignored;

@@ -1,28 +1,15 @@
 #include "eval/runs/saved_reference.h"
 
 #include <fmt/format.h>
-#include <zlib.h>
 
 #include <filesystem>
 #include <stdexcept>
 
 #include "eval/runs/job.h"
-#include "loader/archive/zip_directory.h"
+#include "vqt/archive.h"
 #include "vqt/error.h"
 
 namespace vqt {
-namespace {
-
-// Of the names, sizes and checksums in the archive's directory: reading that is enough.
-uint32_t model_checksum(const std::string& path) {
-  const InputFile file(path);
-  std::string text;
-  for (const ZipRecord& r : read_zip_directory(file).records)
-    text += fmt::format("{} {} {}\n", r.name, r.size, r.crc32);
-  return static_cast<uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(text.data()), text.size()));
-}
-
-}  // namespace
 
 Json describe_model(const std::string& path) {
   return {{"name", std::filesystem::path(path).filename().string()}, {"checksum", model_checksum(path)}};

@@ -9,31 +9,24 @@
 #include <chrono>
 #include <fstream>
 
-#include "eval/runs/forwards_file.h"
 #include "eval/runs/job.h"
+#include "eval/runs/outputs_file.h"
 #include "eval/runs/packed_folder.h"
 #include "loader/images/images.h"
 #include "vqt/archive.h"
 #include "vqt/error_text.h"
-#include "vqt/memory_return.h"
 #include "vqt/outputs.h"
+#include "vqt/peak_memory.h"
+#include "vqt/quantile.h"
 #include "vqt/quantize.h"
+#include "vqt/report_json.h"
+#include "vqt/scoped_malloc_trim.h"
 
 namespace vqt {
 namespace {
 using Json = nlohmann::json;
 
 constexpr double kLongForwardMs = 30e3;  // from here on the first forward is the only one
-
-// The largest resident size this process has had.
-int64_t peak_memory_bytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;) {
-    int64_t kib = 0;
-    if (word == "VmHWM:" && status >> kib) return kib * 1024;
-  }
-  return 0;
-}
 
 Progress progress_to(int fd) {
   return [fd](const std::string& stage, int64_t done, int64_t total) {
@@ -44,14 +37,6 @@ Progress progress_to(int fd) {
 
 std::string describe(const at::Tensor& input) {
   return fmt::format("float32 [{}]", fmt::join(input.sizes().begin(), input.sizes().end(), ", "));
-}
-
-ImageFile pictures_of(const Job& job) {
-  ImageFile pictures;
-  pictures.path = job.pictures;
-  pictures.sizes = job.sizes;
-  pictures.frame = job.frame;
-  return pictures;
 }
 
 struct Chunk {
@@ -81,14 +66,14 @@ void run(const Job& job, const Progress& progress, JobResult& result) {
   const at::NoGradGuard no_grad;
   Archive archive = load_archive(job.model);
   result.file_bytes = archive.file_bytes;
-  result.vqt_json = archive.vqt_json;
+  if (archive.report) result.report = report_to_json(*archive.report);
   for (const auto& [text, source] : job.check_configs) {
     const QuantizationConfig config = QuantizationConfig::from_json(text, source);
     describe_sites(archive.module, &config);  // a pattern that matches nothing shows now, not after an hour
   }
-  const ImageFile pictures = pictures_of(job);
+  const ImageFile pictures = open_images(job.pictures);
   const std::vector<Chunk> chunks = split(pictures.count(), job.frames);
-  ForwardsWriter writer(job.output);
+  OutputsWriter writer(job.output, chunks.size());
   bool written = false;
   int64_t total = (job.warmup + job.runs) * static_cast<int64_t>(chunks.size()), done = 0;
   progress("forward", 0, total);
@@ -113,10 +98,7 @@ void run(const Job& job, const Progress& progress, JobResult& result) {
     result.warmup = job.warmup;
     while (static_cast<int64_t>(result.all_ms.size()) < job.runs) result.all_ms.push_back(whole_scene());
   }
-  std::vector<double> sorted = result.all_ms;
-  std::sort(sorted.begin(), sorted.end());
-  const size_t middle = sorted.size() / 2;
-  result.ms = sorted.size() % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  result.ms = median(result.all_ms);
   result.peak_memory_bytes = peak_memory_bytes();
   writer.finish();
 }
@@ -128,7 +110,7 @@ void quantize_archive(const Job& job, const Progress& progress, JobResult& resul
   QuantizeOptions options;
   options.progress = progress;
   std::vector<Chunk> chunks;
-  const ImageFile pictures = pictures_of(job);
+  const ImageFile pictures = open_images(job.pictures);
   size_t next = 0;
   if (config.activation == ActivationMode::kStatic) {
     const int64_t count = std::min(pictures.count(), config.calibration_samples);
@@ -148,7 +130,7 @@ void quantize_archive(const Job& job, const Progress& progress, JobResult& resul
     packed = packed_folder(job.packed, std::move(later));
     options.packed = &packed;
   }
-  const MemoryReturn memory_return;
+  const ScopedMallocTrim trim;
   const torch::jit::Module quantized = quantize(std::move(archive.module), config, report, options);
   save_archive(quantized, archive.extra, report, job.output);
   result.warnings.insert(result.warnings.end(), report.warnings.begin(), report.warnings.end());

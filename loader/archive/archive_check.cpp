@@ -1,8 +1,9 @@
-// Checks an archive before torch sees it: an archive is code, and torch's reader trusts it.
+// Checks a TorchScript file before torch sees it: it holds code, and torch's reader trusts it.
 #include "loader/archive/archive_check.h"
 
 #include <caffe2/serialize/versions.h>
 #include <fmt/format.h>
+#include <zlib.h>
 
 #include <algorithm>
 
@@ -24,19 +25,18 @@ void require_torchscript(const InputFile& file, const ZipDirectory& zip) {
   if (zip.find("data.pkl") && zip.find("constants.pkl")) return;
   if (zip.find("data.pkl")) {
     fail(file, std::string("a checkpoint written by torch.save (data.pkl, but no code/ and constants.pkl): "
-                           "weights without a "
-                           "program. ") +
+                           "weights without a program. ") +
                    kHowToExport);
   }
   if (zip.find("archive_format") || zip.has_folder("models/")) {
     fail(file,
-         std::string("a program written by torch.export; expected a TorchScript archive. ") + kHowToExport);
+         std::string("a program written by torch.export; expected a TorchScript file. ") + kHowToExport);
   }
   std::string names;
   for (size_t i = 0; i < std::min<size_t>(zip.records.size(), 5); ++i)
     names += (i ? ", " : "") + zip.records[i].name;
   fail(file,
-       fmt::format("a zip, but no TorchScript archive: expected records data.pkl, constants.pkl and version, "
+       fmt::format("a zip, but not a TorchScript file: expected records data.pkl, constants.pkl and version, "
                    "got {} records: {}{}",
                    zip.records.size(), names, zip.records.size() > 5 ? ", ..." : ""));
 }
@@ -69,12 +69,11 @@ void check_listed(const InputFile& file, const ZipDirectory& zip, const Checksum
     const auto found = listed.find(r.name);
     if (found == listed.end()) fail(file, fmt::format("{}: the record is not listed in vqt.json", r.name));
     if (found->second != r.crc32) {
-      fail(
-          file,
-          fmt::format(
-              "{}: vqt.json lists the CRC-32 {:08x}, the zip directory {:08x}: the record was replaced after "
-              "vqt wrote the archive. Quantize the float model again, or save without vqt.json",
-              r.name, found->second, r.crc32));
+      fail(file,
+           fmt::format("{}: vqt.json lists the CRC-32 {:08x}, the zip directory {:08x}: the record was "
+                       "replaced after vqt wrote the file. Quantize the float model again, or save without "
+                       "vqt.json",
+                       r.name, found->second, r.crc32));
     }
   }
   for (const auto& [name, crc] : listed) {
@@ -85,13 +84,14 @@ void check_listed(const InputFile& file, const ZipDirectory& zip, const Checksum
 }  // namespace
 
 CheckedArchive check_archive(const InputFile& file, const LoadOptions& options) {
-  CheckedArchive checked{read_zip_directory(file), ""};
+  CheckedArchive checked{read_zip_directory(file), {}};
   const ZipDirectory& zip = checked.zip;
   require_torchscript(file, zip);
   check_format(file, zip);
   if (const ZipRecord* record = zip.find(kVqtJsonRecord)) {
-    checked.vqt_json = read_record(file, *record, kMaxVqtJsonBytes);
-    check_listed(file, zip, read_vqt_json(checked.vqt_json, file.path()).checksums);
+    VqtJson vqt_json = read_vqt_json(read_record(file, *record, kMaxVqtJsonBytes), file.path());
+    check_listed(file, zip, vqt_json.checksums);
+    checked.report = std::move(vqt_json.report);
   }
   ZipDirectory to_read = zip;
   if (options.structure_only) {
@@ -106,9 +106,15 @@ CheckedArchive check_archive(const InputFile& file, const LoadOptions& options) 
   return checked;
 }
 
-void check_archive(const std::string& path) {
-  const InputFile file(path);
-  check_archive(file, LoadOptions{});
+std::optional<Report> check_archive(const std::string& path, const LoadOptions& options) {
+  return check_archive(InputFile(path), options).report;
+}
+
+uint32_t model_checksum(const std::string& path) {
+  std::string text;
+  for (const ZipRecord& r : read_zip_directory(InputFile(path)).records)
+    text += fmt::format("{} {} {}\n", r.name, r.size, r.crc32);
+  return static_cast<uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(text.data()), text.size()));
 }
 
 }  // namespace vqt

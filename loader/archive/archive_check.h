@@ -1,6 +1,7 @@
-// What makes a zip a TorchScript archive, and ours.
+// What makes a zip a TorchScript file, and one of ours.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "loader/archive/zip_directory.h"
@@ -10,7 +11,7 @@ namespace vqt {
 
 struct CheckedArchive {
   ZipDirectory zip;
-  std::string vqt_json;  // empty: not one of ours
+  std::optional<Report> report;  // of vqt.json; empty: not one of ours
 };
 
 // Records larger than this hold weights; structure_only leaves them unread.

@@ -9,7 +9,7 @@
 #include "loader/archive/vqt_json.h"
 #include "vqt/archive.h"
 #include "vqt/error_text.h"
-#include "vqt/memory_return.h"
+#include "vqt/scoped_malloc_trim.h"
 
 namespace vqt {
 namespace {
@@ -51,15 +51,15 @@ class ArchiveReader : public caffe2::serialize::ReadAdapterInterface {
 
 Archive load_archive(const std::string& path, const LoadOptions& options) {
   const InputFile file(path);
-  const CheckedArchive checked = check_archive(file, options);
+  CheckedArchive checked = check_archive(file, options);
   Archive archive;
   archive.file_bytes = static_cast<int64_t>(file.size());
-  archive.vqt_json = checked.vqt_json;
+  archive.report = std::move(checked.report);
   for (const ZipRecord& r : checked.zip.records) {
     if (r.name.rfind("extra/", 0) != 0 || r.name == kVqtJsonRecord || r.name.back() == '/') continue;
     archive.extra[r.name.substr(6)] = read_record(file, r, kMaxExtraBytes);
   }
-  const MemoryReturn memory_return;  // each weight on pages of its own, so that it can go alone
+  const ScopedMallocTrim trim;  // each weight on pages of its own, so that it can go alone
   try {
     if (options.progress) options.progress("loading " + path, 0, 1);
     archive.module = torch::jit::load(

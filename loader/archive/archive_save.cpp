@@ -1,6 +1,6 @@
 // Saves a quantized module: torch writes its records, then vqt.json with their checksums is put behind them.
 // The zip is finished by torch; its directory is then cut off, vqt.json appended and the directory written
-// anew, so no byte of the weights is copied or read twice.
+// again, so no byte of the weights is copied or read twice.
 #include <caffe2/serialize/inline_container.h>
 #include <fmt/format.h>
 #include <torch/csrc/jit/serialization/export.h>
@@ -40,8 +40,8 @@ void write_module(const torch::jit::Module& module, const std::map<std::string, 
   for (const auto& [name, content] : extra) {
     if (name != "vqt.json") files[name] = content;
   }
-  // Always "all written": the writer's destructor must not throw; file remembers a failure and commit()
-  // throws it.
+  // Always "all written": the writer's destructor must not throw; file remembers a failure
+  // and commit() throws it.
   caffe2::serialize::PyTorchStreamWriter writer([&](const void* data, size_t bytes) {
     file.append(data, bytes);
     return bytes;
@@ -51,7 +51,7 @@ void write_module(const torch::jit::Module& module, const std::map<std::string, 
   writer.writeEndOfFile();
 }
 
-// Local header or directory entry of a stored record below 4 GiB; the offset stands in a zip64 field.
+// Local header or directory entry of a stored record below 4 GiB; the offset is in a zip64 field.
 std::string local_header(const std::string& name, uint32_t crc, size_t bytes) {
   Bytes b;
   b.u32(0x04034b50)

@@ -65,8 +65,9 @@ AtomicFile::AtomicFile(const std::string& path) : target_(path) {
   if (fs::is_symlink(path, ignored) && fs::exists(path, ignored)) target_ = fs::canonical(path).string();
   const fs::file_status status = fs::status(target_, ignored);
   if (fs::exists(status) && !fs::is_regular_file(status)) {
-    throw Error(fmt::format("{}: cannot be replaced: it is {}, expected a file", path,
-                            fs::is_directory(status) ? "a folder" : "no regular file"));
+    throw Error(
+        fmt::format("{}: cannot be replaced: {}", path,
+                    fs::is_directory(status) ? "it is a folder, expected a file" : "not a regular file"));
   }
   const fs::path folder =
       fs::path(target_).has_parent_path() ? fs::path(target_).parent_path() : fs::path(".");

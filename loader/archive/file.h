@@ -9,8 +9,10 @@ namespace vqt {
 
 class InputFile {
  public:
-  explicit InputFile(const std::string& path);  // throws Error: missing, a directory, no permission, empty
+  // Throws Error: missing, a directory, no permission, empty.
+  explicit InputFile(const std::string& path);
   ~InputFile();
+  InputFile(InputFile&& other) noexcept;
   InputFile(const InputFile&) = delete;
   InputFile& operator=(const InputFile&) = delete;
 

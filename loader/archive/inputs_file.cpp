@@ -14,7 +14,7 @@
 namespace vqt {
 namespace {
 
-// The unpickler makes List[Any] and Dict[Any, Any]; a scripted forward wants what Python would have passed.
+// The unpickler makes List[Any] and Dict[Any, Any]; a scripted forward takes what Python would pass.
 c10::IValue typed(const c10::IValue& value) {
   if (value.isTuple()) {
     std::vector<c10::IValue> elements;
@@ -64,7 +64,7 @@ std::vector<c10::IValue> read_inputs(const std::string& path) {
       throw Error(
           fmt::format("{}: expected what torch.save wrote (a tensor, or a tuple or list of forward's "
                       "arguments), got {}",
-                      path, zip.find("data.pkl") ? "a TorchScript archive" : "another zip"));
+                      path, zip.find("data.pkl") ? "a TorchScript file" : "another zip"));
     }
     verify_records(file, zip);
     const std::vector<uint8_t> bytes = file.read(0, file.size());

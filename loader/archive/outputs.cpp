@@ -111,7 +111,7 @@ NamedTensors flatten_outputs(const c10::IValue& value) {
   return out;
 }
 
-std::vector<Difference> compare_outputs(const NamedTensors& reference, const NamedTensors& got) {
+std::vector<Difference> compare_tensors(const NamedTensors& reference, const NamedTensors& got) {
   std::vector<Difference> differences;
   for (const auto& [path, tensor] : reference) {
     Difference d;

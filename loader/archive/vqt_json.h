@@ -1,11 +1,9 @@
-// vqt.json, the record that tells of a quantized archive: config, versions, table of sites, checksums.
+// vqt.json, the record that makes a TorchScript file one of ours: report, versions, checksums.
 #pragma once
 
 #include <cstdint>
 #include <map>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
-#include <vector>
 
 #include "vqt/quantize.h"
 
@@ -14,20 +12,15 @@ namespace vqt {
 constexpr int64_t kVqtJsonVersion = 1;
 constexpr const char* kVqtJsonRecord = "extra/vqt.json";
 
-// Record name (without the archive's top folder) to CRC-32.
+// Record name (without the file's top folder) to CRC-32.
 using Checksums = std::map<std::string, uint32_t>;
 
-nlohmann::ordered_json site_to_json(const SiteReport& site);
-nlohmann::ordered_json sites_to_json(const std::vector<SiteReport>& sites);
-
-std::string write_vqt_json(const Report& report, const Checksums& checksums);
-
 struct VqtJson {
-  std::string config;  // as JSON
-  std::vector<SiteReport> sites;
-  std::vector<FusionCount> fusions_made;  // of older archives none
+  Report report;
   Checksums checksums;
 };
+
+std::string write_vqt_json(const Report& report, const Checksums& checksums);
 // source names the file in messages. Throws Error.
 VqtJson read_vqt_json(const std::string& text, const std::string& source);
 

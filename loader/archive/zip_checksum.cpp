@@ -51,7 +51,7 @@ void read_chunks(const InputFile& file, const ZipRecord& r, const Sink& sink, st
       produced += got;
       if (status == Z_BUF_ERROR || (inflater.stream.avail_in == 0 && inflater.stream.avail_out != 0)) break;
     }
-    if (status == Z_BUF_ERROR) status = Z_OK;  // wants the next chunk of input
+    if (status == Z_BUF_ERROR) status = Z_OK;  // needs the next chunk of input
   }
   if (r.deflated && (status != Z_STREAM_END || inflater.stream.avail_in != 0)) {
     throw Error(fmt::format("{}: {}: its {} stored bytes do not inflate; the file is damaged", file.path(),

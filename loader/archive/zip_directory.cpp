@@ -1,6 +1,6 @@
-// Reads a zip's closing records, central directory and local headers, and refuses what torch could not load
-// safely. Layout: [local header, name, extra, bytes]... central directory [, zip64 end, zip64 locator], end
-// record.
+// Reads a zip's closing records, central directory and local headers, and refuses what torch could
+// not load safely. Layout: [local header, name, extra, bytes]... central directory [, zip64 end,
+// zip64 locator], end record.
 #include "loader/archive/zip_directory.h"
 
 #include <fmt/format.h>
@@ -46,11 +46,11 @@ std::string printable(std::string_view name) {
 [[noreturn]] void fail_not_a_zip(const InputFile& file) {
   const std::vector<uint8_t> head = file.read(0, std::min<uint64_t>(file.size(), 64));
   const std::string text(head.begin(), head.end());
-  std::string guess = "not a zip file; expected a TorchScript archive, which begins with the bytes PK";
+  std::string guess = "not a zip file; expected a TorchScript file, which begins with the bytes PK";
   if (text.rfind("version https://git-lfs", 0) == 0) {
     guess = "a Git LFS pointer, not the file itself; run `git lfs pull`";
   } else if (text.rfind("<!", 0) == 0 || text.rfind("<html", 0) == 0) {
-    guess = "an HTML page, not an archive; the download probably failed";
+    guess = "an HTML page, not a model; the download probably failed";
   } else if (text.size() > 9 && text[8] == '{' && text[9] == '"') {
     guess =
         "a safetensors file: weights without a program. Export the model to TorchScript first "
@@ -58,8 +58,7 @@ std::string printable(std::string_view name) {
   } else if (text.size() > 2 && text[0] == '\x80' && text[1] >= 2 && text[1] <= 5) {
     guess =
         "a pickle written by an old torch.save: weights without a program. Export the model to TorchScript "
-        "first "
-        "(torch.jit.script(model).save(path); for VGGT examples/vggt/export.py --checkpoint FILE -o OUT.pt)";
+        "first (torch.jit.script(model).save(path); for VGGT examples/vggt/export.py --checkpoint FILE -o OUT.pt)";
   }
   fail(file, "{}", guess);
 }
@@ -139,8 +138,8 @@ End read_end(const InputFile& file) {
   return wide;
 }
 
-// Sizes that do not fit 32 bits stand in the extra field 1, in this order and only where the 32-bit field
-// says so.
+// Sizes that do not fit 32 bits stand in the extra field 1, in this order and only where the
+// 32-bit field says so.
 void widen(const InputFile& file, const std::string& name, const uint8_t* extra, size_t bytes, ZipRecord& r) {
   const bool wide_size = r.size == kWide32, wide_stored = r.stored_size == kWide32,
              wide_offset = r.header_offset == kWide32;
@@ -175,13 +174,13 @@ void check_name(const InputFile& file, const std::string& name) {
     fail(file, "a record's name has {} bytes; expected 1 to 4096", name.size());
   if (shown != name.substr(0, 200)) fail(file, "{}: the record's name holds control characters", shown);
   if (name[0] == '/' || name.find('\\') != std::string::npos || (name.size() > 1 && name[1] == ':')) {
-    fail(file, "{}: the record's name is an absolute path; expected one below the archive's folder", shown);
+    fail(file, "{}: the record's name is an absolute path; expected one below the file's top folder", shown);
   }
   for (size_t begin = 0; begin <= name.size();) {
     const size_t end = std::min(name.find('/', begin), name.size());
     const std::string_view part(name.data() + begin, end - begin);
     if (part == ".." || part == "." || (part.empty() && end != name.size())) {
-      fail(file, "{}: the record's name leaves the archive's folder (part \"{}\")", shown, part);
+      fail(file, "{}: the record's name leaves the file's top folder (part \"{}\")", shown, part);
     }
     begin = end + 1;
   }
@@ -328,10 +327,10 @@ ZipDirectory read_zip_directory(const InputFile& file) {
   for (uint64_t i = 0; i < end.records; ++i) {
     ZipRecord r = read_central(file, directory, at, i, end.directory_offset);
     if (!names.insert(r.name).second)
-      fail(file, "{}: the record stands twice in the zip directory", printable(r.name));
+      fail(file, "{}: the record occurs twice in the zip directory", printable(r.name));
     const size_t slash = r.name.find('/');
     if (slash == std::string::npos)
-      fail(file, "{}: the record stands in no folder; expected one folder that holds all", printable(r.name));
+      fail(file, "{}: the record is in no folder; expected one folder that holds all", printable(r.name));
     if (i == 0) zip.top = r.name.substr(0, slash);
     if (r.name.compare(0, slash, zip.top) != 0 || slash != zip.top.size()) {
       fail(file, "{}: expected every record in the folder {}", printable(r.name), printable(zip.top));

@@ -13,7 +13,7 @@
 namespace vqt {
 
 struct ZipRecord {
-  std::string name;            // without the archive's top folder, e.g. data/17
+  std::string name;            // without the file's top folder, e.g. data/17
   uint64_t header_offset = 0;  // of the record's local header in the file
   uint64_t data_offset = 0;    // of its stored bytes
   uint64_t stored_size = 0;    // bytes in the file
@@ -39,8 +39,8 @@ ZipDirectory read_zip_directory(const InputFile& file);
 // One record's bytes, inflated and compared with their CRC-32. limit bounds what is read into memory.
 std::string read_record(const InputFile& file, const ZipRecord& record, uint64_t limit);
 
-// Compares every record with the CRC-32 in the directory, on several threads. Called as bytes are read: done,
-// total.
+// Compares every record with the CRC-32 in the directory, on several threads. Called as bytes
+// are read: done, total.
 using BytesRead = std::function<void(uint64_t done, uint64_t total)>;
 void verify_records(const InputFile& file, const ZipDirectory& zip, const BytesRead& progress = {});
 

@@ -1,6 +1,6 @@
 // A JPEG is a row of segments: ff, kind, length of two bytes (itself included), content. The segment of kind
-// e1 that begins with "Exif\0\0" holds a small TIFF file, whose first directory has entries of 12 bytes: tag,
-// type, count, value.
+// e1 that begins with "Exif\0\0" holds a small TIFF file, whose first directory has entries of 12 bytes:
+// tag, type, count, value.
 #include "loader/images/exif.h"
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 namespace vqt {
 namespace {
 
-constexpr size_t kMost = 1 << 18;  // bytes looked at: the segment stands near the start
+constexpr size_t kMost = 1 << 18;  // bytes looked at: the segment is near the start
 constexpr uint32_t kOrientation = 0x0112;
 
 class Bytes {
@@ -56,7 +56,7 @@ int exif_orientation(const std::string& path) {
   if (jpeg.number(0, 2, false) != 0xffd8) return 1;
   for (size_t at = 2; jpeg.has(at, 4) && jpeg.number(at, 1, false) == 0xff;) {
     const uint32_t kind = jpeg.number(at + 1, 1, false), length = jpeg.number(at + 2, 2, false);
-    if (kind == 0xda || length < 2) break;  // the coded picture begins
+    if (kind == 0xda || length < 2) break;  // the coded image begins
     if (kind == 0xe1 && jpeg.has(at + 4, 6) && jpeg.from(at + 4).begins("Exif\0", 6))
       return of_tiff(jpeg.from(at + 10));
     at += 2 + length;

@@ -1,4 +1,4 @@
-// How pictures become a model's input. Torch-free.
+// How images become a model's input. Torch-free.
 #pragma once
 
 #include <array>
@@ -12,7 +12,7 @@ enum class Preprocess {
 };
 enum class InputLayout {
   kBshw,  // [1, S, 3, H, W]: the frames of one scene, as VGGT takes them
-  kBchw,  // [S, 3, H, W]: a batch of pictures
+  kBchw,  // [S, 3, H, W]: a batch of images
 };
 
 constexpr int64_t kPatch = 14;  // heights and widths are multiples of it
@@ -21,8 +21,8 @@ struct ImageOptions {
   Preprocess preprocess = Preprocess::kCrop;
   int64_t image_size = 518;  // pixels, a multiple of 14
   InputLayout layout = InputLayout::kBshw;
-  std::array<double, 3> mean = {0, 0,
-                                0};  // (x - mean) / std per channel, x in [0, 1]; VGGT does its own inside
+  // (x - mean) / std per channel, x in [0, 1]; VGGT does its own inside.
+  std::array<double, 3> mean = {0, 0, 0};
   std::array<double, 3> std = {1, 1, 1};
 };
 

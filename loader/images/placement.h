@@ -1,4 +1,4 @@
-// Where a picture's pixels lie in the frame a model is fed. Torch-free.
+// Where an image's pixels are in the frame that a model is fed. Torch-free.
 #pragma once
 
 #include <cstdint>
@@ -10,10 +10,10 @@ struct Size {
   bool operator==(const Size& o) const { return height == o.height && width == o.width; }
 };
 
-// The picture is resized; pixel (0, 0) of that then lies at (top, left) of the frame. Rows that a crop took
+// The image is resized; pixel (0, 0) of that is then at (top, left) of the frame. Rows that a crop took
 // off make top negative, white that was added makes it positive.
 struct Placement {
-  Size picture, resized;
+  Size original, resized;
   int64_t top = 0, left = 0;
 };
 

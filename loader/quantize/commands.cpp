@@ -7,10 +7,9 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "loader/archive/archive_check.h"
-#include "loader/archive/vqt_json.h"
 #include "loader/quantize/site_table.h"
 #include "vqt/archive.h"
+#include "vqt/report_json.h"
 
 namespace vqt::cli {
 namespace {
@@ -48,10 +47,8 @@ void list_sites(const Options& options, ProgressLine& progress) {
   check_options(options, config);
   std::vector<SiteReport> sites;
   bool planned = options.has_config();
-  const InputFile file(options.in);
-  const CheckedArchive checked = check_archive(file, {/*structure_only=*/true, {}});
-  if (!checked.vqt_json.empty()) {
-    sites = read_vqt_json(checked.vqt_json, options.in).sites;  // knows the reasons too
+  if (const auto report = check_archive(options.in, {/*structure_only=*/true, {}})) {
+    sites = report->sites;  // with the reasons
     if (planned) progress.warn(options.in + " is already quantized; the config flags change nothing");
     planned = false;
   } else {
@@ -87,13 +84,7 @@ void repack(const Options& options, ProgressLine& progress) {
   if (!is_quantized(archive.module)) {
     throw Error(fmt::format("{}: is not quantized; expected an archive vqt-quantize wrote", options.in));
   }
-  Report report;
-  if (!archive.vqt_json.empty()) {
-    const VqtJson before = read_vqt_json(archive.vqt_json, options.in);
-    report.config = QuantizationConfig::from_json(before.config, options.in + ": vqt.json");
-    report.sites = before.sites;
-    report.fusions_made = before.fusions_made;
-  }
+  Report report = archive.report.value_or(Report{});
   const int64_t changed = vqt::repack(archive.module, report);
   progress("writing " + options.out, 0, 1);
   save_archive(archive.module, archive.extra, report, options.out);

@@ -1,6 +1,5 @@
 // The main job: load, run the float model where asked, quantize, verify, save, tell.
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <chrono>
 #include <filesystem>
@@ -11,16 +10,11 @@
 #include "loader/quantize/site_table.h"
 #include "loader/quantize/verify.h"
 #include "vqt/archive.h"
-#include "vqt/memory_return.h"
+#include "vqt/peak_memory.h"
+#include "vqt/scoped_malloc_trim.h"
 
 namespace vqt::cli {
 namespace {
-
-int64_t peak_memory_bytes() {
-  struct rusage usage = {};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_maxrss * 1024;
-}
 
 NamedTensors run_float(torch::jit::Module& model, const std::vector<c10::IValue>& arguments,
                        const std::string& inputs_file) {
@@ -35,7 +29,7 @@ NamedTensors run_float(torch::jit::Module& model, const std::vector<c10::IValue>
 void verify(torch::jit::Module& quantized, const NamedTensors& expected,
             const std::vector<c10::IValue>& arguments, const Options& options) {
   const Verdict verdict =
-      judge(compare_outputs(expected, run_forward(quantized, arguments)), options.min_cosine);
+      judge(compare_tensors(expected, run_forward(quantized, arguments)), options.min_cosine);
   fmt::print("{}", verdict.table);
   if (verdict.failures.empty()) return;
   std::string text =
@@ -84,7 +78,7 @@ void quantize(const Options& options, ProgressLine& progress) {
   }
   Report report;
   torch::jit::Module quantized = [&] {
-    const MemoryReturn memory_return;
+    const ScopedMallocTrim trim;
     return vqt::quantize(std::move(archive.module), config, report, work);
   }();
   for (const std::string& warning : report.warnings) progress.warn(warning);

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "loader/cli/progress.h"
+#include "vqt/quantile.h"
 
 namespace vqt::cli {
 namespace {
@@ -55,6 +56,12 @@ std::string kept_lines(const std::vector<SiteReport>& sites) {
   return out;
 }
 
+double median_of(const std::vector<const SiteReport*>& sites, double SiteReport::*value) {
+  std::vector<double> values;
+  for (const SiteReport* s : sites) values.push_back(s->*value);
+  return median(std::move(values));
+}
+
 std::string sqnr_line(const std::vector<SiteReport>& sites) {
   std::vector<const SiteReport*> measured;
   for (const SiteReport& s : sites) {
@@ -64,7 +71,7 @@ std::string sqnr_line(const std::vector<SiteReport>& sites) {
   std::sort(measured.begin(), measured.end(),
             [](const SiteReport* a, const SiteReport* b) { return a->weight_sqnr_db < b->weight_sqnr_db; });
   return fmt::format("weight SQNR: median {:.1f} dB, least {:.1f} dB ({})\n",
-                     measured[measured.size() / 2]->weight_sqnr_db, measured[0]->weight_sqnr_db,
+                     median_of(measured, &SiteReport::weight_sqnr_db), measured[0]->weight_sqnr_db,
                      measured[0]->name);
 }
 
@@ -84,7 +91,7 @@ std::string measured_line(const std::vector<SiteReport>& sites) {
   return fmt::format(
       "on --inputs: output SQNR median {:.1f} dB, least {:.1f} dB ({}); {} sites take {:.2f} ms, in float "
       "{:.2f} ms\n",
-      measured[measured.size() / 2]->output_sqnr_db, measured[0]->output_sqnr_db, measured[0]->name,
+      median_of(measured, &SiteReport::output_sqnr_db), measured[0]->output_sqnr_db, measured[0]->name,
       measured.size(), after, before);
 }
 

@@ -13,7 +13,7 @@
 #include "vqt/error.h"
 #include "vqt/fields.h"
 #include "vqt/nearest.h"
-#include "vqt/packed_format.h"
+#include "vqt/packing.h"
 
 namespace vqt {
 namespace {
@@ -121,6 +121,16 @@ std::string slow_because(const Scheme& s, int64_t k) {
                      k);
 }
 
+// Why int32 sums forbid a scheme with these activations, or "". Whatever layout is stored, a repack chooses the
+// fast one.
+std::string too_deep(const Scheme& s, int64_t k, ActivationMode activation) {
+  const SumDepth sum = sum_depth(k, s, has_fast_layout(k, s), activation);
+  if (sum.exact()) return "";
+  const std::string what =
+      sum.depth == k ? fmt::format("K = {}", k) : fmt::format("a group of {}", sum.depth);
+  return fmt::format("{} is too deep for int32 sums (at most {}); use activation none", what, sum.limit);
+}
+
 void add_reason(std::string& reason, const std::string& more) {
   if (!more.empty()) reason += (reason.empty() ? "" : "; ") + more;
 }
@@ -161,12 +171,9 @@ PlannedSite plan_site(const SiteInfo& site, bool first, bool last, const Quantiz
 
 // ---- tied weights
 // Larger is more precise: bits, then fewer weights per scale, then asymmetric.
-auto precision(const PlannedSite& p, int64_t k) {
+auto precision(const PlannedSite& p, const SiteInfo& site) {
   const Scheme& s = p.scheme;
-  const int64_t weights_per_scale = s.granularity == Granularity::kPerTensor ? INT64_MAX
-                                    : s.group_size > 0                       ? s.group_size
-                                                                             : k;
-  return std::make_tuple(p.keep_float, s.bits, -weights_per_scale, !s.symmetric);
+  return std::make_tuple(p.keep_float, s.bits, -values_per_scale(site.n, site.k, s), !s.symmetric);
 }
 
 void settle_tied(const std::vector<SiteInfo>& sites, std::vector<PlannedSite>& plan) {
@@ -176,7 +183,7 @@ void settle_tied(const std::vector<SiteInfo>& sites, std::vector<PlannedSite>& p
   }
   for (const auto& [tied, members] : groups) {
     const size_t best = *std::max_element(members.begin(), members.end(), [&](size_t a, size_t b) {
-      return precision(plan[a], sites[a].k) < precision(plan[b], sites[b].k);
+      return precision(plan[a], sites[a]) < precision(plan[b], sites[b]);
     });
     const PlannedSite chosen = plan[best];
     for (const size_t i : members) {
@@ -211,6 +218,10 @@ std::vector<PlannedSite> plan_schemes(const std::vector<SiteInfo>& sites, const 
     PlannedSite& p = plan[i];
     if (p.keep_float) continue;
     p.activation = p.scheme.bits == 16 ? ActivationMode::kNone : config.activation;
+    if (const std::string reason = too_deep(p.scheme, sites[i].k, p.activation); !reason.empty()) {
+      p = keep_float(reason);
+      continue;
+    }
     p.activation_symmetric = config.activation_symmetric && p.activation != ActivationMode::kNone;
     if (p.activation != config.activation)
       add_reason(p.reason, "16 bits compute with floating-point activations");
@@ -220,7 +231,8 @@ std::vector<PlannedSite> plan_schemes(const std::vector<SiteInfo>& sites, const 
 }
 
 int64_t predicted_bytes(int64_t n, int64_t k, const Scheme& scheme, const std::string& device) {
-  return packed_bytes(n, k, scheme, device == "cpu" && has_fast_layout(k, scheme));
+  if (n == 0) return 0;
+  return packed_bytes(n, k, scheme, device == "cpu");
 }
 
 }  // namespace vqt

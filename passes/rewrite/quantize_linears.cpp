@@ -197,9 +197,9 @@ QuantizedWeight quantize_weight(const at::Tensor& weight, const Scheme& scheme, 
   const std::string granularity = to_string(scheme.granularity);
   const auto [scale, zero] = choose_qparams(w, scheme.bits, scheme.symmetric, granularity, scheme.group_size);
   const at::Tensor q =
-      vqt::quantize(w, scale, zero, scheme.bits, scheme.symmetric, granularity, scheme.group_size);
-  const at::Tensor back = dequantize(q, scale, zero, scheme.bits, scheme.symmetric, granularity,
-                                     scheme.group_size, w.size(1), at::kFloat);
+      quantize_tensor(w, scale, zero, scheme.bits, scheme.symmetric, granularity, scheme.group_size);
+  const at::Tensor back = dequantize_tensor(q, scale, zero, scheme.bits, scheme.symmetric, granularity,
+                                            scheme.group_size, w.size(1), at::kFloat);
   const at::Tensor packed = pack_weight(q, scale, zero, scheme.bits, scheme.symmetric, granularity,
                                         scheme.group_size, w.size(1), layout);
   set_source_bytes(packed, static_cast<int64_t>(weight.element_size()));

@@ -22,7 +22,7 @@ std::set<std::string> packed_keys(const SiteTable& table, const std::vector<Quan
     const std::string layout = layout_for(config.device, warnings);
     std::vector<PlannedSite> plan;
     try {
-      plan = plan_sites(table, config);
+      plan = plan_schemes(table.infos(), config);
     } catch (const UsageError&) {
     }
     for (size_t i = 0; i < plan.size(); ++i) {

@@ -1,4 +1,3 @@
-// From the sites of a model to a plan that its kernels can carry out.
 #include "passes/sites/plan_sites.h"
 
 #include <fmt/format.h>
@@ -8,26 +7,6 @@
 #include "vqt/quantize.h"
 
 namespace vqt {
-namespace {
-
-// Deepest sums that always fit int32: u8 x s8 (255 * 128 * K), u8 x u8 (255 * 255 * K).
-constexpr int64_t kDeepestSymmetric = 65793, kDeepestAsymmetric = 33025;
-
-}  // namespace
-
-std::vector<PlannedSite> plan_sites(const SiteTable& table, const QuantizationConfig& config) {
-  std::vector<PlannedSite> plan = plan_schemes(table.infos(), config);
-  for (size_t i = 0; i < plan.size(); ++i) {
-    PlannedSite& p = plan[i];
-    const int64_t k = table.sites[i].info.k;
-    const int64_t deepest = p.scheme.symmetric ? kDeepestSymmetric : kDeepestAsymmetric;
-    if (p.keep_float || p.scheme.bits != 8 || p.activation == ActivationMode::kNone || k <= deepest) continue;
-    p.keep_float = true;
-    p.reason =
-        fmt::format("K = {} is too deep for int32 sums (at most {}); activation none would do", k, deepest);
-  }
-  return plan;
-}
 
 std::string layout_for(const std::string& device, std::vector<std::string>& warnings) {
   const std::string warning = layout_warning(device);

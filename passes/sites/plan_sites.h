@@ -1,4 +1,4 @@
-// plan_schemes, and the limits that follow from the size of a weight.
+// The layout for a device, and the error where a plan quantizes nothing.
 #pragma once
 
 #include <string>
@@ -9,7 +9,6 @@
 
 namespace vqt {
 
-std::vector<PlannedSite> plan_sites(const SiteTable& table, const QuantizationConfig& config);
 // "auto", or "canonical" with a warning for a device that this build has no kernels for.
 std::string layout_for(const std::string& device, std::vector<std::string>& warnings);
 // That warning; "" for a device with kernels.

@@ -5,7 +5,7 @@
     print(vqt.report(quantized))
     vqt.save(quantized, "model-int4.pt")
 
-Importing vqt registers torch.ops.vqt.*, which every quantized archive needs.
+Importing vqt registers torch.ops.vqt.*, which every quantized model needs.
 """
 
 from pathlib import Path

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import os
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -55,12 +57,15 @@ def quantize(
 ) -> torch.jit.ScriptModule:
     """A copy of the module with quantized Linears; the module itself is unchanged. vqt.report(result): its layer table.
 
+    Extra files of a module from vqt.load stay with the result: vqt.save writes them again. (torch.jit.load keeps none
+    in its module.)
+
     config: a QuantizationConfig, its fields as a mapping, or a preset's name; None: int8_per_channel_sym.
     calibration: for activation="static", inputs to run through the float model, each a tensor or a tuple of forward's
         arguments; at most config.calibration_samples of them are taken.
-    inputs: one input; each site's output SQNR and times are then measured on it.
-    speed_guard: with inputs, a site whose quantized linears measure slower than the float ones on this machine stays
-        float; its reason holds both times.
+    inputs: one input; each layer's output SQNR and times are then measured on it.
+    speed_guard: with inputs, a layer that is slower quantized than in floating point on this machine is kept in
+        floating point; its reason holds both times.
     progress: called with (stage, done, total).
     """
     script, settings = _script("quantize", module), _config(config)
@@ -69,17 +74,17 @@ def quantize(
         source = itertools.islice(source, settings.calibration_samples)
     measured = None if inputs is None else [inputs]
     result, report = _C.quantize(script, settings._config, source, measured, progress, speed_guard)
-    return _remember(wrap_cpp_module(result), report)
+    return _remember(wrap_cpp_module(result), report, getattr(module, _EXTRA, {}))
 
 
 def list_sites(module: torch.jit.ScriptModule, config: Config | None = None) -> list[Site]:
-    """The sites of any module in the order they run; of a float one with config, what the config would do to each."""
+    """The Linear layers of any module in the order they run; of a float one with config, what the config would do."""
     planned = None if config is None else _config(config)._config
     return Report(_C.describe(_script("list_sites", module), planned)).sites
 
 
 def report(module: torch.jit.ScriptModule) -> Report:
-    """The table of sites. SQNR and reasons are known of modules from vqt.quantize and vqt.load only."""
+    """The layer table. SQNR and reasons are known of modules from vqt.quantize and vqt.load only."""
     script = _script("report", module)
     return Report(getattr(module, _REPORT, None) or _C.describe(script, None))
 
@@ -96,11 +101,12 @@ def repack(module: torch.jit.ScriptModule) -> int:
 
 
 def load(path: str | os.PathLike[str]) -> torch.jit.ScriptModule:
-    """torch.jit.load after the archive's structure and checksums have been checked; on the CPU, in eval mode."""
-    script, extra, report = _C.load(os.fspath(path))
-    module = _remember(wrap_cpp_module(script), report)
-    object.__setattr__(module, _EXTRA, extra)
-    return module
+    """torch.jit.load after the file's structure and checksums have been checked; on the CPU, in eval mode.
+
+    The module also carries the file's report (vqt.report) and its extra files, through copy.deepcopy too.
+    """
+    script, extra_files, report = _C.load(os.fspath(path))
+    return _remember(wrap_cpp_module(script), report, extra_files)
 
 
 def save(
@@ -108,7 +114,11 @@ def save(
     path: str | os.PathLike[str],
     extra_files: Mapping[str, str | bytes] | None = None,
 ) -> None:
-    """Writes a quantized module as vqt-quantize does: with vqt.json, beside path first, then renamed."""
+    """Writes a quantized module as vqt-quantize does: with vqt.json, beside path first, then renamed.
+
+    extra_files: written beside the extra files of the file that the module was loaded from (vqt.load, also before
+        vqt.quantize or vqt.repack); of two with one name these.
+    """
     script = _script("save", module)
     if not _C.is_quantized(script):
         raise _C.QuantizeError("vqt.save: module: expected a quantized module; torch.jit.save writes float ones")
@@ -117,6 +127,18 @@ def save(
     _C.save(script, encoded, getattr(module, _REPORT, None) or _C.describe(script, None), os.fspath(path))
 
 
-def _remember(module: torch.jit.ScriptModule, report: _C.Report | None) -> torch.jit.ScriptModule:
+def _remember(
+    module: torch.jit.ScriptModule, report: _C.Report | None, extra_files: Mapping[str, bytes]
+) -> torch.jit.ScriptModule:
+    """Makes the module carry both. torch's own deepcopy wraps a copy of the C++ module and leaves attributes behind."""
+    weak = weakref.ref(module)  # a cycle would keep the weights until the next garbage collection
+
+    def deepcopy(memo: dict[int, Any]) -> torch.jit.ScriptModule:
+        original = weak()
+        copied = wrap_cpp_module(copy.deepcopy(original._c, memo))
+        return _remember(copied, getattr(original, _REPORT), getattr(original, _EXTRA))
+
     object.__setattr__(module, _REPORT, report)
+    object.__setattr__(module, _EXTRA, dict(extra_files))
+    object.__setattr__(module, "__deepcopy__", deepcopy)
     return module

@@ -1,4 +1,4 @@
-"""The table of sites: what was done to each Linear and why."""
+"""The layer table: what was done to each Linear layer and why."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Site:
 
 
 class Report:
-    """Sites in the order the model runs them, how many of each fusion were made (known of modules from vqt.quantize and
-    vqt.load only), and the warnings of the pass. print() shows the table."""
+    """Layers in the order that the model runs them, how many of each fusion were made (known of modules from
+    vqt.quantize and vqt.load only), and the warnings of the pass. print() shows the table."""
 
     def __init__(self, report: _C.Report) -> None:
         self._report = report
@@ -48,7 +48,7 @@ class Report:
         return sum(site.bytes_after for site in self.sites)
 
     def __str__(self) -> str:
-        rows = [("site", "shape", "scheme", "bytes", "SQNR dB", "reason")]
+        rows = [("layer", "shape", "scheme", "bytes", "SQNR dB", "reason")]
         for s in self.sites:
             sqnr = "" if math.isnan(s.weight_sqnr_db) else f"{s.weight_sqnr_db:.1f}"
             change = f"{s.bytes_before} -> {s.bytes_after}" if s.bytes_before != s.bytes_after else str(s.bytes_before)
@@ -57,7 +57,7 @@ class Report:
         lines = ["  ".join([*(row[i].ljust(widths[i]) for i in range(5)), row[5]]).rstrip() for row in rows]
         quantized = sum(site.action == "quantized" for site in self.sites)
         size = f"{self.bytes_before} -> {self.bytes_after} bytes"
-        lines.append(f"{quantized} of {len(self.sites)} sites quantized, {size}")
+        lines.append(f"{quantized} of {len(self.sites)} Linear layers quantized, {size}")
         if self.fusions_made:
             lines.append("fusions: " + ", ".join(f"{made} {name}" for name, made in self.fusions_made.items()))
         return "\n".join(lines + [f"warning: {warning}" for warning in self.warnings])

@@ -329,7 +329,7 @@ def _errors():
         (T, lambda: i8(x, w8.packed, residual=r.int()), r"residual: expected a floating dtype, got int32 \[3, 20\]"),
         (V, lambda: i8(x, w8.packed, residual=r[:, :7]), r"residual: expected sizes that broadcast with the result's \[3, 20\], got float32 \[3, 7\]"),
         (V, lambda: i8(x, w8.packed, residual=r, y_scale=0.1), r"residual: expected None with y_scale, got float32 \[3, 20\]"),
-        (V, lambda: i8(x, w8.packed, dtype=torch.float32), r"dtype: expected None with a float x, whose dtype the result has, got float32"),
+        (V, lambda: i8(x, w8.packed, dtype=torch.float32), r"dtype: expected None with a float x: the result has the dtype of x"),
         (V, lambda: i8(q, w8.packed, dtype=torch.float32, y_scale=0.1), r"dtype: expected None with y_scale, got float32"),
         (T, lambda: i8(q, w8.packed, dtype=torch.int8), r"dtype: expected float32, bfloat16 or float16, got int8"),
         (V, lambda: i8(x, w8.packed, y_scale=-1.0), r"y_scale: expected a positive float32, or 0, got -1"),

@@ -333,6 +333,51 @@ def test_limit_of_k(symmetric, limit):
     assert y.item() == pytest.approx(float(top) * (limit + 1), rel=1e-6)
 
 
+def _int4(nibble: int, n: int, k: int) -> torch.Tensor:
+    """A canonical 4-bit weight of one value."""
+    return torch.full((n, (k + 1) // 2), nibble * 17, dtype=torch.uint8)
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_limit_of_a_group(symmetric):
+    """With 4 bits a sum is a group's: its length has a limit, K has none."""
+    n, limit = 16, 561433  # 255 * 15 * limit fits int32
+    level = 7 if symmetric else 15
+    zeros = None if symmetric else torch.zeros(n, dtype=torch.int32)
+
+    def linear(k, **mode):
+        x = torch.ones(1, k)  # quantizes to 255 with zero point 0
+        return ops.linear_int4(x, _int4(level, n, k), None, torch.ones(n), zeros, group_size=-1, **mode)
+
+    assert linear(limit)[0].tolist() == pytest.approx([float(level) * limit] * n, rel=1e-6)
+    for k in (limit + 1, 561440):
+        with pytest.raises((ValueError, RuntimeError),
+                           match=f"weight: expected at most {limit} columns in a group .*, got {k}"):
+            linear(k)
+        assert linear(k, activation="none")[0].tolist() == pytest.approx([float(level) * k] * n, rel=1e-5)
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_rows_of_many_groups_have_no_limit(symmetric):
+    k = 561472  # one group per row would be too deep
+    w = Weight(16, k, S(4, symmetric, "group", 64))
+    x = torch.randn(3, k, generator=torch.Generator().manual_seed(1))
+    y, reference = w.linear(x, w.bias), expected(w, x, w.bias)
+    # Float32 adds 8773 groups. With weights around 0.3 the sum grows to 400 times the result, before what the zero
+    # points of x add is subtracted.
+    unit = 5e-5 if symmetric else 5e-3
+    assert (y.double() - reference).abs().max() <= unit * reference.abs().max()
+
+
+def test_canonical_weights_have_no_limit():
+    """Their kernel sums in int64."""
+    k = 65794
+    w = torch.full((1, k), 127, dtype=torch.int8)
+    packed = ops.pack_weight(w, torch.ones(1), torch.zeros(1, dtype=torch.int32), 8, True, "per_channel",
+                             layout="canonical")
+    assert ops.linear_int8(torch.ones(1, k), packed).item() == pytest.approx(127.0 * k, rel=1e-6)
+
+
 def test_plan_is_printed_once(tmp_path):
     script = f"""
 import torch

@@ -82,7 +82,7 @@ STATISTICS = "vqt::observe: statistics: expected float32 [4] = {min, max, values
         (
             (torch.ones(2), fresh(), "percentile"),
             ValueError,
-            'vqt::observe: method: expected minmax, the only one there is yet, got "percentile"',
+            'vqt::observe: method: expected minmax, the only method, got "percentile"',
         ),
     ],
 )

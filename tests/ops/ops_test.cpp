@@ -16,14 +16,14 @@ at::Tensor ramp(int64_t n, int64_t k) { return at::linspace(-3, 5, n * k).reshap
 TEST(Ops, RoundTripThroughEveryFunction) {
   const at::Tensor w = ramp(5, 64);
   const auto [scale, zero] = choose_qparams(w, 4, false, "group", 32);
-  const at::Tensor q = quantize(w, scale, zero, 4, false, "group", 32);
+  const at::Tensor q = quantize_tensor(w, scale, zero, 4, false, "group", 32);
   EXPECT_EQ(q.sizes(), (at::IntArrayRef{5, 32}));
   const at::Tensor packed = pack_weight(q, scale, zero, 4, false, "group", 32, 64, "auto");
   const auto [q2, scale2, zero2] = unpack_weight(packed, 64, 4, false, "group", 32);
   EXPECT_TRUE(at::equal(q, q2));
   EXPECT_TRUE(at::equal(scale, scale2));
   EXPECT_TRUE(at::equal(zero, zero2));
-  const at::Tensor back = dequantize(q, scale, zero, 4, false, "group", 32, 64, at::kFloat);
+  const at::Tensor back = dequantize_tensor(q, scale, zero, 4, false, "group", 32, 64, at::kFloat);
   EXPECT_LE((back - w).abs().max().item<float>(), scale.max().item<float>());
   const auto [tokens, token_scale, token_zero] = quantize_per_token(w, true);
   EXPECT_LE(((tokens - token_zero) * token_scale - w).abs().max().item<float>(),
@@ -35,7 +35,7 @@ TEST(Ops, APackedWeightSaysWhatItIs) {
   const auto info_of = [&](const Scheme& s, const char* layout) {
     const auto [scale, zero] = choose_qparams(w, s.bits, s.symmetric, to_string(s.granularity), s.group_size);
     const at::Tensor q =
-        quantize(w, scale, zero, s.bits, s.symmetric, to_string(s.granularity), s.group_size);
+        quantize_tensor(w, scale, zero, s.bits, s.symmetric, to_string(s.granularity), s.group_size);
     return packed_info(
         pack_weight(q, scale, zero, s.bits, s.symmetric, to_string(s.granularity), s.group_size, 9, layout));
   };
@@ -63,29 +63,6 @@ TEST(Ops, ErrorsAreOneSentence) {
               "got uint8 [4, 100]: it does not start with VQTW");
   }
   EXPECT_THROW(quantize_per_token(at::zeros({4}, at::kInt), false), c10::TypeError);
-}
-
-TEST(Scheme, NamesGoBothWays) {
-  for (const Granularity g : {Granularity::kPerTensor, Granularity::kPerChannel, Granularity::kGroup}) {
-    EXPECT_EQ(granularity_from(to_string(g)), g);
-  }
-  for (const ActivationMode a : {ActivationMode::kDynamic, ActivationMode::kStatic, ActivationMode::kNone}) {
-    EXPECT_EQ(activation_mode_from(to_string(a)), a);
-  }
-  try {
-    granularity_from("row");
-    FAIL() << "no error";
-  } catch (const std::invalid_argument& error) {
-    EXPECT_STREQ(error.what(), "granularity: expected one of per_tensor, per_channel, group, got \"row\"");
-  }
-}
-
-TEST(Scheme, Shorthand) {
-  EXPECT_EQ(shorthand({8, true, Granularity::kPerChannel, 0}, ActivationMode::kDynamic), "w8a8");
-  EXPECT_EQ(shorthand({4, true, Granularity::kGroup, 128}, ActivationMode::kStatic), "w4a8-g128");
-  EXPECT_EQ(shorthand({4, false, Granularity::kGroup, 64}, ActivationMode::kNone), "w4a16-g64");
-  EXPECT_EQ(shorthand({4, false, Granularity::kGroup, -1}, ActivationMode::kDynamic), "w4a8-row");
-  EXPECT_EQ(shorthand({16, true, Granularity::kPerTensor, 0}, ActivationMode::kDynamic), "w16a16");
 }
 
 }  // namespace

@@ -1,10 +1,13 @@
 """vqt.quantize and what surrounds it, on small scripted models."""
 
+import copy
+import gc
 import json
 import math
 import os
 import subprocess
 import sys
+import weakref
 import zipfile
 from pathlib import Path
 
@@ -213,7 +216,7 @@ def test_sites_come_in_the_order_they_run() -> None:
     lines = str(done).splitlines()
     assert len(lines) == 1 + len(SITES) + 2
     assert lines[1].split()[:3] == ["embed", "64x24", "float32"] and "first site" in lines[1]
-    assert lines[-2].startswith("4 of 8 sites quantized, ")
+    assert lines[-2].startswith("4 of 8 Linear layers quantized, ")
     assert lines[-1] == "fusions: " + ", ".join(f"{made} {name}" for name, made in done.fusions_made.items())
 
 
@@ -346,6 +349,43 @@ def test_saved_archives_load_anywhere(tmp_path: Path) -> None:
     library = Path(vqt.__file__).resolve().parents[1] / "libvqt_ops.so"
     subprocess.run([sys.executable, "-c", code, library, path, tmp_path / "x.pt", tmp_path / "y.pt"], check=True, timeout=300)
     assert torch.equal(torch.load(tmp_path / "y.pt"), quantized(x))
+
+
+def test_extra_files_survive_quantize_repack_and_deepcopy(tmp_path: Path) -> None:
+    files = {"labels.txt": b"a\nb", "raw.bin": b"\x00\xff", "empty": b""}
+    torch.jit.save(scripted(), str(tmp_path / "in.pt"), _extra_files=files)
+
+    def kept(path: Path) -> dict:
+        found = dict.fromkeys(["labels.txt", "raw.bin", "empty"], "")
+        torch.jit.load(str(path), _extra_files=found)
+        return found
+
+    loaded = vqt.load(tmp_path / "in.pt")
+    quantized = vqt.quantize(loaded)
+    vqt.save(quantized, tmp_path / "q.pt")
+    assert kept(tmp_path / "q.pt") == files
+    again = vqt.load(tmp_path / "q.pt")
+    vqt.repack(again)
+    vqt.save(again, tmp_path / "repacked.pt", {"labels.txt": "new"})
+    assert kept(tmp_path / "repacked.pt") == {**files, "labels.txt": b"new"}
+    for number, module in enumerate([vqt.quantize(copy.deepcopy(loaded)), copy.deepcopy(copy.deepcopy(quantized))]):
+        vqt.save(module, tmp_path / f"copied{number}.pt")
+        assert kept(tmp_path / f"copied{number}.pt") == files
+        assert str(vqt.report(module)) == str(vqt.report(quantized))  # with SQNR and reasons
+        assert torch.equal(module(example()), quantized(example()))
+    vqt.save(vqt.quantize(torch.jit.load(str(tmp_path / "in.pt"))), tmp_path / "none.pt")  # torch's module has none
+    assert kept(tmp_path / "none.pt") == dict.fromkeys(files, "")
+
+
+def test_a_module_goes_with_its_last_reference() -> None:
+    quantized = vqt.quantize(scripted())
+    gone = weakref.ref(quantized)
+    gc.disable()
+    try:
+        del quantized
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_repack_finds_archives_of_this_machine_packed_already(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
-// TorchScript archives: checked before anything in them runs, loaded, saved whole or not at all.
+// TorchScript files: checked before anything in them runs, loaded, saved whole or not at all.
 #pragma once
 
 #include <torch/csrc/jit/api/module.h>
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "vqt/error.h"
@@ -17,7 +18,7 @@ using ArchiveError = Error;  // names the file, the record, what was expected an
 struct Archive {
   torch::jit::Module module;                 // on the CPU, in eval mode
   std::map<std::string, std::string> extra;  // all extra files, vqt.json left out
-  std::string vqt_json;                      // empty: a float archive, or one saved again by other hands
+  std::optional<Report> report;  // of vqt.json; empty: a float model, or saved again by torch.jit.save
   int64_t file_bytes = 0;
 };
 
@@ -29,14 +30,17 @@ struct LoadOptions {
 };
 
 // Zip structure, names, sizes and the CRC-32 of every record; for ours also vqt.json's version and its list
-// of checksums. Throws Error.
-void check_archive(const std::string& path);
+// of checksums. Returns what vqt.json reports. Throws Error.
+std::optional<Report> check_archive(const std::string& path, const LoadOptions& options = {});
+
+// Of the names, sizes and checksums of the records: tells models apart without reading their weights.
+uint32_t model_checksum(const std::string& path);
 
 // check_archive, then torch::jit::load. Throws Error.
 Archive load_archive(const std::string& path, const LoadOptions& options = {});
 
-// Writes module, extra files and, last, vqt.json (config, versions, table of sites, checksums) beside path
-// and renames. Throws Error; what stood at path is then untouched.
+// Writes module, extra files and, last, vqt.json (config, versions, layer table, checksums) beside path and
+// renames. Throws Error; a file at path is then as it was.
 void save_archive(const torch::jit::Module& module, const std::map<std::string, std::string>& extra,
                   const Report& report, const std::string& path);
 

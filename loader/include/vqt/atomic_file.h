@@ -1,5 +1,5 @@
-// A file written beside its place and renamed: readers see the old one or the new one, never a half.
-// Torch-free.
+// A file written beside its place and renamed: readers see the old one or the new one,
+// never a half. Torch-free.
 #pragma once
 
 #include <cstddef>

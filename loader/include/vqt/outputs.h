@@ -29,6 +29,6 @@ struct Difference {
 };
 
 // One entry per path of either list, in the order of the reference.
-std::vector<Difference> compare_outputs(const NamedTensors& reference, const NamedTensors& got);
+std::vector<Difference> compare_tensors(const NamedTensors& reference, const NamedTensors& got);
 
 }  // namespace vqt

@@ -198,32 +198,7 @@ ScaleZero scale_at(const PackedHeader& h, const PackedSections& s, const uint8_t
           load<int32_t>(block + s.zero + index * sizeof(int32_t))};
 }
 
-// Values of the row-major weight that share a scale.
-int64_t run_length(const PackedHeader& h) {
-  switch (h.granularity) {
-    case Granularity::kPerTensor:
-      return h.n * h.k;
-    case Granularity::kPerChannel:
-      return h.k;
-    case Granularity::kGroup:
-      break;
-  }
-  return h.group_size;
-}
-
 }  // namespace
-
-int64_t scale_count(int64_t n, int64_t k, const Scheme& scheme) {
-  switch (scheme.granularity) {
-    case Granularity::kPerTensor:
-      return 1;
-    case Granularity::kPerChannel:
-      return n;
-    case Granularity::kGroup:
-      break;
-  }
-  return scheme.group_size < 0 ? n : (n * k + scheme.group_size - 1) / scheme.group_size;
-}
 
 int64_t canonical_bytes(int64_t n, int64_t k, int64_t bits) {
   return bits == 4 ? n * ((k + 1) / 2) : n * k * (bits / 8);
@@ -371,7 +346,7 @@ void unpack(const uint8_t* block, void* canonical, float* scale, int32_t* zero) 
 void dequantize_packed(const uint8_t* block, int64_t row_begin, int64_t row_end, float* out) {
   const PackedHeader h = read_header(block);
   const PackedSections s = sections(h);
-  const int64_t run = run_length(h);
+  const int64_t run = values_per_scale(h.n, h.k, scheme_of(h));
   std::vector<uint8_t> row(canonical_bytes(1, h.k, h.bits));
   for (int64_t r = row_begin; r < row_end; ++r, out += h.k) {
     unpack_row(h, s, block, r, row.data());

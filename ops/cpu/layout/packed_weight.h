@@ -22,6 +22,7 @@
 
 #include <cstdint>
 
+#include "vqt/packing.h"
 #include "vqt/scheme.h"
 
 namespace vqt::cpu {
@@ -43,7 +44,6 @@ struct PackedHeader {  // 64 bytes at the start of the block
   uint8_t reserved[21];
 };
 static_assert(sizeof(PackedHeader) == 64);
-constexpr uint16_t kPackedVersion = 1;
 
 // Byte offsets of the sections; a section that a layout lacks has offset 0.
 struct PackedSections {
@@ -64,8 +64,7 @@ Layout fast_layout(int64_t k, const Scheme& scheme);
 Scheme scheme_of(const PackedHeader& header);
 // Values of one row that share a scale in kCpuInt4: group_size, or k without groups.
 int64_t row_group(const PackedHeader& header);
-// How many scales a weight of this scheme has, and how many bytes its canonical form.
-int64_t scale_count(int64_t n, int64_t k, const Scheme& scheme);
+// Bytes of the canonical form of a weight [n, k].
 int64_t canonical_bytes(int64_t n, int64_t k, int64_t bits);
 // Null when a tensor of `bytes` bytes holds this packed weight, else a sentence that says what is wrong. The
 // tensor is [n, ceil(header.bytes / n)], so that n can be read off its shape; the bytes that fill its last

@@ -12,7 +12,7 @@
 //   v   = (sum - float(x_zero) * offset) * x_scale
 // and hands v to the epilogue (epilogue.h),
 // so the bits are the same for every instruction set, any split into ranges, and whatever the other rows
-// hold.
+// hold. A group's sum is exact while the group is within the limit of sum_depth (vqt/packing.h).
 #pragma once
 
 #include <cstdint>
@@ -33,8 +33,6 @@ struct LinearInt4 {
   const float* offset = nullptr;  // [n_pad], sum over groups of scale * sum(nibble - zero)
   Epilogue out;
 };
-
-constexpr int64_t kMaxGroupInt4 = 561433;  // values of a group whose int32 sum is exact: 255 * 15 each
 
 // Fills rows x columns of the result. Columns are W's own and may begin and end anywhere. No two calls may
 // share outputs.

@@ -8,8 +8,7 @@
 //   v   = (float(dot) * x_scale) * w_scale              each step rounded to float32, no fused multiply-add
 // and hands v to the epilogue (epilogue.h),
 // so the bits are the same for every instruction set, any split into ranges, and whatever the other rows
-// hold. dot is exact while k <= kMaxDepth: |(x - x_zero) * (w - w_zero)| is at most 255 * 128 symmetric, 255
-// * 255 not.
+// hold. dot is exact while k is within the limit of sum_depth (vqt/packing.h).
 #pragma once
 
 #include <cstdint>
@@ -32,9 +31,6 @@ struct LinearInt8 {
 
   int64_t w_depth() const { return (k + 3) / 4 * 4; }  // never above x.k_pad
 };
-
-constexpr int64_t kMaxDepthSymmetric = 65793;
-constexpr int64_t kMaxDepthAsymmetric = 33025;
 
 // Fills rows x columns of the result. Columns are W's own and may begin and end anywhere. No two calls may
 // share outputs.

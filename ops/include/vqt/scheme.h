@@ -1,4 +1,4 @@
-// How one weight is stored and what its activations do. Torch-free: kernels, passes and tools share these words.
+// How a weight is stored and what its activations do. Torch-free: kernels, passes and tools share it.
 #pragma once
 
 #include <cstdint>
@@ -30,6 +30,21 @@ struct Scheme {
            group_size == o.group_size;
   }
 };
+
+// Consecutive values of a row-major weight [n, k] that share a scale. Int: int64_t, or torch's SymInt.
+template <class Int>
+Int values_per_scale(const Int& n, const Int& k, const Scheme& scheme) {
+  if (scheme.granularity == Granularity::kPerTensor) return n * k;
+  return scheme.granularity == Granularity::kGroup && scheme.group_size > 0 ? Int(scheme.group_size) : k;
+}
+
+// Scales of a weight [n, k]. Groups may cross rows, and the last one may be short.
+template <class Int>
+Int scale_count(const Int& n, const Int& k, const Scheme& scheme) {
+  if (scheme.granularity == Granularity::kPerTensor) return 1;
+  if (scheme.granularity == Granularity::kPerChannel || scheme.group_size < 0) return n;
+  return (n * k + (scheme.group_size - 1)) / scheme.group_size;
+}
 
 // "per_tensor", "per_channel", "group": the spelling of ops, config and reports.
 const char* to_string(Granularity granularity);

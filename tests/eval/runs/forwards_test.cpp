@@ -26,7 +26,7 @@ std::vector<ForwardOutputs> forwards(const std::vector<Shape>& shapes, const std
   std::vector<ForwardOutputs> result;
   int64_t first = 0;
   for (size_t i = 0; i < shapes.size(); ++i) {
-    result.push_back({first, counts[i], {{"x", "Float", shapes[i], 0, 0, 0}}});
+    result.push_back({first, counts[i], {{"x", "Float", shapes[i]}}});
     first += counts[i];
   }
   return result;
@@ -64,10 +64,10 @@ TEST(JoinForwards, RefusesForwardsThatDoNotFit) {
   EXPECT_THROW(join_forwards(named, 1), std::runtime_error);
 }
 
-class ForwardsFileTest : public testing::Test {
+class OutputsFileTest : public testing::Test {
  protected:
   void SetUp() override {
-    ForwardsWriter writer(path());
+    OutputsWriter writer(path());
     writer.append(outputs_, 0, 2);
     writer.append({{"a", at::arange(3, at::kLong)}}, 2, 1);
     writer.finish();
@@ -79,7 +79,7 @@ class ForwardsFileTest : public testing::Test {
   }
   static std::string error_of(const std::string& path) {
     try {
-      const ForwardsFile file(path);
+      const OutputsFile file(path);
       file.read(*file.forwards()[0].find("b.c"));
     } catch (const std::exception& e) {
       return e.what();
@@ -94,8 +94,8 @@ class ForwardsFileTest : public testing::Test {
                                  {"number", at::full({}, true, at::kBool)}};
 };
 
-TEST_F(ForwardsFileTest, KeepsNamesOrderTypesAndValues) {
-  const ForwardsFile file(path());
+TEST_F(OutputsFileTest, KeepsNamesOrderTypesAndValues) {
+  const OutputsFile file(path());
   ASSERT_EQ(file.forwards().size(), 2u);
   EXPECT_EQ(file.forwards()[1].first, 2);
   EXPECT_TRUE(file.about().is_null());
@@ -110,15 +110,15 @@ TEST_F(ForwardsFileTest, KeepsNamesOrderTypesAndValues) {
   EXPECT_TRUE(at::equal(file.read(*file.forwards()[1].find("a")), at::arange(3, at::kLong)));
 }
 
-TEST_F(ForwardsFileTest, ASavedCopySaysWhatItIs) {
+TEST_F(OutputsFileTest, ASavedCopySaysWhatItIs) {
   const std::string copy = folder_ / "copy";
-  save_forwards(ForwardsFile(path()), {{"model", "m.pt"}}, copy);
-  const ForwardsFile file(copy);
+  save_outputs(OutputsFile(path()), {{"model", "m.pt"}}, copy);
+  const OutputsFile file(copy);
   EXPECT_EQ(file.about()["model"], "m.pt");
   EXPECT_TRUE(at::equal(file.read(*file.forwards()[0].find("b.c")), outputs_[0].second));
 }
 
-TEST_F(ForwardsFileTest, DamageIsAnErrorThatNamesTheFile) {
+TEST_F(OutputsFileTest, DamageIsAnErrorThatNamesTheFile) {
   const std::string whole = bytes(), other = folder_ / "other";
   const auto with = [&](const std::string& text) {
     std::ofstream(other, std::ios::binary) << text;
@@ -126,17 +126,24 @@ TEST_F(ForwardsFileTest, DamageIsAnErrorThatNamesTheFile) {
   };
   EXPECT_EQ(with(whole), "no error");
   EXPECT_THAT(with(""), testing::AllOf(HasSubstr(other), HasSubstr("--save-reference")));
-  EXPECT_THAT(with("PK" + std::string(100, 'x')), HasSubstr("is no file of outputs"));
+  EXPECT_THAT(with("PK" + std::string(100, 'x')),
+              testing::AllOf(HasSubstr("not a usable safetensors file"), HasSubstr("--save-reference")));
+  EXPECT_EQ(with(std::string("\x02\0\0\0\0\0\0\0{}", 10)),
+            other + ": not a file of outputs that vqt-eval --save-reference wrote");
+  EXPECT_THAT(with("vqtfwd01" + std::string(100, 'x')), HasSubstr("written by an older version of vqt-eval"));
   for (size_t n = 8; n < whole.size(); n += 13) EXPECT_THAT(with(whole.substr(0, n)), HasSubstr(other));
   std::string changed = whole;
-  changed[12] ^= 1;  // in the first tensor
-  EXPECT_THAT(with(changed), HasSubstr("output b.c has another checksum"));
+  changed[changed.size() - 8 * 3 - 1 - 2 * 2 - 6 * 4 - 6 * 4] ^= 1;  // the first byte of the first tensor
+  EXPECT_EQ(with(changed), other + ": damaged: 0/b.c has another checksum");
   changed = whole;
   changed.replace(changed.find("[2,3]"), 5, "[2,4]");
-  EXPECT_THAT(with(changed), HasSubstr("b.c: its size"));
+  EXPECT_THAT(with(changed), HasSubstr("0/b.c: F32 [2,4] takes 32 bytes, its data_offsets are [0,24]"));
   changed = whole;
-  changed.replace(changed.find("\"first\":2"), 9, "\"first\":3");
+  changed.replace(changed.find("first\\\":2"), 9, "first\\\":3");
   EXPECT_THAT(with(changed), HasSubstr("do not follow"));
+  changed = whole;
+  changed.replace(changed.find("\\\"half\\\""), 8, "\\\"hall\\\"");
+  EXPECT_THAT(with(changed), HasSubstr("damaged, its metadata cannot be used: there is no tensor 0/hall"));
   EXPECT_THAT(error_of(folder_ / "none"), HasSubstr("No such file"));
 }
 

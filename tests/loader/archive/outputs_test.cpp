@@ -68,7 +68,7 @@ TEST(FlattenOutputs, WithoutAnyTensorThrows) {
 }
 
 Difference difference(const at::Tensor& reference, const at::Tensor& got) {
-  return compare_outputs({{"y", reference}}, {{"y", got}}).at(0);
+  return compare_tensors({{"y", reference}}, {{"y", got}}).at(0);
 }
 
 TEST(CompareOutputs, NumbersByHand) {
@@ -104,7 +104,7 @@ TEST(CompareOutputs, ShapesAndMissingPaths) {
   EXPECT_EQ(difference(at::zeros({2, 3}), at::zeros({3, 2})).problem,
             "shape [3, 2], the reference has [2, 3]");
   const auto list =
-      compare_outputs({{"a", number(1)}, {"b", number(1)}}, {{"b", number(1)}, {"c", number(1)}});
+      compare_tensors({{"a", number(1)}, {"b", number(1)}}, {{"b", number(1)}, {"c", number(1)}});
   ASSERT_EQ(list.size(), 3u);
   EXPECT_EQ(list[0].problem, "the model under test does not return it");
   EXPECT_EQ(list[1].problem, "");

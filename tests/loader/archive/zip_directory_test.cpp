@@ -166,9 +166,9 @@ INSTANTIATE_TEST_SUITE_P(
                  put(e[1].central_extra, ~uint64_t{0} - 5, 8), put(e[1].central_extra, ~uint64_t{0} - 5, 8);
                }),
                "m/data/0: the zip directory says 18446744073709551610 bytes"},
-        BadZip{"dotdot", named("m/../x"), "m/../x: the record's name leaves the archive's folder"},
-        BadZip{"dotdot_last", named("m/.."), "leaves the archive's folder"},
-        BadZip{"empty_part", named("m//x"), "leaves the archive's folder"},
+        BadZip{"dotdot", named("m/../x"), "m/../x: the record's name leaves the file's top folder"},
+        BadZip{"dotdot_last", named("m/.."), "leaves the file's top folder"},
+        BadZip{"empty_part", named("m//x"), "leaves the file's top folder"},
         BadZip{"absolute", named("/m/x"), "/m/x: the record's name is an absolute path"},
         BadZip{"drive", named("C:/x"), "is an absolute path"},
         BadZip{"backslash", named("m\\x"), "is an absolute path"},
@@ -176,10 +176,10 @@ INSTANTIATE_TEST_SUITE_P(
                "m/a?[2Jb: the record's name holds control characters"},
         BadZip{"nul", named(std::string("m/a\0b", 5)), "holds control characters"},
         BadZip{"empty_name", named(""), "a record's name has 0 bytes"},
-        BadZip{"no_folder", named("x"), "x: the record stands in no folder"},
+        BadZip{"no_folder", named("x"), "x: the record is in no folder"},
         BadZip{"other_folder", named("n/data/0"), "n/data/0: expected every record in the folder m"},
         BadZip{"longer_folder", named("mm/data/0"), "mm/data/0: expected every record in the folder m"},
-        BadZip{"twice", named("m/data.pkl"), "m/data.pkl: the record stands twice"},
+        BadZip{"twice", named("m/data.pkl"), "m/data.pkl: the record occurs twice"},
         BadZip{"overlap",
                [](Zip& z) {
                  Entry inner = entry("m/x", "");
@@ -245,8 +245,8 @@ TEST(ZipDirectory, ACutFileNamesTheLastRecord) {
             "directory that should stand at its end; the copy is probably cut short");
 }
 
-// A flip either is refused or hits a field nobody reads (times, versions, attributes): then nothing read
-// differs.
+// A flip either is refused or hits a field nobody reads (times, versions, attributes):
+// then nothing read differs.
 TEST(ZipDirectory, EveryFlippedBitIsSafe) {
   const std::string bytes = good_zip().build();
   const TemporaryFolder folder;
@@ -274,8 +274,7 @@ TEST(ZipDirectory, EveryFlippedBitIsSafe) {
 
 TEST(ZipDirectory, FilesThatAreNoZip) {
   using std::string_literals::operator""s;
-  EXPECT_THAT(message("hello world, this is text"),
-              HasSubstr("not a zip file; expected a TorchScript archive"));
+  EXPECT_THAT(message("hello world, this is text"), HasSubstr("not a zip file; expected a TorchScript file"));
   EXPECT_THAT(message("PK"), HasSubstr("not a zip file"));
   EXPECT_THAT(message("version https://git-lfs.github.com/spec/v1\n"), HasSubstr("Git LFS pointer"));
   EXPECT_THAT(message("<!DOCTYPE html><html>"), HasSubstr("an HTML page"));

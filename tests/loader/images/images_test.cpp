@@ -1,6 +1,7 @@
 // Pictures against what Pillow and VGGT's official loader made of them, and rules against hand-worked sizes.
 #include "loader/images/images.h"
 
+#include <ATen/ops/equal.h>
 #include <ATen/ops/full.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,6 +10,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "loader/images/decode_image.h"
+#include "loader/images/fit_image.h"
 #include "tests/temporary_folder.h"
 
 namespace vqt {
@@ -186,8 +189,8 @@ TEST(PrepareImage, CropKeepsTheMiddleAndPadPutsTheSmallerHalfFirst) {
 TEST(PrepareImage, SaysWhereThePictureWent) {
   const auto placement = [](int64_t h, int64_t w, Preprocess preprocess, int64_t side) {
     const Placement p = prepare_image(at::full({h, w, 3}, 9, at::kByte), preprocess, side).placement;
-    return std::vector<int64_t>{p.picture.height, p.picture.width, p.resized.height,
-                                p.resized.width,  p.top,           p.left};
+    return std::vector<int64_t>{
+        p.original.height, p.original.width, p.resized.height, p.resized.width, p.top, p.left};
   };
   EXPECT_THAT(placement(98, 28, Preprocess::kCrop, 28), ElementsAre(98, 28, 98, 28, -35, 0));
   EXPECT_THAT(placement(14, 42, Preprocess::kPad, 42), ElementsAre(14, 42, 14, 42, 14, 0));
@@ -220,8 +223,13 @@ TEST(WriteImages, HoldsTheFramesThatLoadImagesGives) {
   EXPECT_EQ(file.placements[2].top, (file.frame.height - file.sizes[2].height) / 2);
   const ImageFile other = write_images({"", false, {list.paths[0]}}, options, folder / "other");
   EXPECT_NE(other.crc32, file.crc32);
-  fs::resize_file(file.path, fs::file_size(file.path) - 1);
-  EXPECT_THAT(error_of([&] { read_images(file, 0, 3); }), HasSubstr("frames: cannot be read"));
+  const ImageFile again = open_images(folder / "frames");
+  EXPECT_EQ(again.names, file.names);
+  EXPECT_EQ(again.frame, file.frame);
+  EXPECT_TRUE(at::equal(read_images(again, 1, 2), read_images(file, 1, 2)));
+  fs::resize_file(folder / "frames", fs::file_size(folder / "frames") - 1);
+  EXPECT_THAT(error_of([&] { read_images(file, 0, 3); }), HasSubstr("frames: the file ended at offset "));
+  EXPECT_THAT(error_of([&] { open_images(folder / "frames"); }), HasSubstr("the copy is probably cut short"));
 }
 
 // --- folders ---
@@ -256,7 +264,7 @@ TEST(ListImages, TakesTheOnlySubfolderWithPictures) {
 
 TEST(ListImages, SaysWhatIsWrongWithAFolder) {
   TemporaryFolder folder;
-  EXPECT_THAT(error_of([&] { list_images(folder.path()); }), HasSubstr("no pictures"));
+  EXPECT_THAT(error_of([&] { list_images(folder.path()); }), HasSubstr("no images"));
   EXPECT_THAT(error_of([&] { list_images(folder / "none"); }), HasSubstr("/none: no such folder"));
   EXPECT_THAT(error_of([&] { list_images(data("decode_grey.png")); }), HasSubstr("is a file"));
 }

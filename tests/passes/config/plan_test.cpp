@@ -9,6 +9,8 @@ namespace vqt {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
 
 SiteInfo site(const std::string& name, int64_t n = 64, int64_t k = 256) {
   SiteInfo s;
@@ -199,6 +201,35 @@ TEST(Plan, GroupsThatCrossRowsKeepTheSchemeAndSaySo) {
   EXPECT_EQ(reason(9, R"("group_size": -1)"), "");
   EXPECT_EQ(reason(9, R"("bits": 8)"), "");
   EXPECT_EQ(reason(12, R"("group_size": 4)"), "reference kernel: no fast one for w4a16-g4 at K = 12");
+}
+
+// The largest products are 255 * 128, 255 * 255 and 255 * 15: 65793, 33025 and 561433 of them fit int32.
+TEST(Plan, SumsThatInt32CannotHoldStayFloat) {
+  const auto planned = [](int64_t k, const std::string& fields) {
+    return plan({site("a", 16, k)}, R"({"skip_first_last": false, )" + fields + "}")[0];
+  };
+  const std::string int4 = R"("quant_type": "int4_group", "group_size": )";
+  EXPECT_EQ(planned(65793, R"("bits": 8)"), "a: w8a8");
+  EXPECT_EQ(planned(65794, R"("bits": 8)"),
+            "a: float | K = 65794 is too deep for int32 sums (at most 65793); use activation none");
+  EXPECT_EQ(planned(33025, R"("symmetric": false)"), "a: w8a8 asym");
+  EXPECT_EQ(planned(33026, R"("symmetric": false)"),
+            "a: float | K = 33026 is too deep for int32 sums (at most 33025); use activation none");
+  EXPECT_EQ(planned(561433, int4 + "-1"), "a: w4a8-row");
+  EXPECT_EQ(planned(561434, int4 + "-1"),
+            "a: float | K = 561434 is too deep for int32 sums (at most 561433); use activation none");
+  EXPECT_EQ(planned(561440, int4 + "561440"),
+            "a: float | K = 561440 is too deep for int32 sums (at most 561433); use activation none");
+  EXPECT_EQ(planned(1122880, int4 + "561440"),
+            "a: float | a group of 561440 is too deep for int32 sums (at most 561433); use activation none");
+  EXPECT_EQ(planned(561472, int4 + "64"), "a: w4a8-g64");
+  // Groups that cross rows run on the reference kernel, whose sums are int64.
+  EXPECT_EQ(planned(561441, int4 + "561440"),
+            "a: w4a8-g561440 | reference kernel: K = 561441 is not a multiple of group_size 561440");
+  for (const char* fields : {R"("bits": 8)", R"("bits": 8, "symmetric": false)",
+                             R"("quant_type": "int4_group", "group_size": -1)"}) {
+    EXPECT_THAT(planned(600000, std::string(fields) + R"(, "activation": "none")"), Not(HasSubstr("float")));
+  }
 }
 
 TEST(Plan, TiedSitesGetTheMostPreciseScheme) {

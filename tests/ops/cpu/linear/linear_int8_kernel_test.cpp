@@ -18,6 +18,7 @@ Covered& covered() {
 const bool registered = (covered(), true);
 
 constexpr float kUntouched = -12345.0f;
+constexpr int64_t kDeepestSymmetric = 65793, kDeepestAsymmetric = 33025;  // sum_depth in vqt/packing.h
 
 // Random weights and rows over the whole range of both, with runs of the extremes.
 struct Problem {
@@ -177,16 +178,16 @@ TEST(LinearInt8Kernel, ManyRandomShapes) {
 // their limit.
 TEST(LinearInt8Kernel, DeepSums) {
   for (int64_t k : {2047, 2048, 2049, 2051, 4096, 4100, 6145}) check({14, 34, k});
-  for (int i = 0; i < 3; ++i) check({13, 33, kMaxDepthAsymmetric}, 0, -1, i);
+  for (int i = 0; i < 3; ++i) check({13, 33, kDeepestAsymmetric}, 0, -1, i);
 }
 
 TEST(LinearInt8Kernel, DeepestSymmetricSumIsExact) {
   CaseRandom random({});
-  Problem p({12, 32, kMaxDepthSymmetric}, true, random);
+  Problem p({12, 32, kDeepestSymmetric}, true, random);
   std::fill(p.plain.begin(), p.plain.end(), int8_t{-128});  // what a careless packer might store
   std::fill(p.w.begin(), p.w.end(), int8_t{-128});
   std::fill(p.x.begin(), p.x.end(), uint8_t{255});
-  std::fill(p.w_sum.begin(), p.w_sum.end(), static_cast<int32_t>(-128 * kMaxDepthSymmetric));
+  std::fill(p.w_sum.begin(), p.w_sum.end(), static_cast<int32_t>(-128 * kDeepestSymmetric));
   std::fill(p.x_zero.begin(), p.x_zero.end(), 0);
   std::fill(p.x_scale.begin(), p.x_scale.end(), 1.0f);
   std::fill(p.w_scale.begin(), p.w_scale.end(), 1.0f);

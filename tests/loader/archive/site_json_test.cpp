@@ -1,10 +1,10 @@
 // A row of the table of sites as JSON: the text that archives and --list --json hold.
-#include "loader/archive/vqt_json.h"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <nlohmann/json.hpp>
+
+#include "vqt/report_json.h"
 
 namespace vqt {
 namespace {
@@ -30,17 +30,17 @@ SiteReport measured_row() {
 SiteReport read_back(const SiteReport& site) {
   Report report;
   report.sites.push_back(site);
-  return read_vqt_json(write_vqt_json(report, {}), "model.pt").sites.at(0);
+  return report_from_json(report_to_json(report), "model.pt: vqt.json").sites.at(0);
 }
 
-TEST(VqtJson, ARowHasItsFieldsInOrder) {
+TEST(SiteJson, ARowHasItsFieldsInOrder) {
   EXPECT_EQ(site_to_json(measured_row()).dump(),
             "{\"name\":\"block.fc\",\"shape\":[3,5],\"action\":\"quantized\",\"scheme\":\"w8a8\","
             "\"reason\":\"overrides[0] \\\"fc\\\"\",\"calls\":2,\"bytes_before\":60,\"bytes_after\":27,"
             "\"weight_sqnr_db\":41.5,\"output_sqnr_db\":38.25,\"ms_float\":1.5,\"ms_quantized\":0.5}");
 }
 
-TEST(VqtJson, WhatWasNotMeasuredIsLeftOutAndOnlyTheWeightsSqnrIsNull) {
+TEST(SiteJson, WhatWasNotMeasuredIsLeftOutAndOnlyTheWeightsSqnrIsNull) {
   EXPECT_EQ(site_to_json(SiteReport()).dump(),
             "{\"name\":\"\",\"shape\":[0,0],\"action\":\"\",\"scheme\":\"\",\"reason\":\"\",\"calls\":0,"
             "\"bytes_before\":0,\"bytes_after\":0,\"weight_sqnr_db\":null}");
@@ -49,7 +49,7 @@ TEST(VqtJson, WhatWasNotMeasuredIsLeftOutAndOnlyTheWeightsSqnrIsNull) {
   EXPECT_TRUE(site_to_json(exact).at("output_sqnr_db").is_null());
 }
 
-TEST(VqtJson, ARowIsReadAsItWasWritten) {
+TEST(SiteJson, ARowIsReadAsItWasWritten) {
   const SiteReport row = read_back(measured_row());
   EXPECT_EQ(site_to_json(row).dump(), site_to_json(measured_row()).dump());
   EXPECT_TRUE(std::isnan(read_back(SiteReport()).weight_sqnr_db));
