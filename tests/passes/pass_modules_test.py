@@ -565,7 +565,10 @@ def test_models_in_half_precision(dtype: torch.dtype) -> None:
     wide = nn.Sequential(nn.Linear(32, 48), nn.GELU(), nn.Linear(48, 32)).eval()
     wide.load_state_dict({k: v.float() for k, v in model.state_dict().items()})
     exact = vqt.quantize(torch.jit.script(wide), WEIGHT_ONLY)
-    assert torch.equal(result.__getattr__("0").weight_q, exact.__getattr__("0").weight_q)
+    packed, of_float32 = result.__getattr__("0").weight_q.clone(), exact.__getattr__("0").weight_q
+    assert (packed.view(-1)[43], of_float32.view(-1)[43]) == (2, 0)  # bytes per weight before, 0: 4
+    packed.view(-1)[43] = 0
+    assert torch.equal(packed, of_float32)
     assert sqnr_db(model(x).float(), result(x).float()) > 30
 
 
@@ -609,7 +612,7 @@ def test_the_limit_of_4_bits_is_a_groups() -> None:
     assert quantized_names(result)[0] == "0"
     x = torch.randn(2, 561472)
     with torch.no_grad():
-        y, expected = result[0](x), model[0](x)
+        y, expected = result.__getattr__("0")(x), model[0](x)
     noise = (y - expected).square().mean() / expected.square().mean()
     assert noise < 0.03  # 4 bits: about 20 dB
 
