@@ -56,9 +56,9 @@ c10::IValue forward(torch::jit::Module& module, const at::Tensor& input, const J
     return module.forward({input});
   } catch (const std::exception& e) {
     const std::string hint =
-        "\nFor a model that takes other input see --input_layout, --mean, --std, --image_size and --frames.";
-    throw Error(fmt::format("{}: forward fails on {}: {}{}", job.name, describe(input), error_text(e),
-                            job.given ? hint : ""));
+        "\nFor a model with other input see --input_layout, --mean, --std, --image_size and --frames.";
+    throw Error(fmt::format("{}: the forward pass fails on {}: {}{}", job.name, describe(input),
+                            error_text(e), job.given ? hint : ""));
   }
 }
 
