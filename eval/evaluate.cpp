@@ -94,7 +94,7 @@ Outputs run_reference(const Run& run, const ImageFile& images, const ModelRuns& 
   if (const auto text = timing_note(done.run, run.settings))
     run.report.notes.push_back("reference: " + *text);
   run.report.reference.cost = cost_of(done.run, images.count());
-  return Outputs(done.forwards, run.settings.images.layout);
+  return Outputs(done.outputs_file, run.settings.images.layout);
 }
 
 void save_reference(const Run& run, const ImageFile& images, const Outputs& outputs) {
@@ -171,7 +171,7 @@ const ModelResult& run_candidate(const Run& run, const Inputs& inputs, const Can
   const FinishedModel done =
       run.checkpoint.load_or_run("model " + c.name, fingerprint(run.settings, images, &c), run_now);
   ModelResult model = reported_result(c, done, run.settings, images.count());
-  const Outputs outputs(done.forwards, run.settings.images.layout);
+  const Outputs outputs(done.outputs_file, run.settings.images.layout);
   compare_outputs(reference.outputs, outputs, model);
   model.cameras = predicted_cameras(outputs.file, reference.truth_outputs);
   if (inputs.truth) {

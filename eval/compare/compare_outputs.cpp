@@ -41,10 +41,10 @@ const JoinedOutput* find(const std::vector<JoinedOutput>& outputs, const std::st
 }
 
 void check_same_outputs(const Outputs& reference, const Outputs& got, const std::string& model) {
-  const auto& expected_forwards = reference.file.forwards();
+  const auto& expected = reference.file.passes();
   const bool same =
-      std::equal(expected_forwards.begin(), expected_forwards.end(), got.file.forwards().begin(),
-                 got.file.forwards().end(), [](const auto& a, const auto& b) { return a.count == b.count; });
+      std::equal(expected.begin(), expected.end(), got.file.passes().begin(), got.file.passes().end(),
+                 [](const auto& a, const auto& b) { return a.count == b.count; });
   if (!same) throw Error(fmt::format("{}: not split into the same forward passes as the reference", model));
   for (const JoinedOutput& output : got.joined) {
     if (!find(reference.joined, output.path)) {
@@ -78,7 +78,7 @@ std::vector<OutputInfo> describe_outputs(const Outputs& outputs) {
   std::vector<OutputInfo> infos;
   for (const JoinedOutput& output : outputs.joined) {
     Range range;
-    for (const ForwardOutputs& f : outputs.file.forwards()) {
+    for (const ForwardOutputs& f : outputs.file.passes()) {
       const at::Tensor values = values_of(outputs.file.read(*f.find(output.path)));
       range.add(values.data_ptr<double>(), values.numel());
     }
@@ -92,10 +92,10 @@ void compare_outputs(const Outputs& reference, const Outputs& got, ModelResult& 
   check_same_outputs(reference, got, model.name);
   for (const JoinedOutput& output : reference.joined) {
     Comparison comparison;
-    for (size_t k = 0; k < reference.file.forwards().size(); ++k) {
+    for (size_t k = 0; k < reference.file.passes().size(); ++k) {
       throw_if_interrupted();
-      const at::Tensor r = values_of(reference.file.read(*reference.file.forwards()[k].find(output.path)));
-      const at::Tensor c = values_of(got.file.read(*got.file.forwards()[k].find(output.path)));
+      const at::Tensor r = values_of(reference.file.read(*reference.file.passes()[k].find(output.path)));
+      const at::Tensor c = values_of(got.file.read(*got.file.passes()[k].find(output.path)));
       comparison.add(r.data_ptr<double>(), c.data_ptr<double>(), r.numel());
     }
     const Metrics m = comparison.result();

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "eval/results/model_result.h"
-#include "eval/runs/forwards.h"
+#include "eval/runs/join_outputs.h"
 #include "eval/runs/outputs_file.h"
 #include "loader/images/image_options.h"
 
@@ -16,7 +16,7 @@ struct Outputs {
   OutputsFile file;
   std::vector<JoinedOutput> joined;
   Outputs(const std::string& path, InputLayout layout)
-      : file(path), joined(join_forwards(file.forwards(), layout == InputLayout::kBshw ? 1 : 0)) {}
+      : file(path), joined(join_outputs(file.passes(), layout == InputLayout::kBshw ? 1 : 0)) {}
 };
 
 std::string names_of(const std::vector<JoinedOutput>& outputs);

@@ -60,11 +60,11 @@ TruthOutputs truth_outputs(const std::vector<JoinedOutput>& outputs, int64_t pic
           output_path(outputs, "world_points", pictures, 3 * frame.height * frame.width)};
 }
 
-std::vector<CameraPose> predicted_cameras(const OutputsFile& forwards, const TruthOutputs& outputs) {
+std::vector<CameraPose> predicted_cameras(const OutputsFile& file, const TruthOutputs& outputs) {
   std::vector<CameraPose> cameras;
   if (outputs.poses.empty()) return cameras;
-  for (const ForwardOutputs& f : forwards.forwards()) {
-    const Prediction prediction = ReadPrediction(forwards, f, {outputs.poses, {}, {}}).prediction;
+  for (const ForwardOutputs& f : file.passes()) {
+    const Prediction prediction = ReadPrediction(file, f, {outputs.poses, {}, {}}).prediction;
     for (int64_t i = 0; i < f.count; ++i)
       cameras.push_back(camera_pose(decode_pose(&prediction.poses[9 * i])));
   }
@@ -78,13 +78,11 @@ std::vector<CameraPose> true_cameras(const SceneTruth& scene) {
   return cameras;
 }
 
-TruthErrors truth_errors(const TruthStore& truth, const OutputsFile& forwards, const TruthOutputs& outputs) {
+TruthErrors truth_errors(const TruthStore& truth, const OutputsFile& file, const TruthOutputs& outputs) {
   TruthErrorsBuilder builder(truth);
-  for (const ForwardOutputs& f : forwards.forwards())
-    builder.add(ReadPrediction(forwards, f, outputs).prediction);
+  for (const ForwardOutputs& f : file.passes()) builder.add(ReadPrediction(file, f, outputs).prediction);
   const TruthOutputs depth{{}, outputs.depth, {}};
-  for (const ForwardOutputs& f : forwards.forwards())
-    builder.add_depth(ReadPrediction(forwards, f, depth).prediction);
+  for (const ForwardOutputs& f : file.passes()) builder.add_depth(ReadPrediction(file, f, depth).prediction);
   return builder.take();
 }
 

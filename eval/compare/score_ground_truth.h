@@ -7,7 +7,7 @@
 
 #include "eval/ground_truth/truth_errors.h"
 #include "eval/results/model_result.h"
-#include "eval/runs/forwards.h"
+#include "eval/runs/join_outputs.h"
 
 namespace vqt {
 
@@ -37,9 +37,9 @@ class ReadPrediction {
 };
 
 // One per image.
-std::vector<CameraPose> predicted_cameras(const OutputsFile& forwards, const TruthOutputs& outputs);
+std::vector<CameraPose> predicted_cameras(const OutputsFile& file, const TruthOutputs& outputs);
 std::vector<CameraPose> true_cameras(const SceneTruth& scene);
 
-TruthErrors truth_errors(const TruthStore& truth, const OutputsFile& forwards, const TruthOutputs& outputs);
+TruthErrors truth_errors(const TruthStore& truth, const OutputsFile& file, const TruthOutputs& outputs);
 
 }  // namespace vqt

@@ -4,7 +4,7 @@ namespace vqt {
 
 DepthPlanes depth_planes(const OutputsFile& file, const std::string& path, int64_t limit) {
   DepthPlanes planes;
-  for (const ForwardOutputs& f : file.forwards()) {
+  for (const ForwardOutputs& f : file.passes()) {
     if (static_cast<int64_t>(planes.size()) >= limit) break;
     const at::Tensor depth = file.read(*f.find(path)).to(at::kFloat).contiguous();
     const int64_t pixels = depth.numel() / f.count;

@@ -56,7 +56,7 @@ std::optional<SceneCloud> SceneCloud::of(const OutputsFile& reference,
   shown.output = own ? cloud.outputs_.points : cloud.outputs_.depth;
   shown.confidence = output_path(outputs, own ? "world_points_conf" : "depth_conf", images.count(),
                                  images.frame.height * images.frame.width);
-  const ForwardOutputs& first = reference.forwards().at(0);
+  const ForwardOutputs& first = reference.passes().at(0);
   const ReadPrediction read(reference, first, cloud.outputs_);
   std::vector<float> made;
   const float* points = all_points(read.prediction, images.frame, made);
@@ -84,7 +84,7 @@ std::optional<SceneCloud> SceneCloud::of(const OutputsFile& reference,
 }
 
 std::vector<float> SceneCloud::points(const OutputsFile& model) const {
-  const ReadPrediction read(model, model.forwards().at(0), outputs_);
+  const ReadPrediction read(model, model.passes().at(0), outputs_);
   std::vector<float> made;
   return points_at(all_points(read.prediction, frame_, made), pixels_);
 }

@@ -26,12 +26,12 @@ std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::e
 
 // Compares every byte with its checksum. Throws if the file is not as it was written.
 Json read_entry(const std::string& path) {
-  const OutputsFile forwards(path);
-  const Json entry = forwards.about().at("entry");
-  if (checksum(text_of(entry)) != forwards.about().at("crc32"))
+  const OutputsFile file(path);
+  const Json entry = file.about().at("entry");
+  if (checksum(text_of(entry)) != file.about().at("crc32"))
     throw Error(fmt::format("{}: damaged: its description has another checksum", path));
-  for (const ForwardOutputs& f : forwards.forwards()) {
-    for (const ForwardOutputs::Tensor& tensor : f.tensors) forwards.read(tensor);
+  for (const ForwardOutputs& f : file.passes()) {
+    for (const ForwardOutputs::Tensor& tensor : f.tensors) file.read(tensor);
   }
   return entry;
 }
@@ -99,13 +99,14 @@ void Checkpoint::save(const std::string& name, const Json& key, FinishedModel& m
     fs::create_directories(folder_);
     const Json entry = {
         {"key", key}, {"quantized", nlohmann::json(model.quantized)}, {"run", nlohmann::json(model.run)}};
-    save_outputs(OutputsFile(model.forwards), {{"entry", entry}, {"crc32", checksum(text_of(entry))}}, path);
+    save_outputs(OutputsFile(model.outputs_file), {{"entry", entry}, {"crc32", checksum(text_of(entry))}},
+                 path);
   } catch (const std::exception& e) {  // a full disk must not end a run that does not need this
     console_.warn(fmt::format("{}: cannot be saved for --resume: {}", name, e.what()));
     return;
   }
-  fs::remove(model.forwards);
-  model.forwards = path;
+  fs::remove(model.outputs_file);
+  model.outputs_file = path;
   saved_.push_back(name);
 }
 

@@ -19,7 +19,7 @@ namespace vqt {
 struct FinishedModel {
   JobResult quantized;  // empty for an archive that was given, and for the reference
   JobResult run;
-  std::string forwards;  // file of its outputs
+  std::string outputs_file;  // path
 };
 
 // Everything that the outputs, time and memory of a model depend on. candidate null: of the reference.

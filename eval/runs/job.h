@@ -1,5 +1,5 @@
-// What the parent tells a process that does one piece of work, and what it hears back: JSON files in a
-// temporary folder, and lines of progress through a pipe. Torch-free.
+// What a process that does one job gets from its parent and what it returns: JSON files in a temporary
+// folder, and lines of progress through a pipe. Torch-free.
 #pragma once
 
 #include <cstdint>
@@ -13,23 +13,24 @@
 namespace vqt {
 
 struct Job {
-  std::string task;  // "run": forwards of an archive; "quantize": the archive quantized by config into output
-  std::string model;   // archive
-  std::string name;    // what errors call it
-  bool given = true;   // by the user, who may have to say what input it takes
-  std::string output;  // run: the outputs, a file of forwards; quantize: the new archive
+  std::string
+      task;  // "run": forward passes of a model; "quantize": the model quantized by config into output
+  std::string model;   // its TorchScript file
+  std::string name;    // its name in errors
+  bool given = true;   // by the user, so that errors explain the flags of its input
+  std::string output;  // run: the file of outputs; quantize: the new model
   std::string result;  // JSON, see JobResult
   // run
   std::string pictures;  // file of images
   ImageOptions images;
-  int64_t frames = 0;  // a forward
+  int64_t frames = 0;  // per forward pass; 0: all
   int64_t warmup = 2, runs = 3;
-  // (JSON, where it came from): have to fit the model, or the run fails before its first forward.
+  // (JSON, its source): checked against the model before the first forward pass.
   std::vector<std::pair<std::string, std::string>> check_configs;
   // quantize
-  std::string config, config_source;  // JSON, where it came from
-  std::string packed;                 // folder of weights packed for candidates before this one; empty: none
-  std::vector<std::string> later;     // configs of those after it
+  std::string config, config_source;  // JSON, its source
+  std::string packed;                 // folder of weights packed for earlier candidates; empty: none
+  std::vector<std::string> later;     // configs of later candidates
 };
 
 struct JobResult {

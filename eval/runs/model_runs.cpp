@@ -30,7 +30,7 @@ FinishedModel ModelRuns::candidate(const Candidate& candidate, const std::vector
   work.given = candidate.source == "model";
   if (!work.given) work.name = candidate.name;
   done.run = run_job(work, temp_, console_, candidate.name);
-  done.forwards = work.output;
+  done.outputs_file = work.output;
   if (candidate.source != "model") std::filesystem::remove(archive);
   return done;
 }

@@ -63,7 +63,7 @@ TensorFile open(const std::string& path) {
 
 ForwardOutputs read_forward(const TensorFile& file, size_t number, const Json& json, int64_t first) {
   ForwardOutputs f{json.at("first"), json.at("count"), {}};
-  if (f.first != first || f.count <= 0) throw Error("forwards do not follow each other");
+  if (f.first != first || f.count <= 0) throw Error("its forward passes do not follow each other");
   for (const Json& path : json.at("outputs")) {
     const std::string name = name_of(number, path.get<std::string>());
     const TensorEntry* entry = file.find(name);
@@ -83,8 +83,7 @@ const ForwardOutputs::Tensor* ForwardOutputs::find(const std::string& path) cons
   return found == tensors.end() ? nullptr : &*found;
 }
 
-OutputsWriter::OutputsWriter(const std::string& path, size_t forwards)
-    : file_(path, kHeaderRoom * forwards) {}
+OutputsWriter::OutputsWriter(const std::string& path, size_t passes) : file_(path, kHeaderRoom * passes) {}
 
 void OutputsWriter::append(const NamedTensors& outputs, int64_t first, int64_t count) {
   Json paths = Json::array();
@@ -94,13 +93,13 @@ void OutputsWriter::append(const NamedTensors& outputs, int64_t first, int64_t c
     if (!type)
       throw Error(
           fmt::format("output {}: cannot be stored: type {}", path, c10::toString(tensor.scalar_type())));
-    file_.append(name_of(forwards_.size(), path), type->dtype, tensor.sizes().vec(), tensor.const_data_ptr());
+    file_.append(name_of(passes_.size(), path), type->dtype, tensor.sizes().vec(), tensor.const_data_ptr());
     paths.push_back(path);
   }
-  forwards_.push_back({{"first", first}, {"count", count}, {"outputs", std::move(paths)}});
+  passes_.push_back({{"first", first}, {"count", count}, {"outputs", std::move(paths)}});
 }
 
-void OutputsWriter::finish() { file_.finish({{kForwards, text_of(forwards_)}}); }
+void OutputsWriter::finish() { file_.finish({{kForwards, text_of(passes_)}}); }
 
 OutputsFile::OutputsFile(const std::string& path) : file_(open(path)) {
   if (file_.metadata(kForwards).empty())
@@ -109,10 +108,10 @@ OutputsFile::OutputsFile(const std::string& path) : file_(open(path)) {
     if (!file_.metadata(kAbout).empty()) about_ = Json::parse(file_.metadata(kAbout));
     int64_t next = 0;  // image
     for (const Json& json : Json::parse(file_.metadata(kForwards))) {
-      forwards_.push_back(read_forward(file_, forwards_.size(), json, next));
-      next += forwards_.back().count;
+      passes_.push_back(read_forward(file_, passes_.size(), json, next));
+      next += passes_.back().count;
     }
-    if (forwards_.empty()) throw Error("it has no forward pass");
+    if (passes_.empty()) throw Error("it has no forward pass");
   } catch (const std::exception& e) {
     throw Error(fmt::format("{}: damaged, its metadata cannot be used: {}", path, e.what()));
   }
@@ -125,10 +124,10 @@ at::Tensor OutputsFile::read(const ForwardOutputs::Tensor& tensor) const {
   return result;
 }
 
-void save_outputs(const OutputsFile& forwards, const Json& about, const std::string& path) {
-  TensorMetadata metadata = forwards.file_.metadata();
+void save_outputs(const OutputsFile& file, const Json& about, const std::string& path) {
+  TensorMetadata metadata = file.file_.metadata();
   metadata[kAbout] = text_of(about);
-  copy_tensors(forwards.file_, metadata, path);
+  copy_tensors(file.file_, metadata, path);
 }
 
 }  // namespace vqt

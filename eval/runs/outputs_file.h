@@ -27,20 +27,21 @@ struct ForwardOutputs {
 
 class OutputsWriter {
  public:
-  // forwards: how many to expect, for the room kept for the header. Throws Error, as all of these.
-  explicit OutputsWriter(const std::string& path, size_t forwards = 1);
+  // passes: how many forward passes to expect, for the room kept for the header. Throws Error, as all of
+  // these.
+  explicit OutputsWriter(const std::string& path, size_t passes = 1);
   void append(const NamedTensors& outputs, int64_t first, int64_t count);
   void finish();
 
  private:
   TensorFileWriter file_;
-  nlohmann::ordered_json forwards_ = nlohmann::ordered_json::array();
+  nlohmann::ordered_json passes_ = nlohmann::ordered_json::array();
 };
 
 class OutputsFile {
  public:
   explicit OutputsFile(const std::string& path);  // checks the header, reads no tensor
-  const std::vector<ForwardOutputs>& forwards() const { return forwards_; }
+  const std::vector<ForwardOutputs>& passes() const { return passes_; }
   const nlohmann::ordered_json& about() const { return about_; }  // of save_outputs; else null
 
   at::Tensor read(const ForwardOutputs::Tensor& tensor) const;
@@ -48,11 +49,11 @@ class OutputsFile {
  private:
   friend void save_outputs(const OutputsFile&, const nlohmann::ordered_json&, const std::string&);
   TensorFile file_;
-  std::vector<ForwardOutputs> forwards_;
+  std::vector<ForwardOutputs> passes_;
   nlohmann::ordered_json about_;
 };
 
 // A copy that says what it is, written beside its place and renamed.
-void save_outputs(const OutputsFile& forwards, const nlohmann::ordered_json& about, const std::string& path);
+void save_outputs(const OutputsFile& file, const nlohmann::ordered_json& about, const std::string& path);
 
 }  // namespace vqt

@@ -9,9 +9,9 @@
 
 namespace vqt {
 
-// One file a weight, written beside its place and renamed. One that cannot be read back as it was written is
-// as good as none, and so is one that cannot be written. later: configs that are still to come; a file that
-// none of them wants goes.
+// One file per weight, written beside its place and renamed. One that cannot be read back as it was written
+// is as good as none, and so is one that cannot be written. later: configs that are still to come; a file
+// that none of them wants goes.
 PackedCache packed_folder(const std::string& folder, std::vector<QuantizationConfig> later);
 
 }  // namespace vqt

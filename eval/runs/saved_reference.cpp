@@ -53,17 +53,17 @@ void check_same_reference(const Json& saved, const Json& expected, const std::st
     const Json here = i < names.size() ? names[i] : Json(),
                there = i < wanted_names.size() ? wanted_names[i] : Json();
     if (here == there) continue;
-    refuse(fmt::format("the outputs for other pictures: number {} of {} is {}; now it is {} of {}", i + 1,
+    refuse(fmt::format("the outputs for other images: number {} of {} is {}; now it is {} of {}", i + 1,
                        names.size(), here.dump(), there.dump(), wanted_names.size()));
   }
   for (const auto& [key, value] : expected["input"].items()) {
     const Json before = saved["input"].value(key, Json());
     if (before != value)
-      refuse(fmt::format("the outputs for pictures fed otherwise: {} was {}, now it is {}", key,
-                         before.dump(), value.dump()));
+      refuse(fmt::format("the outputs for other input: {} was {}, now it is {}", key, before.dump(),
+                         value.dump()));
   }
   if (saved["pictures"].at("checksum") != expected["pictures"].at("checksum"))
-    refuse("the outputs for other pictures: the names are the same, the pixels are not");
+    refuse("the outputs for other images: the names are the same, the pixels are not");
 }
 
 }  // namespace vqt

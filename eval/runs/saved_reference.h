@@ -14,7 +14,7 @@ namespace vqt {
 // Its file name and the checksums of its records.
 Json describe_model(const std::string& path);
 
-// Model (checksums of its records), pictures (names and prepared pixels), how they are fed.
+// Model (checksums of its records), images (names and prepared pixels), how they are fed.
 Json describe_reference(const RunSettings& options, const ImageFile& pictures);
 
 Json cost_to_json(const Cost& cost);

@@ -26,7 +26,7 @@ namespace vqt {
 namespace {
 using Json = nlohmann::json;
 
-constexpr double kLongForwardMs = 30e3;  // from here on the first forward is the only one
+constexpr double kLongForwardMs = 30e3;  // above it the first forward pass is the only one
 
 Progress progress_to(int fd) {
   return [fd](const std::string& stage, int64_t done, int64_t total) {
@@ -56,9 +56,9 @@ c10::IValue forward(torch::jit::Module& module, const at::Tensor& input, const J
     return module.forward({input});
   } catch (const std::exception& e) {
     const std::string hint =
-        "\nFor a model that takes other input see --input_layout, --mean, --std, --image_size and --frames.";
-    throw Error(fmt::format("{}: forward fails on {}: {}{}", job.name, describe(input), error_text(e),
-                            job.given ? hint : ""));
+        "\nFor a model with other input see --input_layout, --mean, --std, --image_size and --frames.";
+    throw Error(fmt::format("{}: the forward pass fails on {}: {}{}", job.name, describe(input),
+                            error_text(e), job.given ? hint : ""));
   }
 }
 
@@ -69,7 +69,7 @@ void run(const Job& job, const Progress& progress, JobResult& result) {
   if (archive.report) result.report = report_to_json(*archive.report);
   for (const auto& [text, source] : job.check_configs) {
     const QuantizationConfig config = QuantizationConfig::from_json(text, source);
-    describe_sites(archive.module, &config);  // a pattern that matches nothing shows now, not after an hour
+    describe_sites(archive.module, &config);  // a pattern that matches nothing fails now, not after an hour
   }
   const ImageFile pictures = open_images(job.pictures);
   const std::vector<Chunk> chunks = split(pictures.count(), job.frames);
@@ -84,7 +84,7 @@ void run(const Job& job, const Progress& progress, JobResult& result) {
       const auto start = std::chrono::steady_clock::now();
       const c10::IValue value = forward(archive.module, input, job);
       ms += std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-      // Of the first time: no forward but the one at work is ever in memory.
+      // Of the first pass over the scene: the outputs of one forward pass at a time are in memory.
       if (!written) writer.append(flatten_outputs(value), c.first, c.count);
       progress("forward", ++done, total);
     }
@@ -115,7 +115,7 @@ void quantize_archive(const Job& job, const Progress& progress, JobResult& resul
   if (config.activation == ActivationMode::kStatic) {
     const int64_t count = std::min(pictures.count(), config.calibration_samples);
     chunks = split(count, job.frames);
-    result.warnings.push_back(fmt::format("calibrated on {} of the pictures it is scored on", count));
+    result.warnings.push_back(fmt::format("calibrated on {} of the images it is scored on", count));
     options.calibration = [&](std::vector<c10::IValue>& arguments) {
       if (next == chunks.size()) return false;
       arguments = {model_input(read_images(pictures, chunks[next].first, chunks[next].count), job.images)};

@@ -6,7 +6,6 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-import torch
 from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -242,7 +242,7 @@ def test_static_activations_are_calibrated_on_the_pictures(space: Path, tmp_path
         "--reference", space / "tiny.pt", "--config", config, "--image_folder", space / "photos", "--image_size", 70,
         "--output_dir", tmp_path / "out", *FAST,
     )  # fmt: skip
-    assert "calibrated on 3 of the pictures" in done.stderr
+    assert "calibrated on 3 of the images" in done.stderr
     assert results(tmp_path / "out")["models"][0]["outputs"]["depth"]["psnr_db"] > 20
 
 
@@ -318,11 +318,11 @@ def test_a_reference_of_an_older_version_is_refused(space: Path, tmp_path: Path)
 
 OTHERS = [
     ("model", ["--reference", "{tmp}/other.pt"], ["another model", "tiny.pt", "other.pt"]),
-    ("fewer pictures", ["--max_images", "2"], ["other pictures: number 3 of 3", "2.png", "null of 2"]),
-    ("other pixels", ["--image_folder", "{tmp}/changed"], ["other pictures", "the pixels are not"]),
-    ("size", ["--image_size", "42"], ["fed otherwise: image_size was 70, now it is 42"]),
-    ("mean", ["--mean", "0.5,0.5,0.5"], ["fed otherwise: mean was [0.0,0.0,0.0]"]),
-    ("frames", ["--frames", "2"], ["fed otherwise: frames was 3, now it is 2"]),
+    ("fewer pictures", ["--max_images", "2"], ["other images: number 3 of 3", "2.png", "null of 2"]),
+    ("other pixels", ["--image_folder", "{tmp}/changed"], ["other images", "the pixels are not"]),
+    ("size", ["--image_size", "42"], ["the outputs for other input: image_size was 70, now it is 42"]),
+    ("mean", ["--mean", "0.5,0.5,0.5"], ["the outputs for other input: mean was [0.0,0.0,0.0]"]),
+    ("frames", ["--frames", "2"], ["the outputs for other input: frames was 3, now it is 2"]),
 ]
 
 

@@ -374,7 +374,7 @@ def test_extra_files_survive_quantize_repack_and_deepcopy(tmp_path: Path) -> Non
         assert str(vqt.report(module)) == str(vqt.report(quantized))  # with SQNR and reasons
         assert torch.equal(module(example()), quantized(example()))
     vqt.save(vqt.quantize(torch.jit.load(str(tmp_path / "in.pt"))), tmp_path / "none.pt")  # torch's module has none
-    assert kept(tmp_path / "none.pt") == dict.fromkeys(files, "")
+    assert kept(tmp_path / "none.pt") == dict.fromkeys(files, b"")
 
 
 def test_a_module_goes_with_its_last_reference() -> None:

@@ -17,6 +17,6 @@ struct JoinedOutput {
 // forward pass, else the first other axis of which that is true. Where there is none, several forward passes
 // are stacked along a new first axis. Throws Error where forward passes differ in names or
 // shapes.
-std::vector<JoinedOutput> join_forwards(const std::vector<ForwardOutputs>& forwards, int64_t preferred_axis);
+std::vector<JoinedOutput> join_outputs(const std::vector<ForwardOutputs>& passes, int64_t preferred_axis);
 
 }  // namespace vqt

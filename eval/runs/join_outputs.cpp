@@ -1,4 +1,4 @@
-#include "eval/runs/forwards.h"
+#include "eval/runs/join_outputs.h"
 
 #include <fmt/format.h>
 
@@ -10,10 +10,9 @@ namespace vqt {
 namespace {
 using Shape = std::vector<int64_t>;
 
-bool is_frame_axis(const std::vector<Shape>& parts, const std::vector<ForwardOutputs>& forwards,
-                   size_t axis) {
+bool is_frame_axis(const std::vector<Shape>& parts, const std::vector<ForwardOutputs>& passes, size_t axis) {
   for (size_t i = 0; i < parts.size(); ++i) {
-    if (parts[i].size() != parts[0].size() || parts[i][axis] != forwards[i].count) return false;
+    if (parts[i].size() != parts[0].size() || parts[i][axis] != passes[i].count) return false;
     for (size_t d = 0; d < parts[i].size(); ++d) {
       if (d != axis && parts[i][d] != parts[0][d]) return false;
     }
@@ -22,17 +21,17 @@ bool is_frame_axis(const std::vector<Shape>& parts, const std::vector<ForwardOut
 }
 
 JoinedOutput join(const std::string& path, const std::vector<Shape>& parts,
-                  const std::vector<ForwardOutputs>& forwards, int64_t preferred_axis) {
+                  const std::vector<ForwardOutputs>& passes, int64_t preferred_axis) {
   JoinedOutput joined{path, parts[0], -1};
   for (int64_t i = -1; i < static_cast<int64_t>(parts[0].size()) && joined.frame_axis < 0; ++i) {
     const int64_t axis = i < 0 ? preferred_axis : i;
     if (axis < static_cast<int64_t>(parts[0].size()) &&
-        is_frame_axis(parts, forwards, static_cast<size_t>(axis)))
+        is_frame_axis(parts, passes, static_cast<size_t>(axis)))
       joined.frame_axis = axis;
   }
   if (joined.frame_axis >= 0) {
     joined.shape[joined.frame_axis] = 0;
-    for (const ForwardOutputs& f : forwards) joined.shape[joined.frame_axis] += f.count;
+    for (const ForwardOutputs& f : passes) joined.shape[joined.frame_axis] += f.count;
     return joined;
   }
   for (const Shape& part : parts) {
@@ -49,18 +48,18 @@ JoinedOutput join(const std::string& path, const std::vector<Shape>& parts,
 
 }  // namespace
 
-std::vector<JoinedOutput> join_forwards(const std::vector<ForwardOutputs>& forwards, int64_t preferred_axis) {
+std::vector<JoinedOutput> join_outputs(const std::vector<ForwardOutputs>& passes, int64_t preferred_axis) {
   std::vector<JoinedOutput> joined;
-  for (size_t k = 0; k < forwards.at(0).tensors.size(); ++k) {
-    const std::string& path = forwards[0].tensors[k].path;
+  for (size_t k = 0; k < passes.at(0).tensors.size(); ++k) {
+    const std::string& path = passes[0].tensors[k].path;
     std::vector<Shape> shapes;
-    for (const ForwardOutputs& f : forwards) {
-      if (f.tensors.size() != forwards[0].tensors.size() || f.tensors[k].path != path) {
+    for (const ForwardOutputs& f : passes) {
+      if (f.tensors.size() != passes[0].tensors.size() || f.tensors[k].path != path) {
         throw Error(fmt::format("output {}: not returned by every forward pass; run without --frames", path));
       }
       shapes.push_back(f.tensors[k].shape);
     }
-    joined.push_back(join(path, shapes, forwards, preferred_axis));
+    joined.push_back(join(path, shapes, passes, preferred_axis));
   }
   return joined;
 }

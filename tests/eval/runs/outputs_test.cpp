@@ -1,5 +1,5 @@
 // Outputs of split scenes, seen as one, and the file that holds them.
-#include "eval/runs/forwards.h"
+#include "eval/runs/join_outputs.h"
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
@@ -21,8 +21,8 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using Shape = std::vector<int64_t>;
 
-// One output named x in forwards over those numbers of pictures.
-std::vector<ForwardOutputs> forwards(const std::vector<Shape>& shapes, const std::vector<int64_t>& counts) {
+// One output named x in forward passes over those numbers of images.
+std::vector<ForwardOutputs> passes(const std::vector<Shape>& shapes, const std::vector<int64_t>& counts) {
   std::vector<ForwardOutputs> result;
   int64_t first = 0;
   for (size_t i = 0; i < shapes.size(); ++i) {
@@ -33,7 +33,7 @@ std::vector<ForwardOutputs> forwards(const std::vector<Shape>& shapes, const std
 }
 
 TEST(JoinForwards, AlongThePreferredAxisWhereItHoldsTheFrames) {
-  const auto joined = join_forwards(forwards({{1, 2, 2, 3}, {1, 2, 2, 3}, {1, 1, 2, 3}}, {2, 2, 1}), 1);
+  const auto joined = join_outputs(passes({{1, 2, 2, 3}, {1, 2, 2, 3}, {1, 1, 2, 3}}, {2, 2, 1}), 1);
   ASSERT_EQ(joined.size(), 1u);
   EXPECT_EQ(joined[0].path, "x");
   EXPECT_EQ(joined[0].frame_axis, 1);
@@ -41,27 +41,27 @@ TEST(JoinForwards, AlongThePreferredAxisWhereItHoldsTheFrames) {
 }
 
 TEST(JoinForwards, AlongAnotherAxisWhereThatHoldsTheFrames) {
-  const auto joined = join_forwards(forwards({{4, 1, 2, 9}, {4, 1, 2, 9}, {4, 1, 1, 9}}, {2, 2, 1}), 1);
+  const auto joined = join_outputs(passes({{4, 1, 2, 9}, {4, 1, 2, 9}, {4, 1, 1, 9}}, {2, 2, 1}), 1);
   EXPECT_EQ(joined[0].frame_axis, 2);
   EXPECT_THAT(joined[0].shape, ElementsAre(4, 1, 5, 9));
 }
 
 TEST(JoinForwards, StacksWhatHasNoFrames) {
-  const auto joined = join_forwards(forwards({{7, 6}, {7, 6}}, {2, 1}), 1);
+  const auto joined = join_outputs(passes({{7, 6}, {7, 6}}, {2, 1}), 1);
   EXPECT_EQ(joined[0].frame_axis, -1);
   EXPECT_THAT(joined[0].shape, ElementsAre(2, 7, 6));
 }
 
 TEST(JoinForwards, LeavesASingleForwardAlone) {
-  EXPECT_THAT(join_forwards(forwards({{3}}, {5}), 1)[0].shape, ElementsAre(3));
-  EXPECT_THAT(join_forwards(forwards({{}}, {5}), 1)[0].shape, ElementsAre());
+  EXPECT_THAT(join_outputs(passes({{3}}, {5}), 1)[0].shape, ElementsAre(3));
+  EXPECT_THAT(join_outputs(passes({{}}, {5}), 1)[0].shape, ElementsAre());
 }
 
 TEST(JoinForwards, RefusesForwardsThatDoNotFit) {
-  EXPECT_THROW(join_forwards(forwards({{2, 3}, {2, 4}}, {5, 5}), 1), std::runtime_error);
-  auto named = forwards({{2, 3}, {2, 3}}, {5, 5});
+  EXPECT_THROW(join_outputs(passes({{2, 3}, {2, 4}}, {5, 5}), 1), std::runtime_error);
+  auto named = passes({{2, 3}, {2, 3}}, {5, 5});
   named[1].tensors[0].path = "y";
-  EXPECT_THROW(join_forwards(named, 1), std::runtime_error);
+  EXPECT_THROW(join_outputs(named, 1), std::runtime_error);
 }
 
 class OutputsFileTest : public testing::Test {
@@ -80,7 +80,7 @@ class OutputsFileTest : public testing::Test {
   static std::string error_of(const std::string& path) {
     try {
       const OutputsFile file(path);
-      file.read(*file.forwards()[0].find("b.c"));
+      file.read(*file.passes()[0].find("b.c"));
     } catch (const std::exception& e) {
       return e.what();
     }
@@ -96,10 +96,10 @@ class OutputsFileTest : public testing::Test {
 
 TEST_F(OutputsFileTest, KeepsNamesOrderTypesAndValues) {
   const OutputsFile file(path());
-  ASSERT_EQ(file.forwards().size(), 2u);
-  EXPECT_EQ(file.forwards()[1].first, 2);
+  ASSERT_EQ(file.passes().size(), 2u);
+  EXPECT_EQ(file.passes()[1].first, 2);
   EXPECT_TRUE(file.about().is_null());
-  const auto& tensors = file.forwards()[0].tensors;
+  const auto& tensors = file.passes()[0].tensors;
   ASSERT_EQ(tensors.size(), outputs_.size());
   for (size_t i = 0; i < tensors.size(); ++i) {
     EXPECT_EQ(tensors[i].path, outputs_[i].first);
@@ -107,7 +107,7 @@ TEST_F(OutputsFileTest, KeepsNamesOrderTypesAndValues) {
     EXPECT_EQ(back.scalar_type(), outputs_[i].second.scalar_type());
     EXPECT_TRUE(at::equal(back, outputs_[i].second)) << tensors[i].path;
   }
-  EXPECT_TRUE(at::equal(file.read(*file.forwards()[1].find("a")), at::arange(3, at::kLong)));
+  EXPECT_TRUE(at::equal(file.read(*file.passes()[1].find("a")), at::arange(3, at::kLong)));
 }
 
 TEST_F(OutputsFileTest, ASavedCopySaysWhatItIs) {
@@ -115,7 +115,7 @@ TEST_F(OutputsFileTest, ASavedCopySaysWhatItIs) {
   save_outputs(OutputsFile(path()), {{"model", "m.pt"}}, copy);
   const OutputsFile file(copy);
   EXPECT_EQ(file.about()["model"], "m.pt");
-  EXPECT_TRUE(at::equal(file.read(*file.forwards()[0].find("b.c")), outputs_[0].second));
+  EXPECT_TRUE(at::equal(file.read(*file.passes()[0].find("b.c")), outputs_[0].second));
 }
 
 TEST_F(OutputsFileTest, DamageIsAnErrorThatNamesTheFile) {
