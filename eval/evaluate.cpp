@@ -20,6 +20,7 @@
 #include "eval/runs/saved_reference.h"
 #include "eval/search/progressive.h"
 #include "eval/search/progressive_config.h"
+#include "loader/cli/interrupts.h"
 #include "vqt/error.h"
 #include "vqt/report_json.h"
 
@@ -32,7 +33,7 @@ constexpr size_t kMostDrawn = 8;  // models: depth maps and clouds of 200 would 
 // What all steps use: the settings, and where they report.
 struct Run {
   const RunSettings& settings;
-  Console& console;
+  cli::ProgressBar& console;
   Checkpoint& checkpoint;
   EvalReport& report;
 };
@@ -66,12 +67,12 @@ void check_files_exist(const RunSettings& settings) {
   }
   const fs::path saved = settings.save_reference;
   if (!saved.empty() && !fs::is_directory(saved.has_parent_path() ? saved.parent_path() : "."))
-    throw Error(fmt::format("--save_reference: {}: no such folder", saved.parent_path().string()));
+    throw Error(fmt::format("--save-reference: {}: no such folder", saved.parent_path().string()));
 }
 
 // How far a model's poses, depth and points are off.
 TruthErrors errors_of(const Outputs& outputs, const TruthOutputs& scored, const TruthStore& truth,
-                      const std::string& name, Console& console) {
+                      const std::string& name, cli::ProgressBar& console) {
   console.start(name + ": ground truth");
   TruthErrors errors = truth_errors(truth, outputs.file, scored);
   console.finish();
@@ -119,7 +120,7 @@ Reference open_reference(const Run& run, const ImageFile& images, const std::opt
   if (!truth) return reference;
   if (!reference.truth_outputs.any()) {
     throw Error(
-        fmt::format("--ground_truth: expected an output named pose_enc [1, S, 9], depth [1, S, H, W, 1] or "
+        fmt::format("--ground-truth: expected an output named pose_enc [1, S, 9], depth [1, S, H, W, 1] or "
                     "world_points [1, S, H, W, 3], the reference returns {}",
                     names_of(outputs.joined)));
   }
@@ -182,7 +183,7 @@ const ModelResult& run_candidate(const Run& run, const Inputs& inputs, const Can
   maps.add(c.name, outputs);
   for (const std::string& note : model.notes) run.console.warn(c.name + ": " + note);
   run.report.models.push_back(std::move(model));
-  throw_if_interrupted();
+  cli::throw_if_interrupted();
   return run.report.models.back();
 }
 
@@ -235,7 +236,8 @@ void finish_report(const Run& run, ReportMaps& maps) {
 
 }  // namespace
 
-void evaluate(const RunSettings& settings, Console& console, Checkpoint& checkpoint, EvalReport& report) {
+void evaluate(const RunSettings& settings, cli::ProgressBar& console, Checkpoint& checkpoint,
+              EvalReport& report) {
   const Run run{settings, console, checkpoint, report};
   const TempFolder temp(settings.output_dir);
   check_files_exist(settings);
@@ -248,7 +250,7 @@ void evaluate(const RunSettings& settings, Console& console, Checkpoint& checkpo
   const Inputs inputs{images, truth, runs, reference};
   try {
     settings.progressive ? run_candidates_progressively(run, inputs, maps) : run_all(run, inputs, maps);
-  } catch (const Interrupted&) {
+  } catch (const cli::Interrupted&) {
     if (!report.models.empty()) {
       note_interruption(run);
       maps.keep(highlighted(report, kMostDrawn));

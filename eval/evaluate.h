@@ -4,11 +4,12 @@
 #include "eval/results/eval_report.h"
 #include "eval/results/run_settings.h"
 #include "eval/runs/checkpoint.h"
-#include "loader/cli/console.h"
+#include "loader/cli/progress_bar.h"
 
 namespace vqt {
 
 // Throws Error; Interrupted with a report of the models that were done.
-void evaluate(const RunSettings& options, Console& console, Checkpoint& checkpoint, EvalReport& report);
+void evaluate(const RunSettings& options, cli::ProgressBar& console, Checkpoint& checkpoint,
+              EvalReport& report);
 
 }  // namespace vqt

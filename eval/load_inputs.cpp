@@ -7,21 +7,21 @@
 
 #include "eval/compare/score_ground_truth.h"
 #include "eval/runs/job.h"
-#include "eval/runs/process.h"
+#include "loader/cli/interrupts.h"
 #include "loader/images/exif.h"
 
 namespace vqt {
 namespace {
 namespace fs = std::filesystem;
 
-ImageProgress progress_on(Console& console) {
+ImageProgress progress_on(cli::ProgressBar& console) {
   return [&console](int64_t done, int64_t total) {
-    throw_if_interrupted();
+    cli::throw_if_interrupted();
     console.update(done, total);
   };
 }
 
-void note_unapplied_orientations(const ImageList& list, EvalReport& report, Console& console) {
+void note_unapplied_orientations(const ImageList& list, EvalReport& report, cli::ProgressBar& console) {
   std::vector<std::string> turned;
   for (const std::string& path : list.paths) {
     if (exif_orientation(path) != 1) turned.push_back(fs::path(path).filename().string());
@@ -36,13 +36,13 @@ void note_unapplied_orientations(const ImageList& list, EvalReport& report, Cons
 
 }  // namespace
 
-void add_note(EvalReport& report, Console& console, const std::string& text) {
+void add_note(EvalReport& report, cli::ProgressBar& console, const std::string& text) {
   report.notes.push_back(text);
   console.warn(text);
 }
 
 ImageFile load_images(const RunSettings& settings, const std::string& path, EvalReport& report,
-                      Console& console) {
+                      cli::ProgressBar& console) {
   const std::string folder = settings.image_folder.empty()
                                  ? (fs::path(settings.ground_truth) / kEth3dPictures).string()
                                  : settings.image_folder;
@@ -67,7 +67,8 @@ ImageFile load_images(const RunSettings& settings, const std::string& path, Eval
 }
 
 std::optional<TruthStore> load_ground_truth(const RunSettings& settings, const ImageFile& images,
-                                            const std::string& path, EvalReport& report, Console& console) {
+                                            const std::string& path, EvalReport& report,
+                                            cli::ProgressBar& console) {
   if (settings.ground_truth.empty()) return {};
   console.start("ground truth");
   std::optional<TruthStore> truth(std::in_place, read_eth3d(settings.ground_truth, images.names),

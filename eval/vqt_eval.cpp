@@ -1,9 +1,6 @@
 // vqt-eval: scores quantized models against a float model on real images.
 #include <fmt/format.h>
 
-#include <cstdio>
-#include <exception>
-
 #include "eval/compare/check_results.h"
 #include "eval/compare/recorded_run.h"
 #include "eval/evaluate.h"
@@ -15,19 +12,12 @@
 #include "eval/results/eval_report.h"
 #include "eval/runs/checkpoint.h"
 #include "eval/runs/output_folder.h"
-#include "eval/runs/process.h"
 #include "eval/runs/worker.h"
-#include "loader/cli/console.h"
-#include "loader/images/images.h"
-#include "vqt/error.h"
-#include "vqt/error_text.h"
+#include "loader/cli/interrupts.h"
+#include "loader/cli/progress_bar.h"
+#include "loader/cli/run_main.h"
 
 namespace {
-
-int complain(const std::string& what, int exit_code) {
-  fmt::print(stderr, "vqt-eval: error: {}\n", what);
-  return exit_code;
-}
 
 void print_report(const vqt::EvalReport& report, const vqt::RunSettings& options) {
   const std::string page = vqt::write_report(report, options.output_dir);
@@ -42,7 +32,7 @@ void print_report(const vqt::EvalReport& report, const vqt::RunSettings& options
 int run(const vqt::RunSettings& options) {
   vqt::Json recorded;
   if (!options.check.empty()) recorded = vqt::read_results(options.check);
-  vqt::Console console(options.quiet);
+  vqt::cli::ProgressBar console("vqt-eval", options.quiet);
   const vqt::OutputFolder folder(options.output_dir);
   vqt::Checkpoint checkpoint(options.output_dir, options.resume, console);
   vqt::EvalReport report;
@@ -64,24 +54,17 @@ int run(const vqt::RunSettings& options) {
 
 }  // namespace
 
-int main(int argc, char** argv) try {
-  const std::vector<std::string> arguments(argv + 1, argv + argc);
-  if (arguments.size() == 3 && arguments[0] == "--vqt_worker") {  // this program, started by itself
-    return vqt::run_worker(arguments[1], std::stoi(arguments[2]));
-  }
-  const vqt::RunSettings options = vqt::parse_options(arguments);
-  if (!options.help.empty()) {
-    fmt::print("{}", options.help);
-    return 0;
-  }
-  vqt::catch_interrupts();
-  return run(options);
-} catch (const vqt::UsageError& e) {
-  return complain(e.what(), 2);
-} catch (const vqt::Interrupted& e) {
-  return complain(e.what(), 128 + e.signal);
-} catch (const c10::Error& e) {
-  return complain(e.what_without_backtrace(), 1);  // the message without its 40 stack frames
-} catch (const std::exception& e) {
-  return complain(vqt::error_text(e), 1);
+int main(int argc, char** argv) {
+  return vqt::cli::run_main("vqt-eval", [&] {
+    const std::vector<std::string> arguments(argv + 1, argv + argc);
+    if (arguments.size() == 3 && arguments[0] == "--vqt_worker")  // this program, started by itself
+      return vqt::run_worker(arguments[1], std::stoi(arguments[2]));
+    const vqt::RunSettings options = vqt::parse_options(arguments);
+    if (!options.help.empty()) {
+      fmt::print("{}", options.help);
+      return 0;
+    }
+    vqt::cli::catch_interrupts();
+    return run(options);
+  });
 }

@@ -109,7 +109,7 @@ const Json& model_named(const Json& results, const Json& name) {
 std::string shown(const Json& value, bool all_digits) {
   if (value.is_null()) return "-";
   if (value.is_number_float() && !all_digits) return fmt::format("{:.7g}", value.get<double>());
-  return shortened(value.is_string() ? value.get<std::string>() : value.dump(), 24);
+  return cli::shortened(value.is_string() ? value.get<std::string>() : value.dump(), 24);
 }
 
 // The files may come from anywhere.
@@ -148,12 +148,12 @@ std::string check_text(const std::vector<CheckedFigure>& figures, const Json& re
                     f.allowed > 0 ? fmt::format("+-{:.3g}", f.allowed) : "equal"});
   }
   const size_t differing = rows.size() - 1;
-  std::string text = differing > 0 ? text_table(rows) + "\n" : "";
+  std::string text = differing > 0 ? cli::text_table(rows) + "\n" : "";
   rows = {{"for information", "ms/image recorded", "now", "peak MB recorded", "now"}};
   rows.push_back(cost_row("reference", recorded.at("reference"), now.at("reference")));
   for (const Json& model : recorded.at("models"))
     rows.push_back(cost_row(model.at("name"), model, model_named(now, model.at("name"))));
-  text += text_table(rows) + fmt::format("\ncheck: {} figures compared, ", figures.size());
+  text += cli::text_table(rows) + fmt::format("\ncheck: {} figures compared, ", figures.size());
   return text +
          (differing > 0 ? fmt::format("{} off by more than allowed\n", differing) : "all within tolerance\n");
 }

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <limits>
 
-#include "eval/runs/process.h"
+#include "loader/cli/interrupts.h"
 #include "vqt/error.h"
 
 namespace vqt {
@@ -93,7 +93,7 @@ void compare_outputs(const Outputs& reference, const Outputs& got, ModelResult& 
   for (const JoinedOutput& output : reference.joined) {
     Comparison comparison;
     for (size_t k = 0; k < reference.file.passes().size(); ++k) {
-      throw_if_interrupted();
+      cli::throw_if_interrupted();
       const at::Tensor r = values_of(reference.file.read(*reference.file.passes()[k].find(output.path)));
       const at::Tensor c = values_of(got.file.read(*got.file.passes()[k].find(output.path)));
       comparison.add(r.data_ptr<double>(), c.data_ptr<double>(), r.numel());

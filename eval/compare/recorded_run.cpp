@@ -9,6 +9,7 @@
 #include "eval/compare/check_results.h"
 #include "eval/results/eval_report.h"
 #include "eval/runs/job.h"
+#include "loader/cli/values.h"
 #include "vqt/error.h"
 
 namespace vqt {
@@ -94,8 +95,8 @@ Json read_results(const std::string& path) {
 RunSettings repeated_run(const Json& results, const RunSettings& flags, const std::set<std::string>& given) {
   for (const std::string& name : given) {
     if (kBesideCheck.count(name) == 0)
-      throw UsageError(
-          fmt::format("--{}: cannot be combined with --check: {} defines the run", name, flags.check));
+      throw UsageError(fmt::format("{}: cannot be combined with --check: {} defines the run",
+                                   cli::hyphens("--" + name), flags.check));
   }
   RunSettings o = flags;
   try {
@@ -124,7 +125,7 @@ RunSettings repeated_run(const Json& results, const RunSettings& flags, const st
   if (given.count("output_dir") == 0) o.output_dir = (folder / "check").string();
   std::error_code ignored;
   if (fs::equivalent(o.output_dir, folder.empty() ? "." : folder, ignored)) {
-    throw UsageError(fmt::format("--output_dir: {}: contains the results to check; expected another folder",
+    throw UsageError(fmt::format("--output-dir: {}: contains the results to check; expected another folder",
                                  o.output_dir));
   }
   return o;

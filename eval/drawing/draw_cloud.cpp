@@ -9,7 +9,7 @@
 
 #include "eval/drawing/colour_map.h"
 #include "eval/drawing/point_cloud.h"
-#include "loader/cli/file_part.h"
+#include "loader/cli/file_name.h"
 
 namespace vqt {
 namespace {
@@ -193,7 +193,7 @@ CloudFigure draw_cloud(CloudPoints points, const std::string& reference_name) {
   figure.reference = cloud(reference_name, "float", points.reference);
   for (size_t m = 0; m < points.models.size(); ++m) {
     auto& [name, model] = points.models[m];
-    CloudFigure::Cloud c = cloud(name, file_part(name), model);
+    CloudFigure::Cloud c = cloud(name, cli::sanitize_filename(name), model);
     c.distance_picture =
         jpeg(draw_points(points.reference, distance_colours(moved[m], figure.scale), sides, view), view);
     c.mean_distance = finite_mean(moved[m]);

@@ -38,7 +38,7 @@ void ReportMaps::keep(const std::vector<std::string>& models) {
   if (cloud_) drop_others(cloud_->shown().models);
 }
 
-void ReportMaps::draw(EvalReport& report, Console& console) {
+void ReportMaps::draw(EvalReport& report, cli::ProgressBar& console) {
   if (!frames_.empty()) {
     console.start("depth maps");
     for (const DepthFrame& frame : frames_) {

@@ -10,7 +10,7 @@
 #include "eval/drawing/scene_cloud.h"
 #include "eval/results/eval_report.h"
 #include "eval/results/run_settings.h"
-#include "loader/cli/console.h"
+#include "loader/cli/progress_bar.h"
 #include "loader/images/images.h"
 
 namespace vqt {
@@ -22,7 +22,7 @@ class ReportMaps {
   void add(const std::string& model, const Outputs& outputs);
   void keep(const std::vector<std::string>& models);  // drops all others
   // Into the report. Once: the points are moved there.
-  void draw(EvalReport& report, Console& console);
+  void draw(EvalReport& report, cli::ProgressBar& console);
 
  private:
   std::string depth_path_;  // of the output that depth maps are drawn of; empty: none

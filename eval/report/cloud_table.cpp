@@ -44,7 +44,7 @@ std::string cloud_details(const CloudFigure& cloud) {
       {cloud.reference.file, std::to_string(cloud.reference.count)}};
   for (const CloudFigure::Cloud& c : cloud.models)
     rows.push_back({c.file, std::to_string(c.count), percent(c.mean_distance), percent(c.median_distance)});
-  return text + "\n\n" + text_table(rows) +
+  return text + "\n\n" + cli::text_table(rows) +
          "\n%: distance between the points of a pixel by the float and by this model, lower is better, in\n"
          "percent of the float points' mean distance from the first camera.\n";
 }

@@ -51,7 +51,7 @@ std::string truth_summary(const EvalReport& r) {
   Rows rows = {{"ground truth", "AUC@3", "@5", "@15", "@30", "rot", "transl", "AbsRel", "RMSE", "<1.25",
                 "acc", "comp"}};
   const auto add = [&](const std::string& name, const TruthScores& scores) {
-    rows.push_back({shortened(name, 20)});
+    rows.push_back({cli::shortened(name, 20)});
     for (size_t m = 0; m + 1 < kTruthMetrics.size(); ++m)
       rows.back().push_back(
           number(scores.metrics[m].value, std::min(kTruthMetrics[m].digits, m < 4 ? 1 : 3)));
@@ -60,7 +60,7 @@ std::string truth_summary(const EvalReport& r) {
   for (const ModelResult& m : r.models) {
     if (m.truth) add(m.name, *m.truth);
   }
-  return text_table(rows);
+  return cli::text_table(rows);
 }
 
 std::string truth_details(const EvalReport& r) {
@@ -73,7 +73,7 @@ std::string truth_details(const EvalReport& r) {
               : fmt::format("depth of {} pixels from {}\n", reference.depth_pixels + reference.nonfinite,
                             r.ground_truth->depth_source);
   const auto table = [&](const std::string& name, const TruthScores& scores, bool differences) {
-    Rows rows = {{shortened(name, 30), "unit", "better", "value", "95 %"}};
+    Rows rows = {{cli::shortened(name, 30), "unit", "better", "value", "95 %"}};
     if (differences) rows[0].insert(rows[0].end(), {"difference", "95 %"});
     for (size_t m = 0; m < kTruthMetrics.size(); ++m) {
       const TruthMetric& metric = kTruthMetrics[m];
@@ -86,7 +86,7 @@ std::string truth_details(const EvalReport& r) {
       rows.back().push_back(number(s.difference, metric.digits, true));
       rows.back().push_back(range(s.difference_interval, metric.digits, true));
     }
-    text += "\n" + text_table(rows);
+    text += "\n" + cli::text_table(rows);
     if (scores.nonfinite > 0)
       text += fmt::format("{} pixels of known depth are predicted as NaN or Inf\n", scores.nonfinite);
   };

@@ -23,7 +23,7 @@ std::string words_of(const std::string& goal) {
 }
 
 std::string padded(const std::string& text, size_t width) {
-  return text + std::string(width - std::min(width, text_length(text)), ' ');
+  return text + std::string(width - std::min(width, cli::text_length(text)), ' ');
 }
 
 std::string of_one(const EvalReport& r, const ModelResult& m) {
@@ -37,7 +37,7 @@ std::string of_one(const EvalReport& r, const ModelResult& m) {
       ratio(r.reference.cost.ms_per_image, std::max(1e-6, m.cost.ms_per_image), "faster", "slower"));
   if (const auto* worst = worst_output(m))
     text += fmt::format("; lowest PSNR {:.1f} dB (output {})", *worst->second.psnr_db, worst->first);
-  return wrapped(text + "\n", 2);
+  return cli::wrapped(text + "\n", 2);
 }
 
 }  // namespace
@@ -52,15 +52,15 @@ std::string headline(const EvalReport& r) {
   }
   size_t goals = 0, names = 0;
   for (const BestModel& w : list) {
-    goals = std::max(goals, text_length(words_of(w.goal)));
-    names = std::max(names, text_length(w.model));
+    goals = std::max(goals, cli::text_length(words_of(w.goal)));
+    names = std::max(names, cli::text_length(w.model));
   }
   const bool columns = names <= kLongestName;  // else names, which may differ in the middle, stay whole
   std::string text;
   for (const BestModel& w : list) {
-    text += wrapped(padded(words_of(w.goal), goals) + "  " +
-                        (columns ? padded(w.model, names) + "  " : w.model + ": ") + w.why + "\n",
-                    goals + (columns ? names + 4 : 2));
+    text += cli::wrapped(padded(words_of(w.goal), goals) + "  " +
+                             (columns ? padded(w.model, names) + "  " : w.model + ": ") + w.why + "\n",
+                         goals + (columns ? names + 4 : 2));
   }
   return text;
 }

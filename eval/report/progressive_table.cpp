@@ -93,7 +93,7 @@ std::string progressive_text(const EvalReport& r) {
     }
     rows.back().insert(rows.back().end(), {step.held ? "yes" : "no", step.taken ? "yes" : ""});
   }
-  text += "\n" + text_table(rows) +
+  text += "\n" + cli::text_table(rows) +
           "int4 GROUP: the module group alone; +int4 GROUP: on top of what was accepted before\n";
   if (p.last.name.empty()) return text + progressive_outcome(r) + "\n";
   return text + fmt::format("{}: {}; config for vqt-quantize: {}\n", p.last.name, progressive_outcome(r),

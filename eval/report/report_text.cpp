@@ -52,7 +52,7 @@ Rows comparison(const EvalReport& r) {
     const bool all_equal =
         std::all_of(m.outputs.begin(), m.outputs.end(), [](const auto& o) { return o.second.equal; });
     rows.push_back({m.name, front[rows.size() - 2] && r.models.size() > 1 ? "*" : "",
-                    shortened(main_scheme(m), 16), megabytes(m.cost.size_bytes),
+                    cli::shortened(main_scheme(m), 16), megabytes(m.cost.size_bytes),
                     ratio(static_cast<double>(ref.size_bytes), static_cast<double>(m.cost.size_bytes)),
                     milliseconds(m.cost.ms_per_image), ratio(ref.ms_per_image, m.cost.ms_per_image),
                     megabytes(m.cost.peak_memory_bytes),
@@ -92,7 +92,7 @@ std::string psnr_matrix(const EvalReport& r) {
   for (const OutputInfo& o : r.reference.outputs) outputs.push_back(o.path);
   for (const ModelResult& m : r.models) models.push_back(m.name);
   std::set<std::string> headings;
-  for (const std::string& name : models) headings.insert(shortened(name, kHeading));
+  for (const std::string& name : models) headings.insert(cli::shortened(name, kHeading));
   const bool model_rows = models.size() > kColumns || headings.size() < models.size();
   const std::vector<std::string>& across = model_rows ? outputs : models;
   const std::vector<std::string>& down = model_rows ? models : outputs;
@@ -100,13 +100,13 @@ std::string psnr_matrix(const EvalReport& r) {
   for (size_t first = 0; first < across.size(); first += kColumns) {
     const size_t last = std::min(first + kColumns, across.size());
     Rows rows = {{"PSNR in dB"}};
-    for (size_t c = first; c < last; ++c) rows[0].push_back(shortened(across[c], kHeading));
+    for (size_t c = first; c < last; ++c) rows[0].push_back(cli::shortened(across[c], kHeading));
     for (size_t i = 0; i < down.size(); ++i) {
       rows.push_back({down[i]});
       for (size_t c = first; c < last; ++c)
         rows.back().push_back(psnr(r.models[model_rows ? i : c].outputs[model_rows ? c : i].second));
     }
-    text += (first > 0 ? "\n" : "") + text_table(rows);
+    text += (first > 0 ? "\n" : "") + cli::text_table(rows);
   }
   return text;
 }
@@ -149,7 +149,7 @@ std::string layers_text(const ModelResult& m) {
     rows.push_back({by_sqnr[i].second->value("name", "?"), by_sqnr[i].second->value("scheme", "?"),
                     fmt::format("{:.1f}", by_sqnr[i].first)});
   }
-  return text + text_table(rows);
+  return text + cli::text_table(rows);
 }
 
 }  // namespace
@@ -161,11 +161,11 @@ std::string summary_text(const EvalReport& r) {
   text += fmt::format("{} image{} of {}, {} x {} ({}), against {}\n\n", s.names.size(),
                       s.names.size() == 1 ? "" : "s", s.folder, s.width, s.height, s.preprocess,
                       r.reference.path);
-  text += text_table(comparison(r)) + front_text(r) + "\n" + psnr_matrix(r);
+  text += cli::text_table(comparison(r)) + front_text(r) + "\n" + psnr_matrix(r);
   if (r.progressive) text += "\n" + progressive_text(r);
   if (const std::string truth = truth_summary(r); !truth.empty()) text += "\n" + truth;
   for (const std::string& note : all_notes(r)) text += "note: " + note + "\n";
-  return wrapped(text);
+  return cli::wrapped(text);
 }
 
 std::string report_text(const EvalReport& r) {
@@ -188,7 +188,7 @@ the model. lowest PSNR: of all outputs, peak = range of the reference output; in
                         small(v.p90, v), small(v.p99, v), small(v.max_error, v)});
       }
     }
-    text += text_table(rows);
+    text += cli::text_table(rows);
   }
   for (const ModelResult& m : r.models) {
     text += heading(fmt::format("{}: {} {}", m.name, m.source, m.source == "preset" ? "" : m.path)) +
@@ -203,7 +203,7 @@ the model. lowest PSNR: of all outputs, peak = range of the reference output; in
                                                   : value.dump();
     text += fmt::format("{:<13} {}\n", key, shown);
   }
-  return wrapped(text);
+  return cli::wrapped(text);
 }
 
 }  // namespace vqt

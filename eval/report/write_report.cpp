@@ -10,7 +10,7 @@
 #include "eval/report/report_html.h"
 #include "eval/report/report_text.h"
 #include "eval/report/results_json.h"
-#include "loader/cli/file_part.h"
+#include "loader/cli/file_name.h"
 #include "vqt/atomic_file.h"
 
 namespace vqt {
@@ -42,8 +42,10 @@ std::string write_report(const EvalReport& report, const std::string& output_dir
   if (!report.depth_maps.empty()) fs::create_directories(folder / "depth");
   for (const DepthMap& map : report.depth_maps) {
     for (const DepthMap::Model& m : map.models) {
-      const std::string stem = file_part(fs::path(map.picture).stem().string());
-      write(folder / "depth" / fmt::format("{}_{:03}_{}.png", file_part(m.name), map.index + 1, stem), m.png);
+      const std::string stem = cli::sanitize_filename(fs::path(map.picture).stem().string());
+      write(folder / "depth" /
+                fmt::format("{}_{:03}_{}.png", cli::sanitize_filename(m.name), map.index + 1, stem),
+            m.png);
     }
   }
   write_best_configs(report, folder);

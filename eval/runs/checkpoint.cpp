@@ -11,7 +11,7 @@
 #include "eval/runs/environment.h"
 #include "eval/runs/outputs_file.h"
 #include "eval/runs/saved_reference.h"
-#include "loader/cli/file_part.h"
+#include "loader/cli/file_name.h"
 #include "vqt/error.h"
 
 namespace vqt {
@@ -55,7 +55,7 @@ Json fingerprint(const RunSettings& options, const ImageFile& pictures, const Ca
   return key;
 }
 
-Checkpoint::Checkpoint(const std::string& output_dir, bool resume, Console& console)
+Checkpoint::Checkpoint(const std::string& output_dir, bool resume, cli::ProgressBar& console)
     : folder_((fs::path(output_dir) / "unfinished").string()), resume_(resume), console_(console) {
   const bool there = fs::is_directory(folder_);
   replaces_ = there && !resume;
@@ -70,7 +70,7 @@ Checkpoint::Checkpoint(const std::string& output_dir, bool resume, Console& cons
 }
 
 std::string Checkpoint::file(const std::string& name) const {
-  return fmt::format("{}/{}-{:08x}.fwd", folder_, file_part(name), checksum(name));
+  return fmt::format("{}/{}-{:08x}.fwd", folder_, cli::sanitize_filename(name), checksum(name));
 }
 
 std::optional<FinishedModel> Checkpoint::load(const std::string& name, const Json& key) {

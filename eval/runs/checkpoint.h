@@ -10,7 +10,7 @@
 #include "eval/results/json.h"
 #include "eval/results/run_settings.h"
 #include "eval/runs/job.h"
-#include "loader/cli/console.h"
+#include "loader/cli/progress_bar.h"
 #include "loader/images/images.h"
 
 namespace vqt {
@@ -27,7 +27,7 @@ Json fingerprint(const RunSettings& options, const ImageFile& pictures, const Ca
 
 class Checkpoint {
  public:
-  Checkpoint(const std::string& output_dir, bool resume, Console& console);
+  Checkpoint(const std::string& output_dir, bool resume, cli::ProgressBar& console);
 
   // With resume: what an earlier run saved under this name, if its fingerprint is `key` and nothing is
   // damaged. Else calls `run` and saves the result. Prints which of the two, and why.
@@ -47,7 +47,7 @@ class Checkpoint {
   std::string folder_;
   bool resume_;
   bool replaces_ = false;  // the folder is of an earlier run, to be replaced
-  Console& console_;
+  cli::ProgressBar& console_;
   std::vector<std::string> loaded_, saved_;
 };
 

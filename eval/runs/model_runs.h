@@ -8,7 +8,7 @@
 #include "eval/runs/checkpoint.h"
 #include "eval/runs/job.h"
 #include "eval/runs/process.h"
-#include "loader/cli/console.h"
+#include "loader/cli/progress_bar.h"
 #include "loader/images/images.h"
 
 namespace vqt {
@@ -16,7 +16,8 @@ namespace vqt {
 class ModelRuns {
  public:
   // Keeps references to all of them.
-  ModelRuns(const RunSettings& options, Console& console, const TempFolder& temp, const ImageFile& pictures)
+  ModelRuns(const RunSettings& options, cli::ProgressBar& console, const TempFolder& temp,
+            const ImageFile& pictures)
       : options_(options), console_(console), temp_(temp), pictures_(pictures) {}
 
   // The file of outputs is in temp until the next run. Throw Error, Interrupted.
@@ -28,7 +29,7 @@ class ModelRuns {
   Job job(const std::string& task, const std::string& model, const std::string& output) const;
 
   const RunSettings& options_;
-  Console& console_;
+  cli::ProgressBar& console_;
   const TempFolder& temp_;
   const ImageFile& pictures_;
 };

@@ -27,7 +27,7 @@ OutputFolder::OutputFolder(const std::string& path) {
     lock_ = -1;
     if (taken) {
       throw Error(fmt::format(
-          "--output_dir: {}: in use by another vqt-eval; wait for it or choose another folder", path));
+          "--output-dir: {}: in use by another vqt-eval; wait for it or choose another folder", path));
     }
     return;
   }

@@ -12,14 +12,11 @@
 #include <cstring>
 #include <filesystem>
 
+#include "loader/cli/interrupts.h"
 #include "vqt/error.h"
 
 namespace vqt {
 namespace {
-
-volatile std::sig_atomic_t caught_signal = 0;
-
-void remember(int signal) { caught_signal = signal; }
 
 // Kills and reaps the child unless it was waited for.
 class Child {
@@ -32,7 +29,7 @@ class Child {
   }
   int wait() {
     int status = 0;
-    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) throw_if_interrupted();
+    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) cli::throw_if_interrupted();
     pid_ = 0;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   }
@@ -47,21 +44,6 @@ struct Descriptor {
 };
 
 }  // namespace
-
-void catch_interrupts() {
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
-    struct sigaction action = {};
-    ::sigaction(signal, nullptr, &action);
-    if (action.sa_handler == SIG_IGN) continue;  // nohup and the like
-    action.sa_handler = remember;
-    action.sa_flags = 0;  // poll and waitpid come back with EINTR
-    ::sigaction(signal, &action, nullptr);
-  }
-}
-
-void throw_if_interrupted() {
-  if (caught_signal != 0) throw Interrupted(caught_signal);
-}
 
 int run_self(const std::vector<std::string>& arguments,
              const std::function<void(const std::string&)>& on_line, const std::function<void()>& on_wait) {
@@ -95,7 +77,7 @@ int run_self(const std::vector<std::string>& arguments,
   ::close(ends[1]);
   std::string pending;
   for (bool open = true; open;) {
-    throw_if_interrupted();
+    cli::throw_if_interrupted();
     pollfd waiting{read_end.fd, POLLIN, 0};
     const int ready = ::poll(&waiting, 1, 500);
     if (ready == 0) on_wait();
@@ -110,8 +92,9 @@ int run_self(const std::vector<std::string>& arguments,
     }
   }
   const int code = child.wait();
-  throw_if_interrupted();
-  if (code == 128 + SIGINT) throw Interrupted(SIGINT);  // Ctrl-C reaches the child too, and may end it first
+  cli::throw_if_interrupted();
+  if (code == 128 + SIGINT)
+    throw cli::Interrupted(SIGINT);  // Ctrl-C reaches the child too, and may end it first
   return code;
 }
 

@@ -1,21 +1,11 @@
-// Child processes and interruption. Torch-free.
+// Child processes. Torch-free.
 #pragma once
 
 #include <functional>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
 namespace vqt {
-
-// SIGINT, SIGTERM or SIGHUP was received: remove unfinished files and exit with 128 + signal.
-struct Interrupted : std::runtime_error {
-  explicit Interrupted(int signal) : std::runtime_error("interrupted"), signal(signal) {}
-  int signal;
-};
-
-void catch_interrupts();      // those signals set a flag from now on
-void throw_if_interrupted();  // throws Interrupted
 
 // Starts this program again with arguments, followed by the number of a file descriptor that it may write
 // lines to, each of which on_line gets; on_wait is called about twice a second. The child's stdout goes to

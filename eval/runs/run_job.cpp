@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "loader/cli/units.h"
 #include "vqt/error.h"
 
 namespace vqt {
@@ -14,7 +15,7 @@ namespace {
 constexpr double kShortMs = 50;  // shorter scenes vary by themselves
 }  // namespace
 
-JobResult run_job(Job job, const TempFolder& temp, Console& console, const std::string& title) {
+JobResult run_job(Job job, const TempFolder& temp, cli::ProgressBar& console, const std::string& title) {
   job.result = temp.file("result.json");
   fs::remove(job.result);
   const std::string job_path = temp.file("job.json");
@@ -51,7 +52,7 @@ Cost cost_of(const JobResult& result, int64_t pictures) {
 std::optional<std::string> timing_note(const JobResult& result, const RunSettings& options) {
   if (static_cast<int64_t>(result.all_ms.size()) != options.runs || result.warmup != options.warmup) {
     return fmt::format("timed by one forward pass of the scene without warm-up, as it takes {}",
-                       duration_text(result.ms / 1e3));
+                       cli::duration_text(result.ms / 1e3));
   }
   const auto [least, most] = std::minmax_element(result.all_ms.begin(), result.all_ms.end());
   if (*most < 1.5 * *least || *most < kShortMs) return {};

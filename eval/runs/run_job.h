@@ -8,12 +8,12 @@
 #include "eval/results/run_settings.h"
 #include "eval/runs/job.h"
 #include "eval/runs/process.h"
-#include "loader/cli/console.h"
+#include "loader/cli/progress_bar.h"
 
 namespace vqt {
 
 // Waits for it, with progress under title. Its files are in temp. Throws Error, Interrupted.
-JobResult run_job(Job job, const TempFolder& temp, Console& console, const std::string& title);
+JobResult run_job(Job job, const TempFolder& temp, cli::ProgressBar& console, const std::string& title);
 
 Cost cost_of(const JobResult& result, int64_t pictures);
 

@@ -56,7 +56,7 @@ c10::IValue forward(torch::jit::Module& module, const at::Tensor& input, const J
     return module.forward({input});
   } catch (const std::exception& e) {
     const std::string hint =
-        "\nFor a model with other input see --input_layout, --mean, --std, --image_size and --frames.";
+        "\nFor a model with other input see --input-layout, --mean, --std, --image-size and --frames.";
     throw Error(fmt::format("{}: the forward pass fails on {}: {}{}", job.name, describe(input),
                             error_text(e), job.given ? hint : ""));
   }

@@ -17,12 +17,12 @@ void check_progressive(const RunSettings& o) {
   if (o.limits.empty()) {
     throw UsageError(
         "--progressive: requires --limit, the accuracy to keep: --limit psnr=35 (dB, lowest of all outputs); "
-        "with --ground_truth also --limit auc_30=-2 (points it may fall) or abs_rel=+5%");
+        "with --ground-truth also --limit auc_30=-2 (points it may fall) or abs_rel=+5%");
   }
   const auto of_truth = std::find_if(o.limits.begin(), o.limits.end(),
                                      [](const Limit& limit) { return needs_truth(limit.metric); });
   if (o.ground_truth.empty() && of_truth != o.limits.end())
-    throw UsageError(fmt::format("--limit: {}: needs --ground_truth", of_truth->text));
+    throw UsageError(fmt::format("--limit: {}: needs --ground-truth", of_truth->text));
   if (o.candidates.size() != 1 || o.candidates[0].source == "model") {
     throw UsageError(
         "--progressive: expected one --config or --preset to start from (default: production) and no "

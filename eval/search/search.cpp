@@ -7,9 +7,9 @@
 #include <map>
 #include <set>
 
+#include "loader/cli/values.h"
 #include "vqt/error.h"
 #include "vqt/fields.h"
-#include "vqt/nearest.h"
 
 namespace vqt {
 namespace {
@@ -30,8 +30,7 @@ FieldInfo field_named(std::string name) {
     names.push_back(field.name);
   }
   if (name == "name") throw UsageError("--search: name: says what reports call a config, nothing to search");
-  throw UsageError(
-      fmt::format("--search: {}: no such field of the config; nearest: {}", name, nearest_name(name, names)));
+  throw UsageError("--search: " + cli::no_such("field of the config", name, names));
 }
 
 std::vector<std::string> alternatives(const FieldInfo& field, const std::string& text) {
@@ -46,11 +45,11 @@ std::vector<std::string> alternatives(const FieldInfo& field, const std::string&
   return values;
 }
 
-// Errors of apply_flags speak of --group_size; here it is a value of --search.
+// Errors of apply_flags speak of --group-size; here it is a value of --search.
 std::string without_flags(std::string text, const FlagValues& flags) {
   for (const auto& [name, values] : flags) {
-    const std::string flag = "--" + name;
-    for (size_t at = 0; (at = text.find(flag, at)) != std::string::npos;) text.erase(at, 2);
+    const std::string flag = flag_name(name);
+    for (size_t at = 0; (at = text.find(flag, at)) != std::string::npos;) text.replace(at, flag.size(), name);
   }
   return text;
 }

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace vqt {
+namespace vqt::cli {
 namespace {
 
 constexpr const char* kGap = "  ";
@@ -53,7 +53,7 @@ std::string wrapped(const std::string& text, size_t indent, size_t width) {
   return result;
 }
 
-std::string text_table(const std::vector<std::vector<std::string>>& rows, size_t width) {
+std::string text_table(const std::vector<std::vector<std::string>>& rows, TableStyle style) {
   std::vector<size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
@@ -61,22 +61,22 @@ std::string text_table(const std::vector<std::vector<std::string>>& rows, size_t
   }
   size_t others = 0;
   for (size_t c = 1; c < widths.size(); ++c) others += 2 + widths[c];
-  if (!widths.empty() && widths[0] + others > width) {
-    widths[0] = std::max<size_t>(8, width > others ? width - others : 0);
+  if (!widths.empty() && widths[0] + others > style.width) {
+    widths[0] = std::max<size_t>(8, style.width > others ? style.width - others : 0);
   }
   std::string result;
   for (const auto& row : rows) {
     const bool above = !row.empty() && length(row[0]) > widths[0] && row[0].find(' ') != std::string::npos;
-    if (above) result += shortened(row[0], width) + "\n";
+    if (above) result += shortened(row[0], style.width) + "\n";
     std::string line;
     for (size_t c = 0; c < row.size(); ++c) {
       const std::string cell = c > 0 ? row[c] : above ? "" : shortened(row[c], widths[0]);
       const std::string space(widths[c] - std::min(widths[c], length(cell)), ' ');
-      line += (c > 0 ? kGap : "") + (c == 0 ? cell + space : space + cell);
+      line += (c > 0 ? kGap : "") + (c < style.left_columns ? cell + space : space + cell);
     }
     result += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
   }
   return result;
 }
 
-}  // namespace vqt
+}  // namespace vqt::cli

@@ -16,7 +16,7 @@ namespace vqt::cli {
 #ifdef VQT_HAS_IMAGES
 namespace {
 
-// The layout the model takes: VGGT's frames of one scene, or a batch of pictures.
+// The layout that the model accepts: VGGT's frames of one scene, or a batch of images.
 InputLayout accepted_layout(torch::jit::Module model, const at::Tensor& frames) {
   std::string why;
   for (const InputLayout layout : {InputLayout::kBshw, InputLayout::kBchw}) {
@@ -30,8 +30,9 @@ InputLayout accepted_layout(torch::jit::Module model, const at::Tensor& frames) 
                          e.what());
     }
   }
-  throw Error(fmt::format("--calibration: the model takes no image of {} x {}; pass --inputs FILE instead{}",
-                          frames.size(2), frames.size(3), why));
+  throw Error(
+      fmt::format("--calibration: the model does not accept a {} x {} image; pass --inputs FILE instead{}",
+                  frames.size(2), frames.size(3), why));
 }
 
 }  // namespace

@@ -7,26 +7,27 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "loader/quantize/site_table.h"
+#include "loader/cli/units.h"
+#include "loader/quantize/layer_table.h"
 #include "vqt/archive.h"
 #include "vqt/report_json.h"
 
 namespace vqt::cli {
 namespace {
 
-LoadOptions structure_only(ProgressLine& progress) {
+LoadOptions structure_only(ProgressBar& progress) {
   return {/*structure_only=*/true,
-          [&](const std::string& s, int64_t done, int64_t total) { progress(s, done, total); }};
+          [&](const std::string& s, int64_t done, int64_t total) { progress.stage(s, done, total); }};
 }
 
-// A JSON array, one site a line.
+// A JSON array, one layer per line.
 std::string json_lines(const std::vector<SiteReport>& sites) {
   std::string out;
   for (const SiteReport& site : sites) out += (out.empty() ? "[\n " : ",\n ") + site_to_json(site).dump();
   return out.empty() ? "[]\n" : out + "\n]\n";
 }
 
-// Bytes that leave the archive; a weight shared by several sites counts once.
+// Bytes that leave the file; a weight shared by several layers counts once.
 int64_t saved_bytes(const torch::jit::Module& model, const std::vector<SiteReport>& rows) {
   std::map<std::string, int64_t> tied;
   for (const SiteInfo& site : vqt::list_sites(model)) tied[site.name] = site.tied;
@@ -42,7 +43,7 @@ int64_t saved_bytes(const torch::jit::Module& model, const std::vector<SiteRepor
 
 }  // namespace
 
-void list_sites(const Options& options, ProgressLine& progress) {
+void list_layers(const Options& options, ProgressBar& progress) {
   const QuantizationConfig config = config_from(options);
   check_options(options, config);
   std::vector<SiteReport> sites;
@@ -56,41 +57,40 @@ void list_sites(const Options& options, ProgressLine& progress) {
     sites = describe_sites(archive.module, planned ? &config : nullptr);
   }
   progress.finish();
-  fmt::print("{}", options.json ? json_lines(sites) : site_lines(sites, planned));
+  fmt::print("{}", options.json ? json_lines(sites) : layer_lines(sites, planned));
 }
 
-void dry_run(const Options& options, ProgressLine& progress) {
+void dry_run(const Options& options, ProgressBar& progress) {
   const QuantizationConfig config = config_from(options);
   check_options(options, config);
   const Archive archive = load_archive(options.in, structure_only(progress));
   if (is_quantized(archive.module)) {
-    throw Error(fmt::format("{}: is already quantized; expected the float archive", options.in));
+    throw Error(fmt::format("{}: is already quantized; expected the float model", options.in));
   }
   const std::vector<SiteReport> sites = describe_sites(archive.module, &config);
   const int64_t after = archive.file_bytes - saved_bytes(archive.module, sites);
   progress.finish();
-  fmt::print("{}{}", site_lines(sites, true), summary(sites));
-  fmt::print("archive: {} -> about {} ({}; {} -> {} bytes)\nnothing was written\n",
+  fmt::print("{}{}", layer_lines(sites, true), summary(sites));
+  fmt::print("file: {} -> about {} ({}; {} -> {} bytes)\nnothing was written\n",
              bytes_text(archive.file_bytes), bytes_text(after), ratio_text(archive.file_bytes, after),
              archive.file_bytes, after);
 }
 
-void repack(const Options& options, ProgressLine& progress) {
+void repack(const Options& options, ProgressBar& progress) {
   check_options(options, QuantizationConfig{});
   const auto report_progress = [&](const std::string& s, int64_t done, int64_t total) {
-    progress(s, done, total);
+    progress.stage(s, done, total);
   };
   Archive archive = load_archive(options.in, {false, report_progress});
   if (!is_quantized(archive.module)) {
-    throw Error(fmt::format("{}: is not quantized; expected an archive vqt-quantize wrote", options.in));
+    throw Error(fmt::format("{}: is not quantized; expected a file that vqt-quantize wrote", options.in));
   }
   Report report = archive.report.value_or(Report{});
   const int64_t changed = vqt::repack(archive.module, report);
-  progress("writing " + options.out, 0, 1);
+  progress.stage("writing " + options.out, 0, 1);
   save_archive(archive.module, archive.extra, report, options.out);
   progress.finish();
-  fmt::print("{} of {} weights have a new layout\n{}\n", changed, totals(report.sites).quantized,
-             options.out);
+  fmt::print("{} of {} weights repacked\n{}\n", changed, totals(report.sites).quantized, options.out);
 }
 
 }  // namespace vqt::cli

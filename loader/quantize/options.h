@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "vqt/config.h"
 #include "vqt/error.h"
@@ -22,8 +23,8 @@ struct Options {
   bool has_config() const { return !config.empty() || !preset.empty() || !fields.empty(); }
 };
 
-// nullopt: --help or --version was printed. Throws UsageError.
-std::optional<Options> parse_options(int argc, const char* const* argv);
+// nullopt where print is what --help or --version ask for. Throws UsageError.
+std::optional<Options> parse_options(const std::vector<std::string>& arguments, std::string& print);
 
 // File or preset, then the field flags over it. Throws UsageError.
 QuantizationConfig config_from(const Options& options);

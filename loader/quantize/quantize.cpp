@@ -1,13 +1,14 @@
-// The main job: load, run the float model where asked, quantize, verify, save, tell.
+// The main job: load, run the float model where asked, quantize, verify, save, report.
 #include <fmt/format.h>
 
 #include <chrono>
 #include <filesystem>
 
 #include "loader/archive/inputs_file.h"
+#include "loader/cli/units.h"
 #include "loader/quantize/calibration.h"
 #include "loader/quantize/commands.h"
-#include "loader/quantize/site_table.h"
+#include "loader/quantize/layer_table.h"
 #include "loader/quantize/verify.h"
 #include "vqt/archive.h"
 #include "vqt/peak_memory.h"
@@ -38,18 +39,18 @@ void verify(torch::jit::Module& quantized, const NamedTensors& expected,
   throw Error(text);
 }
 
-// A pattern that matches nothing or a model without linears is said before gigabytes are read.
+// Errors of the config, and a model without Linear layers, show before gigabytes are read.
 void plan_first(const Options& options, const QuantizationConfig& config) {
   const Archive archive = load_archive(options.in, {/*structure_only=*/true, {}});
   if (is_quantized(archive.module)) {
-    throw Error(options.in + ": is already quantized; quantize the float archive it was made from");
+    throw Error(options.in + ": is already quantized; quantize the float model it was made from");
   }
   describe_sites(archive.module, &config);
 }
 
 }  // namespace
 
-void quantize(const Options& options, ProgressLine& progress) {
+void quantize(const Options& options, ProgressBar& progress) {
   const auto started = std::chrono::steady_clock::now();
   const QuantizationConfig config = config_from(options);
   check_options(options, config);
@@ -57,14 +58,14 @@ void quantize(const Options& options, ProgressLine& progress) {
   if (!options.inputs.empty()) arguments = read_inputs(options.inputs);
   plan_first(options, config);
   const Progress report_progress = [&](const std::string& s, int64_t done, int64_t total) {
-    progress(s, done, total);
+    progress.stage(s, done, total);
   };
   Archive archive = load_archive(options.in, {false, report_progress});
 
   NamedTensors expected;
   if (options.verify) {
     if (options.inputs.empty()) arguments = random_inputs(archive.module);
-    progress("running the float model", 0, 1);
+    progress.stage("running the float model", 0, 1);
     expected = run_float(archive.module, arguments, options.inputs);
   }
   QuantizeOptions work;
@@ -83,18 +84,18 @@ void quantize(const Options& options, ProgressLine& progress) {
   }();
   for (const std::string& warning : report.warnings) progress.warn(warning);
   if (options.verify) {
-    progress("running the quantized model", 0, 1);
+    progress.stage("running the quantized model", 0, 1);
     verify(quantized, expected, arguments, options);
   }
-  progress("writing " + options.out, 0, 1);
+  progress.stage("writing " + options.out, 0, 1);
   save_archive(quantized, archive.extra, report, options.out);
   progress.finish();
 
   const auto after = static_cast<int64_t>(std::filesystem::file_size(options.out));
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  fmt::print("{}{}archive: {} -> {} ({})\ntime: {}, peak memory: {}\n{}\n", summary(report.sites),
+  fmt::print("{}{}file: {} -> {} ({})\ntime: {}, peak memory: {}\n{}\n", summary(report.sites),
              fusion_line(report.fusions_made), bytes_text(archive.file_bytes), bytes_text(after),
-             ratio_text(archive.file_bytes, after), time_text(seconds), bytes_text(peak_memory_bytes()),
+             ratio_text(archive.file_bytes, after), duration_text(seconds), bytes_text(peak_memory_bytes()),
              options.out);
 }
 

@@ -9,13 +9,14 @@
 #include <algorithm>
 #include <cmath>
 
+#include "loader/cli/text_table.h"
 #include "vqt/error.h"
 #include "vqt/error_text.h"
 
 namespace vqt::cli {
 namespace {
 
-// One forward is not worth the profiling and fusing that pay off over many.
+// Profiling and fusing cost more than one forward pass.
 struct PlainExecution {
   bool before = torch::jit::getGraphExecutorOptimize();
   PlainExecution() { torch::jit::setGraphExecutorOptimize(false); }
@@ -33,8 +34,7 @@ size_t required_arguments(const torch::jit::Module& model) {
 
 std::string needs_inputs(const std::string& why) {
   return fmt::format(
-      "--verify: the model does not take the random input float32 [1, 2, 3, 392, 518]: {}; pass --inputs "
-      "FILE "
+      "--verify: the model does not take the random input float32 [1, 2, 3, 392, 518]: {}; pass --inputs FILE "
       "with what its forward takes (torch.save of a tensor, or of a tuple of arguments)",
       why);
 }
@@ -61,14 +61,11 @@ NamedTensors run_forward(torch::jit::Module& model, const std::vector<c10::IValu
 
 Verdict judge(const std::vector<Difference>& differences, double min_cosine) {
   Verdict verdict;
-  size_t width = 6;
-  for (const Difference& d : differences) width = std::max(width, d.path.size());
-  verdict.table = fmt::format("{:<{}}  {:>10}  {:>10}  {:>9}  {:>8}\n", "output", width, "MAE", "max error",
-                              "cosine", "SQNR dB");
+  std::vector<std::vector<std::string>> rows = {{"output", "MAE", "max error", "cosine", "SQNR dB"}};
   for (const Difference& d : differences) {
     if (d.problem.empty() || !d.finite) {
-      verdict.table += fmt::format("{:<{}}  {:>10.3g}  {:>10.3g}  {:>9.6f}  {:>8.1f}\n", d.path, width, d.mae,
-                                   d.max_error, d.cosine, d.sqnr_db);
+      rows.push_back({d.path, fmt::format("{:.3g}", d.mae), fmt::format("{:.3g}", d.max_error),
+                      fmt::format("{:.6f}", d.cosine), fmt::format("{:.1f}", d.sqnr_db)});
     }
     if (!d.problem.empty()) {
       verdict.failures.push_back(fmt::format("{}: {}", d.path, d.problem));
@@ -76,6 +73,7 @@ Verdict judge(const std::vector<Difference>& differences, double min_cosine) {
       verdict.failures.push_back(fmt::format("{}: cosine {:.6f} is below {}", d.path, d.cosine, min_cosine));
     }
   }
+  verdict.table = text_table(rows, {kAnyWidth, 1});
   return verdict;
 }
 

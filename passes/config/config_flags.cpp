@@ -134,6 +134,11 @@ std::vector<FieldInfo> config_fields() {
   return list;
 }
 
+std::string flag_name(std::string field) {
+  std::replace(field.begin(), field.end(), '_', '-');
+  return "--" + field;
+}
+
 void apply_flags(QuantizationConfig& config, const FlagValues& flags) {
   std::vector<std::string> names;
   for (const FieldInfo& field : config_fields()) {
@@ -142,7 +147,8 @@ void apply_flags(QuantizationConfig& config, const FlagValues& flags) {
   }
   for (const auto& [name, unused] : flags) {
     if (std::find(names.begin(), names.end(), name) == names.end()) {
-      throw UsageError(fmt::format("--{}: no such field; nearest: {}", name, nearest_name(name, names)));
+      throw UsageError(fmt::format("{}: no such field; nearest: {}", flag_name(name),
+                                   flag_name(nearest_name(name, names))));
     }
   }
   const Json before = canonical_json(config);
@@ -153,7 +159,7 @@ void apply_flags(QuantizationConfig& config, const FlagValues& flags) {
     std::vector<std::string> values;
     for (const auto& [name, list] : flags) {
       if (name != field.name && name != field.alias) continue;
-      flag = "--" + name;
+      flag = flag_name(name);
       values.insert(values.end(), list.begin(), list.end());
     }
     if (flag.empty()) return;

@@ -83,7 +83,7 @@ REFUSED = [
     (edit(), ["--frames", "2"], ["--frames: cannot be combined with --check"]),
     (edit(), ["--preset", "mobile"], ["--preset: cannot be combined with --check"]),
     (edit(), ["--model", "other.pt"], ["--model: other.pt: expected the file name of a model that"]),
-    (edit(), ["--output_dir", "{folder}"], ["--output_dir", "holds the results that are checked"]),
+    (edit(), ["--output_dir", "{folder}"], ["--output-dir", "holds the results that are checked"]),
 ]
 
 
@@ -104,4 +104,4 @@ def test_what_cannot_be_checked_is_refused(
 def test_tolerance_is_for_check_alone(recorded: Path) -> None:
     done = run("--reference", "a.pt", "--image_folder", "b", "--tolerance", 1, code=2)
     assert "--tolerance" in done.stderr and "--check" in done.stderr
-    assert "--reference is required" in run("--image_folder", "b", code=2).stderr
+    assert "--reference: expected the TorchScript file of the float model" in run("--image_folder", "b", code=2).stderr

@@ -330,7 +330,7 @@ def test_a_model_without_poses_or_depth_is_refused(scene: Scene, tmp_path: Path)
     other = scenes.save(scenes.Classifier(), tmp_path / "c.pt")
     done = run("--reference", other, "--preset", "prototype", "--ground_truth", scene.root, "--input_layout", "bchw",
                "--output_dir", tmp_path / "out", *FAST, code=1)  # fmt: skip
-    assert "--ground_truth: expected an output named pose_enc" in done.stderr and "1.more.0" in done.stderr
+    assert "--ground-truth: expected an output named pose_enc" in done.stderr and "1.more.0" in done.stderr
 
 
 # What is wrong with a copy of the scene, and what the error says.

@@ -98,7 +98,7 @@ class Place:
                 assert process.poll() is None, "".join(lines) + process.stderr.read()
                 time.sleep(0.05)
             again = run(*self.command(out), code=1)
-            assert f"--output_dir: {out}: in use by another vqt-eval" in again.stderr
+            assert f"--output-dir: {out}: in use by another vqt-eval" in again.stderr
             process.send_signal(sent)
             stdout, stderr = process.communicate(timeout=60)
         finally:

@@ -412,21 +412,21 @@ ERRORS = [
     ("unreadable reference", ["--reference", "{tmp}/text.pt"], 1, ["text.pt"]),
     ("other outputs", ["--model", "{tmp}/other_keys.pt"], 1, ["other_keys", "camera", "depth, pose"]),
     ("other shapes", ["--model", "{tmp}/other_shape.pt"], 1, ["other_shape", "depth", "[1, 3, 56, 70, 1]", "[9]"]),
-    ("other input", ["--reference", "{space}/classifier.pt"], 1, ["--input_layout", "--mean", "--std", "[1, 3, 3, 56, 70]"]),
-    ("no pictures wanted", ["--max_images", "0"], 2, ["max_images"]),
-    ("negative count", ["--max_images", "-3"], 2, ["max_images", "-3"]),
-    ("odd size", ["--image_size", "71"], 2, ["image_size", "14", "71"]),
+    ("other input", ["--reference", "{space}/classifier.pt"], 1, ["--input-layout", "--mean", "--std", "[1, 3, 3, 56, 70]"]),
+    ("no pictures wanted", ["--max_images", "0"], 2, ["--max-images: expected an integer of at least 1, got 0"]),
+    ("negative count", ["--max_images", "-3"], 2, ["--max-images: expected an integer of at least 1, got -3"]),
+    ("odd size", ["--image_size", "71"], 2, ["--image-size: expected a multiple of 14, got 71"]),
     ("no such preset", ["--preset", "none"], 2, ["none", "production"]),
     ("bad config", ["--config", "{tmp}/bad.json"], 2, ["bad.json", "quant_tipe", "quant_type"]),
     ("no such config", ["--config", "{tmp}/none.json"], 2, ["none.json"]),
     ("pattern without a site", ["--config", "{tmp}/pattern.json"], 2, ["pattern.json", "blcks", "blocks"]),
     ("no ground truth", ["--ground_truth", "{tmp}"], 1, ["dslr_calibration_undistorted"]),
     ("no saved reference", ["--load_reference", "{tmp}/none"], 1, ["none: no such file"]),
-    ("no folder for the reference", ["--save_reference", "{tmp}/none/r"], 1, ["--save_reference", "/none: no such folder"]),
+    ("no folder for the reference", ["--save_reference", "{tmp}/none/r"], 1, ["--save-reference", "/none: no such folder"]),
     ("saved reference", ["--load_reference", "{tmp}/text.pt"], 1, ["text.pt", "--save-reference"]),
-    ("both", ["--load_reference", "a", "--save_reference", "b"], 2, ["--save_reference"]),
+    ("both", ["--load_reference", "a", "--save_reference", "b"], 2, ["--save-reference"]),
     ("cuda", ["--device", "cuda"], 2, ["device", "CUDA"]),
-    ("unknown flag", ["--modle", "x"], 2, ["modle"]),
+    ("unknown flag", ["--modle", "x"], 2, ["--modle: no such flag; nearest: --model"]),
     ("output is a file", ["--output_dir", "{tmp}/text.pt"], 1, ["text.pt"]),
     ("output below a file", ["--output_dir", "{tmp}/text.pt/out"], 1, ["text.pt"]),
     ("quantized again", ["--reference", "{space}/q8.pt"], 1, ["already quantized"]),
@@ -538,4 +538,4 @@ def test_the_page_draws_itself(compared: tuple[Path, str], tmp_path: Path) -> No
 
 def test_help_is_on_stdout() -> None:
     done = run("--help")
-    assert "--image_folder" in done.stdout and "default: crop" in done.stdout and done.stderr == ""
+    assert "--image-folder" in done.stdout and "[crop]" in done.stdout and done.stderr == ""

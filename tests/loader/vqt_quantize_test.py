@@ -35,7 +35,7 @@ def refused(*arguments: object, code: int = 2) -> str:
     """The one message of a refused call; nothing may reach stdout."""
     done = run(*arguments, code=code)
     assert done.stdout == ""
-    assert done.stderr.splitlines()[-1].startswith("vqt-quantize: ") or code == 1
+    assert done.stderr.splitlines()[-1].startswith("vqt-quantize: error: ") or code == 1
     return done.stderr
 
 
@@ -111,7 +111,7 @@ def test_checksums_in_vqt_json_are_those_of_the_records(folder: Path) -> None:
 
 def test_the_result_on_stdout_names_sizes_and_the_file(folder: Path, tmp_path: Path) -> None:
     done = run(folder / "mlp.pt", "-o", tmp_path / "q.pt")
-    assert done.stdout.splitlines()[0] == "2 of 4 sites quantized: 2 w8a8"
+    assert done.stdout.splitlines()[0] == "2 of 4 Linear layers quantized: 2 w8a8"
     assert done.stdout.splitlines()[-1] == str(tmp_path / "q.pt")
     assert "weight SQNR: median" in done.stdout and "peak memory" in done.stdout
     assert "writing" in done.stderr and "\r" not in done.stderr
@@ -197,15 +197,15 @@ def test_a_list_flag_does_not_swallow_the_archive(folder: Path) -> None:
         (["--ignore", "blocks.77"], "blocks.77"),
         (["--json"], "--json: goes with --list"),
         (["--list", "--dry-run"], "only one of them at a time"),
-        (["--repack", "--bits", "4"], "--repack: packs the archive's own weights anew"),
+        (["--repack", "--bits", "4"], "--repack: repacks the file's own weights and takes no --config, --preset or field flags"),
         (["--list", "--verify"], "--verify: only when quantizing"),
         (["--dry-run", "--inputs", "x.pt"], "--inputs: only when quantizing"),
         (["--min-cosine", "2"], "--min-cosine: expected a number from -1 to 1, got 2"),
         (["--min-cosine", "much"], "--min-cosine"),
         (["--max-drop", "1"], "--max-drop: not in this version"),
-        (["--speed-guard"], "--speed-guard: needs --inputs FILE to measure the linears on"),
+        (["--speed-guard"], "--speed-guard: needs --inputs FILE to measure the layers on"),
         (["--list", "--speed_guard"], "--speed-guard: only when quantizing"),
-        (["second.pt"], "second.pt: one archive IN.pt is expected"),
+        (["second.pt"], '"second.pt": expected one IN.pt, this is one more argument'),
         (["--activation", "static"], "--activation static: needs --calibration DIR"),
         (["--calibration", "/nowhere"], "--calibration: only --activation static is calibrated"),
         (["--activation", "static", "--calibration", "/nowhere"], "/nowhere: expected a folder of images"),
@@ -238,9 +238,9 @@ def test_a_presets_alias_is_the_preset(folder: Path, tmp_path: Path) -> None:
 
 
 def test_missing_arguments(folder: Path) -> None:
-    assert "IN.pt: expected the path of the TorchScript archive to read" in refused()
-    assert "-o: expected the path of the archive to write" in refused(folder / "mlp.pt")
-    assert "-o: expected the path of the archive to write" in refused(folder / "mlp8.pt", "--repack")
+    assert "IN.pt: expected the path of the TorchScript file to read" in refused()
+    assert "-o: expected the path of the TorchScript file to write" in refused(folder / "mlp.pt")
+    assert "-o: expected the path of the TorchScript file to write" in refused(folder / "mlp8.pt", "--repack")
 
 
 def test_help_names_every_field_with_its_default(folder: Path) -> None:
@@ -410,7 +410,7 @@ def test_the_speed_guard_keeps_slower_sites_float(folder: Path, tmp_path: Path) 
     times = re.fullmatch(r"slower than float here: ([0-9.]+) ms against ([0-9.]+) ms", kept["reason"])
     assert float(times[1]) == pytest.approx(kept["ms_quantized"], rel=0.05)
     assert float(times[2]) == pytest.approx(kept["ms_float"], rel=0.05)
-    assert "float: slower than float here: blocks.1, blocks.2" in done.stdout
+    assert "kept in floating point: slower than float here: blocks.1, blocks.2" in done.stdout
     everything = run(folder / "wide.pt", "-o", tmp_path / "none.pt", *flags, "--bits", 4, "--group-size", 7, code=1)
     assert "no Linear layer to quantize\n" in everything.stderr and "slower than float here: " in everything.stderr
     assert not (tmp_path / "none.pt").exists()

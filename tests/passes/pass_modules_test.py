@@ -596,25 +596,24 @@ def test_weights_too_deep_for_int32_stay_float() -> None:
 
 
 def test_the_limit_of_4_bits_is_a_groups() -> None:
-    def quantized(k: int, group_size: int) -> tuple[nn.Module, object]:
+    def quantized(k: int, group_size: int, **fields: object) -> tuple[nn.Module, torch.jit.ScriptModule]:
         model = nn.Sequential(nn.Linear(k, 16), nn.Linear(16, 2)).eval()
-        return model, vqt.quantize(torch.jit.script(model), {
-            "skip_first_last": False, "quant_type": "int4_group", "group_size": group_size})
+        config = {"skip_first_last": False, "quant_type": "int4_group", "group_size": group_size, **fields}
+        return model, vqt.quantize(torch.jit.script(model), config)
 
     model, result = quantized(561440, -1)  # one group per row: a sum too deep for int32
     assert quantized_names(result) == ["1"]
     assert sites(result)["0"].reason.startswith("K = 561440 is too deep for int32 sums (at most 561433)")
-    x = torch.randn(2, 561440)
     with torch.no_grad():
-        assert result(x).shape == (2, 2)
+        assert result(torch.randn(2, 561440)).isfinite().all()
 
-    model, result = quantized(561472, 64)
-    assert quantized_names(result)[0] == "0"
-    x = torch.randn(2, 561472)
+    model, result = quantized(561472, 64, ignore=["1"])  # short sums, however many
+    assert quantized_names(result) == ["0"]
+    x = torch.randn(8, 561472)
     with torch.no_grad():
-        y, expected = result.__getattr__("0")(x), model[0](x)
+        y, expected = result(x), model(x)
     noise = (y - expected).square().mean() / expected.square().mean()
-    assert noise < 0.03  # 4 bits: about 20 dB
+    assert noise < 0.1  # 4 bits of weights and 8 of x: 15 to 25 dB
 
 
 def test_hooks_buffers_and_constants_survive() -> None:

@@ -112,6 +112,8 @@ struct FieldInfo {
   std::string help;
 };
 std::vector<FieldInfo> config_fields();
+// "--group-size" for group_size.
+std::string flag_name(std::string field);
 
 // "q.json: overrides[1].targets" or "--ignore": how an error names a field of this config.
 std::string field_label(const QuantizationConfig& config, const std::string& path);

@@ -174,7 +174,7 @@ TEST(ReportText, StaysWithin100ColumnsAndBeginsWithTheAnswer) {
   int number = 0, answer = 0;
   for (std::string line; std::getline(lines, line);) {
     ++number;
-    EXPECT_LE(text_length(line), 100u) << line;
+    EXPECT_LE(cli::text_length(line), 100u) << line;
     if (line.find("4.00x") != std::string::npos && answer == 0) answer = number;
   }
   EXPECT_GT(answer, 0);
@@ -274,19 +274,20 @@ TEST(DrawDepth, DrawsTheFigureAndItsPanels) {
 }
 
 TEST(TextTable, AlignsAndKeepsTheWidth) {
-  EXPECT_EQ(text_table({{"model", "MB"}, {"a", "100"}, {"long", "7"}}),
+  EXPECT_EQ(cli::text_table({{"model", "MB"}, {"a", "100"}, {"long", "7"}}),
             "model   MB\na      100\nlong     7\n");
-  EXPECT_EQ(text_table({{"n", "v"}, {"abcdefghijklmnopqrst", "1"}}, 13), "n           v\nabcd..qrst  1\n");
-  EXPECT_EQ(text_table({{"model", "v"}, {"two words here", "1"}, {"b", "2"}}, 14),
+  EXPECT_EQ(cli::text_table({{"n", "v"}, {"abcdefghijklmnopqrst", "1"}}, {13}),
+            "n           v\nabcd..qrst  1\n");
+  EXPECT_EQ(cli::text_table({{"model", "v"}, {"two words here", "1"}, {"b", "2"}}, {14}),
             "model        v\ntwo words here\n             1\nb            2\n");
-  EXPECT_EQ(text_table({{"\xc3\xa9\xc3\xa9", "1"}, {"abc", "2"}}), "\xc3\xa9\xc3\xa9   1\nabc  2\n");
+  EXPECT_EQ(cli::text_table({{"\xc3\xa9\xc3\xa9", "1"}, {"abc", "2"}}), "\xc3\xa9\xc3\xa9   1\nabc  2\n");
 }
 
 TEST(Wrapped, BreaksAtSpacesAndInsideLongWords) {
-  EXPECT_EQ(wrapped("short\n", 2, 10), "short\n");
-  EXPECT_EQ(wrapped("one two three four\nx\n", 2, 10), "one two\n  three\n  four\nx\n");
-  EXPECT_EQ(wrapped("abcdefghijklmno\n", 2, 10), "abcdefghij\n  klmno\n");
-  EXPECT_EQ(wrapped("a\n\nb\n", 2, 10), "a\n\nb\n");
+  EXPECT_EQ(cli::wrapped("short\n", 2, 10), "short\n");
+  EXPECT_EQ(cli::wrapped("one two three four\nx\n", 2, 10), "one two\n  three\n  four\nx\n");
+  EXPECT_EQ(cli::wrapped("abcdefghijklmno\n", 2, 10), "abcdefghij\n  klmno\n");
+  EXPECT_EQ(cli::wrapped("a\n\nb\n", 2, 10), "a\n\nb\n");
 }
 
 }  // namespace

@@ -591,17 +591,17 @@ TEST(Flags, ErrorsNameTheFlag) {
       {{{"bits", {"99999999999999999999"}}}, "--bits: expected an integer, got \"99999999999999999999\""},
       {{{"bits", {"5"}}}, "--bits: expected one of 4, 8, 16, got 5"},
       {{{"bits", {"4", "8"}}}, "--bits: expected one value, got 2"},
-      {{{"bits", {"4"}}, {"num_bits", {"8"}}}, "--num_bits: expected one value, got 2"},
+      {{{"bits", {"4"}}, {"num_bits", {"8"}}}, "--num-bits: expected one value, got 2"},
       {{{"symmetric", {"1"}}}, "--symmetric: expected true or false, got \"1\""},
       {{{"bits", {"16"}}, {"symmetric", {"false"}}},
        "--symmetric: false contradicts --bits 16: 16 bits are symmetric only"},
       {{{"quant_type", {"int4_group"}}, {"bits", {"8"}}},
-       "--bits: 8 contradicts --quant_type int4_group: it has 4 bits"},
+       "--bits: 8 contradicts --quant-type int4_group: it has 4 bits"},
       {{{"quant_type", {"mixed_precision"}}, {"bits", {"8"}}},
-       "--bits: 8 contradicts --quant_type mixed_precision: its widths are sensitive_bits and normal_bits"},
+       "--bits: 8 contradicts --quant-type mixed_precision: its widths are sensitive_bits and normal_bits"},
       {{{"activation", {"statc"}}},
        "--activation: expected one of dynamic, static, none, got \"statc\"; nearest: static"},
-      {{{"group_sze", {"4"}}}, "--group_sze: no such field; nearest: group_size"},
+      {{{"group_sze", {"4"}}}, "--group-sze: no such field; nearest: --group-size"},
       {{{"overrides", {R"([{"targets": ["a"], "bits": 3}])"}}},
        "--overrides[0].bits: expected one of 4, 8, 16, got 3"},
       {{{"overrides", {"a"}}},
@@ -611,7 +611,7 @@ TEST(Flags, ErrorsNameTheFlag) {
        "list "
        "empty"},
       {{{"sensitive_bits", {"16"}}},
-       "--sensitive_bits: 16 contradicts quant_type int8_per_channel_sym: only mixed_precision uses it"},
+       "--sensitive-bits: 16 contradicts quant_type int8_per_channel_sym: only mixed_precision uses it"},
   };
   for (const auto& [flags, expected] : cases) EXPECT_EQ(flag_error(file, flags), expected);
 }

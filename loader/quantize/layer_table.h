@@ -1,4 +1,4 @@
-// The table of sites as text.
+// The layer table as text.
 #pragma once
 
 #include <string>
@@ -8,20 +8,19 @@
 
 namespace vqt::cli {
 
-// One line per site, its name first: shape, scheme, bytes, reason. Where planned, "float32 -> w8a8" and both
-// sizes.
-std::string site_lines(const std::vector<SiteReport>& sites, bool planned);
+// One line per layer, its name first: shape, scheme, bytes, reason. Where planned, "-> w8a8" and both sizes.
+std::string layer_lines(const std::vector<SiteReport>& sites, bool planned);
 
 struct Totals {
   int64_t quantized = 0, kept = 0;
-  int64_t bytes_before = 0, bytes_after = 0;  // of the weights of all sites, a shared one counted at each
+  int64_t bytes_before = 0, bytes_after = 0;  // of the weights of all layers, a shared one counted at each
 };
 Totals totals(const std::vector<SiteReport>& sites);
 
 // "fusions: 48 residual, 96 layer_norm"; empty where the config asks for none.
 std::string fusion_line(const std::vector<FusionCount>& fusions);
 
-// "96 of 100 sites quantized: 90 w8a8, 6 w4a8-g64", the reasons of the others, bytes, weight SQNR.
+// "96 of 100 Linear layers quantized: 90 w8a8, 6 w4a8-g64", the reasons of the others, bytes, weight SQNR.
 std::string summary(const std::vector<SiteReport>& sites);
 
 }  // namespace vqt::cli

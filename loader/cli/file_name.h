@@ -1,12 +1,12 @@
-// Names of models and pictures as parts of file names.
+// Names of models and images as parts of file names.
 #pragma once
 
 #include <string>
 
-namespace vqt {
+namespace vqt::cli {
 
 // Safe on any system: other characters become underscores.
-inline std::string file_part(std::string name) {
+inline std::string sanitize_filename(std::string name) {
   for (char& c : name) {
     const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                        c == '.' || c == '-' || c == '_';
@@ -15,4 +15,4 @@ inline std::string file_part(std::string name) {
   return name;
 }
 
-}  // namespace vqt
+}  // namespace vqt::cli

@@ -1,4 +1,4 @@
-#include "loader/quantize/site_table.h"
+#include "loader/quantize/layer_table.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,8 @@
 #include <cmath>
 #include <map>
 
-#include "loader/cli/progress.h"
+#include "loader/cli/text_table.h"
+#include "loader/cli/units.h"
 #include "vqt/quantile.h"
 
 namespace vqt::cli {
@@ -14,22 +15,7 @@ namespace {
 
 bool quantized(const SiteReport& site) { return site.action == "quantized"; }
 
-std::string columns(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<size_t> widths;
-  for (const auto& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  std::string out;
-  for (const auto& row : rows) {
-    std::string line;
-    for (size_t i = 0; i < row.size(); ++i) line += fmt::format("{}{:<{}}", i ? "  " : "", row[i], widths[i]);
-    out += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
-  }
-  return out;
-}
-
-// A reason that speaks of its own site, said of many.
+// The reason of one layer, worded for several: without the layer's own name.
 std::string general(const SiteReport& site) {
   std::string reason = site.reason;
   if (!std::isnan(site.ms_quantized))
@@ -41,7 +27,7 @@ std::string general(const SiteReport& site) {
   return reason;
 }
 
-// "  12 float: reason: first, second and 10 more"
+// "  12 kept in floating point: reason: first, second and 10 more"
 std::string kept_lines(const std::vector<SiteReport>& sites) {
   std::map<std::string, std::vector<std::string>> by_reason;
   for (const SiteReport& s : sites) {
@@ -49,7 +35,7 @@ std::string kept_lines(const std::vector<SiteReport>& sites) {
   }
   std::string out;
   for (const auto& [reason, names] : by_reason) {
-    out += fmt::format("  {} float: {}: {}{}{}\n", names.size(), reason, names[0],
+    out += fmt::format("  {} kept in floating point: {}: {}{}{}\n", names.size(), reason, names[0],
                        names.size() > 1 ? ", " + names[1] : "",
                        names.size() > 2 ? fmt::format(" and {} more", names.size() - 2) : "");
   }
@@ -70,12 +56,12 @@ std::string sqnr_line(const std::vector<SiteReport>& sites) {
   if (measured.empty()) return "";
   std::sort(measured.begin(), measured.end(),
             [](const SiteReport* a, const SiteReport* b) { return a->weight_sqnr_db < b->weight_sqnr_db; });
-  return fmt::format("weight SQNR: median {:.1f} dB, least {:.1f} dB ({})\n",
+  return fmt::format("weight SQNR: median {:.1f} dB, lowest {:.1f} dB ({})\n",
                      median_of(measured, &SiteReport::weight_sqnr_db), measured[0]->weight_sqnr_db,
                      measured[0]->name);
 }
 
-// Where inputs were given: how far the sites' outputs are off, and what their kernels take.
+// Where inputs were given: the error of the layers' outputs, and the time of their kernels.
 std::string measured_line(const std::vector<SiteReport>& sites) {
   std::vector<const SiteReport*> measured;
   double before = 0, after = 0;
@@ -89,15 +75,15 @@ std::string measured_line(const std::vector<SiteReport>& sites) {
   std::sort(measured.begin(), measured.end(),
             [](const SiteReport* a, const SiteReport* b) { return a->output_sqnr_db < b->output_sqnr_db; });
   return fmt::format(
-      "on --inputs: output SQNR median {:.1f} dB, least {:.1f} dB ({}); {} sites take {:.2f} ms, in float "
-      "{:.2f} ms\n",
+      "on --inputs: output SQNR median {:.1f} dB, lowest {:.1f} dB ({}); {} layers take {:.2f} ms, in floating "
+      "point {:.2f} ms\n",
       median_of(measured, &SiteReport::output_sqnr_db), measured[0]->output_sqnr_db, measured[0]->name,
       measured.size(), after, before);
 }
 
 }  // namespace
 
-std::string site_lines(const std::vector<SiteReport>& sites, bool planned) {
+std::string layer_lines(const std::vector<SiteReport>& sites, bool planned) {
   std::vector<std::vector<std::string>> rows;
   for (const SiteReport& s : sites) {
     const bool changes = planned && quantized(s);
@@ -106,7 +92,7 @@ std::string site_lines(const std::vector<SiteReport>& sites, bool planned) {
     rows.push_back({s.name.empty() ? "-" : s.name, fmt::format("[{}, {}]", s.n, s.k),
                     changes ? "-> " + s.scheme : s.scheme, bytes, s.reason});
   }
-  return columns(rows);
+  return text_table(rows, {kAnyWidth, 5});  // names in full, for grep
 }
 
 Totals totals(const std::vector<SiteReport>& sites) {
@@ -135,8 +121,8 @@ std::string summary(const std::vector<SiteReport>& sites) {
   std::string kinds;
   for (const auto& [scheme, count] : schemes)
     kinds += fmt::format("{}{} {}", kinds.empty() ? ": " : ", ", count, scheme);
-  std::string out =
-      fmt::format("{} of {} sites quantized{}\n", t.quantized, sites.size(), kinds) + kept_lines(sites);
+  std::string out = fmt::format("{} of {} Linear layers quantized{}\n", t.quantized, sites.size(), kinds) +
+                    kept_lines(sites);
   out += fmt::format("their weights: {} -> {} ({})\n", bytes_text(t.bytes_before), bytes_text(t.bytes_after),
                      ratio_text(t.bytes_before, t.bytes_after));
   return out + sqnr_line(sites) + measured_line(sites);

@@ -1,0 +1,24 @@
+// The flags of vqt-eval, a function for each group that --help shows.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "eval/results/run_settings.h"
+#include "loader/cli/flags.h"
+
+namespace vqt {
+
+// What --mean and --std take.
+inline constexpr const char* kChannels = "three finite numbers R,G,B";
+
+// Values as typed that only mean something together with other flags.
+struct TypedValues {
+  std::vector<std::string> searches, limits, mean, std;
+};
+
+// Fills settings and typed when the result parses a command line; --model, --config and --preset are to be
+// taken from what it returns, in the order typed. Both have to outlive it.
+cli::Flags option_flags(RunSettings& settings, TypedValues& typed);
+
+}  // namespace vqt

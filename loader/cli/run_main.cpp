@@ -1,0 +1,31 @@
+#include "loader/cli/run_main.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "loader/cli/interrupts.h"
+#include "vqt/error.h"
+#include "vqt/error_text.h"
+
+namespace vqt::cli {
+
+int run_main(const std::string& program, const std::function<int()>& work) {
+  const auto complain = [&](const std::string& text, int code) {
+    std::fflush(stdout);
+    fmt::print(stderr, "{}: error: {}\n", program, text);
+    return code;
+  };
+  try {
+    const int code = work();
+    return std::fflush(stdout) == 0 ? code : complain("writing to stdout failed", 1);
+  } catch (const UsageError& e) {
+    return complain(e.what(), 2);
+  } catch (const Interrupted& e) {
+    return complain(e.what(), 128 + e.signal);
+  } catch (const std::exception& e) {
+    return complain(error_text(e), 1);
+  }
+}
+
+}  // namespace vqt::cli
