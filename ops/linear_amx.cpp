@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "cpu/layout/packed_weight.h"
+#include "cpu/layout/panel.h"
 #include "cpu/linear/linear_sums_kernel.h"
 #include "ops/parallel.h"
 

@@ -6,7 +6,7 @@
 #include <mutex>
 #include <set>
 
-#include "cpu/layout/packed_weight.h"
+#include "cpu/layout/panel.h"
 
 namespace vqt {
 namespace {

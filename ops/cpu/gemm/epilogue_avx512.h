@@ -5,7 +5,7 @@
 
 #include "cpu/gemm/epilogue.h"
 #include "cpu/gemm/product_avx512vnni.h"
-#include "cpu/layout/packed_weight.h"
+#include "cpu/layout/panel.h"
 #include "cpu/range.h"
 #include "cpu/simd/gelu.h"
 #include "cpu/simd/rounding_avx512.h"

@@ -22,12 +22,11 @@
 
 #include <cstdint>
 
+#include "cpu/layout/panel.h"
 #include "vqt/packing.h"
 #include "vqt/scheme.h"
 
 namespace vqt::cpu {
-
-constexpr int64_t kPanel = 16;  // columns of one weight panel
 
 enum class Layout : uint16_t { kCanonical = 0, kCpuInt8 = 1, kCpuInt4 = 2 };
 

@@ -43,6 +43,10 @@ void linear_int4_avx2(const LinearInt4& a, Range rows, Range columns);
 void linear_int4_avxvnni(const LinearInt4& a, Range rows, Range columns);
 void linear_int4_avx512vnni(const LinearInt4& a, Range rows, Range columns);
 
+// The two ways of linear_int4_avx2. rows and columns are not empty.
+void linear_int4_small_m_avx2(const LinearInt4& a, Range rows, Range columns);
+void linear_int4_large_m_avx2(const LinearInt4& a, Range rows, Range columns);
+
 // The kernel for an instruction set; the caller has asked available(isa).
 LinearInt4Fn linear_int4_kernel(Isa isa);
 

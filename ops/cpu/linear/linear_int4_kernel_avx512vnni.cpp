@@ -1,4 +1,4 @@
-// int4 on AVX512-VNNI: the int8 product on one group of a strip at a time (strips_avx512vnni.h), whose
+// int4 on AVX512-VNNI: the int8 product on one group of a strip at a time (column_blocks_avx512vnni.h), whose
 // nibbles are unpacked once for all tiles of the block.
 //
 //   for each group                       unpacked, minus zero: 32 bytes a k, 4 KB at g128, in L1
@@ -12,7 +12,7 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 
 #include "cpu/gemm/epilogue_avx512.h"
-#include "cpu/gemm/strips_avx512vnni.h"
+#include "cpu/gemm/column_blocks_avx512vnni.h"
 #include "cpu/linear/linear_int4_kernel.h"
 #include "cpu/scratch.h"
 

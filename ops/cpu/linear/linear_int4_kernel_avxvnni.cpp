@@ -2,7 +2,7 @@
 // unpacked once for all rows of the block: 2 KB of s8 at g128 and 64 bytes of float sums a row, in L1.
 #include "cpu/gemm/epilogue_avx2.h"
 #include "cpu/gemm/product_avxvnni.h"
-#include "cpu/layout/packed_weight.h"
+#include "cpu/layout/panel.h"
 #include "cpu/linear/linear_int4_kernel.h"
 #include "cpu/scratch.h"
 

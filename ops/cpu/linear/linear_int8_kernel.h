@@ -41,6 +41,11 @@ void linear_int8_avx2(const LinearInt8& a, Range rows, Range columns);
 void linear_int8_avxvnni(const LinearInt8& a, Range rows, Range columns);
 void linear_int8_avx512vnni(const LinearInt8& a, Range rows, Range columns);
 
+// The two ways of linear_int8_avx2. rows and columns are not empty; strassen takes a multiple of 8 rows, and
+// columns that fill an even number of panels.
+void linear_int8_direct_avx2(const LinearInt8& a, Range rows, Range columns);
+void linear_int8_strassen_avx2(const LinearInt8& a, Range rows, Range columns);
+
 // The kernel for an instruction set; the caller has asked available(isa).
 LinearInt8Fn linear_int8_kernel(Isa isa);
 

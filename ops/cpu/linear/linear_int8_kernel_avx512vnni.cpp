@@ -1,11 +1,11 @@
 // int8 on AVX512-VNNI: tiles of up to 12 rows x 2 panels (product_avx512vnni.h), strip by strip
-// (strips_avx512vnni.h). A tile's int32 sums pass through L1 to the epilogue, which is not worth a copy for
+// (column_blocks_avx512vnni.h). A tile's int32 sums pass through L1 to the epilogue, which is not worth a copy for
 // every height. g++ 12's own headers hand these warnings out (GCC bug 105593).
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 
 #include "cpu/gemm/epilogue_avx512.h"
-#include "cpu/gemm/strips_avx512vnni.h"
+#include "cpu/gemm/column_blocks_avx512vnni.h"
 #include "cpu/linear/linear_int8_kernel.h"
 
 namespace vqt::cpu {

@@ -2,7 +2,7 @@
 // panel stays in L1 while the rows of a block pass, and what the block has of x in L2.
 #include "cpu/gemm/epilogue_avx2.h"
 #include "cpu/gemm/product_avxvnni.h"
-#include "cpu/layout/packed_weight.h"
+#include "cpu/layout/panel.h"
 #include "cpu/linear/linear_int8_kernel.h"
 
 namespace vqt::cpu {

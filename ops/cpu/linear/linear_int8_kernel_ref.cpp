@@ -1,6 +1,6 @@
 // The specification: three plain loops over the packed layout. Every other kernel gives these bits.
 #include "cpu/gemm/epilogue_ref.h"
-#include "cpu/layout/packed_weight.h"
+#include "cpu/layout/panel.h"
 #include "cpu/linear/linear_int8_kernel.h"
 
 namespace vqt::cpu {

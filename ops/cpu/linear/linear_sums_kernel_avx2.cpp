@@ -1,5 +1,4 @@
 #include "cpu/gemm/epilogue_avx2.h"
-#include "cpu/layout/packed_weight.h"
 #include "cpu/linear/linear_sums_kernel.h"
 
 namespace vqt::cpu {

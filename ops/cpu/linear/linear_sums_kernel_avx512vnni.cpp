@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "cpu/gemm/epilogue_avx512.h"
-#include "cpu/layout/packed_weight.h"
+#include "cpu/layout/panel.h"
 #include "cpu/linear/linear_sums_kernel.h"
 
 namespace vqt::cpu {

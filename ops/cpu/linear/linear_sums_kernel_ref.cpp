@@ -1,7 +1,7 @@
 #include <cstring>
 
 #include "cpu/gemm/epilogue_ref.h"
-#include "cpu/layout/packed_weight.h"
+#include "cpu/layout/panel.h"
 #include "cpu/linear/linear_sums_kernel.h"
 
 namespace vqt::cpu {

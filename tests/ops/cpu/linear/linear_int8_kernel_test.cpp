@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "cpu/layout/packed_weight.h"
+#include "cpu/layout/panel.h"
 #include "tests/ops/cpu/linear_case.h"
 
 namespace vqt::cpu {

@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <limits>
 
-#include "cpu/layout/packed_weight.h"
+#include "cpu/layout/panel.h"
 #include "cpu/linear/linear_int4_kernel.h"
 #include "cpu/linear/linear_int8_kernel.h"
 #include "tests/ops/cpu/linear_case.h"

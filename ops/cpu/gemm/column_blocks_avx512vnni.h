@@ -12,7 +12,7 @@
 
 #include "cpu/gemm/product_avx512vnni.h"
 #include "cpu/layout/activation.h"
-#include "cpu/layout/packed_weight.h"
+#include "cpu/layout/panel.h"
 #include "cpu/range.h"
 
 namespace vqt::cpu {

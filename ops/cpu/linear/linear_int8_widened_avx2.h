@@ -1,6 +1,6 @@
 // What both ways of multiplying int8 on AVX2 share: operands widened to s16, sums scaled. There is no u8 x s8
 // product without saturation here, so both sides are widened and multiplied by vpmaddwd. x enters as x -
-// x_zero, so that only the weights' zero is left to correct. For linear_int8_kernel_avx2.cpp only.
+// x_zero, so that only the weights' zero is left to correct. For files named linear_int8_*_avx2.cpp only.
 #pragma once
 
 #include <immintrin.h>

@@ -1,5 +1,4 @@
-// int8 on AVX2, many rows. Two old tricks pay, as they lose nothing in integers that wrap. For
-// linear_int8_kernel_avx2.cpp only.
+// int8 on AVX2, many rows. Two old tricks pay, as they lose nothing in integers that wrap.
 //
 // Winograd's inner product: x0 w0 + x1 w1 = (x0 + w1) (x1 + w0) - x0 x1 - w0 w1. The last two terms are sums
 // over a row of x and a column of w, taken once. 4 k's of 8 columns cost 2 vpaddw, 1 vpmaddwd, 1 vpaddd
@@ -13,14 +12,12 @@
 //                                                 16   16 columns
 //
 // All operands fit s16: twice -255..255 and twice -128..127 add up to within -766..764.
-#pragma once
-
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
 
-#include "cpu/layout/packed_weight.h"
-#include "cpu/linear/widened_int8_avx2.h"
+#include "cpu/layout/panel.h"
+#include "cpu/linear/linear_int8_widened_avx2.h"
 #include "cpu/scratch.h"
 
 namespace vqt::cpu {
@@ -254,6 +251,11 @@ void tile(const Depth& d, const int32_t* x, const int32_t* w, int32_t* first, in
   add_to<kSecond>(second, acc);
 }
 
+#undef VQT_START
+#undef VQT_WEIGHTS
+#undef VQT_ROW
+#undef VQT_LANE
+
 // All of one pass for 8 rows x 32 columns. x, w: 7 operands each. c: sums [8][32].
 void multiply(const Depth& d, const int32_t* x, const int32_t* w, int32_t* c) {
   int32_t *c11 = c, *c12 = c + kPanel, *c21 = c + kTileRows * kBlockColumns, *c22 = c21 + kPanel;
@@ -294,8 +296,9 @@ inline void finish_block(const LinearInt8& a, int64_t row, int64_t column, Range
   }
 }
 
-// rows: a multiple of 8. columns: from a panel's start, a multiple of 32 wide after rounding up to panels.
-void strassen(const LinearInt8& a, Range rows, Range columns) {
+}  // namespace
+
+void linear_int8_strassen_avx2(const LinearInt8& a, Range rows, Range columns) {
   const Depth d = cut_depth(a.w_depth());
   const int64_t first = columns.begin / kPanel * kPanel;
   const int64_t pairs = (columns.end - first + kBlockColumns - 1) / kBlockColumns;  // of panels
@@ -337,5 +340,4 @@ void strassen(const LinearInt8& a, Range rows, Range columns) {
   }
 }
 
-}  // namespace
 }  // namespace vqt::cpu

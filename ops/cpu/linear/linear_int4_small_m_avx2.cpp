@@ -1,13 +1,11 @@
 // int4 on AVX2, few rows: nibbles are unpacked in registers on the way, again for each tile of 4 rows. Up to
-// 4 rows that keeps pace with memory. For linear_int4_kernel_avx2.cpp only.
-#pragma once
-
+// 4 rows that keeps pace with memory.
 #include <immintrin.h>
 
 #include <algorithm>
 #include <cstdint>
 
-#include "cpu/linear/nibbles_int4_avx2.h"
+#include "cpu/linear/linear_int4_nibbles_avx2.h"
 
 namespace vqt::cpu {
 namespace {
@@ -61,7 +59,9 @@ using TileFn = void (*)(const LinearInt4& a, int64_t row, int64_t column, Range 
 constexpr TileFn kFewRowsTiles[kFewTileRows] = {few_rows_tile<1>, few_rows_tile<2>, few_rows_tile<3>,
                                                 few_rows_tile<4>};
 
-void few_rows(const LinearInt4& a, Range rows, Range columns) {
+}  // namespace
+
+void linear_int4_small_m_avx2(const LinearInt4& a, Range rows, Range columns) {
   for (int64_t c = columns.begin / kPanel * kPanel; c < columns.end; c += kPanel) {
     for (int64_t r = rows.begin; r < rows.end; r += kFewTileRows) {
       kFewRowsTiles[std::min(kFewTileRows, rows.end - r) - 1](a, r, c, columns);
@@ -69,5 +69,4 @@ void few_rows(const LinearInt4& a, Range rows, Range columns) {
   }
 }
 
-}  // namespace
 }  // namespace vqt::cpu

@@ -1,7 +1,7 @@
 // What both ways of multiplying int4 on AVX2 share. nibble - zero is within -15..15 (symmetric -8..7), so
 // vpmaddubsw (u8 x s8 pairs into s16) cannot saturate, and its s16 results can be added up for 4 lanes of 4
 // k's (symmetric 8: 8 * 2 * 255 * 8 = 32640) before they are widened to int32: fewer instructions a product
-// than int8 takes. For linear_int4_kernel_avx2.cpp only.
+// than int8 takes. For files named linear_int4_*_avx2.cpp only.
 #pragma once
 
 #include <immintrin.h>
@@ -9,7 +9,7 @@
 #include <cstdint>
 
 #include "cpu/gemm/epilogue_avx2.h"
-#include "cpu/layout/packed_weight.h"
+#include "cpu/layout/panel.h"
 #include "cpu/linear/linear_int4_kernel.h"
 
 namespace vqt::cpu {

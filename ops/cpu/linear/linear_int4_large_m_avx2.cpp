@@ -1,16 +1,13 @@
 // int4 on AVX2, many rows: a group of a panel is unpacked to s8 once for the rows of a block, and stays in L1
 // (2 KB at g128) beside float sums of the rows. A tile is 3 rows x 16 columns: 6 s16 and 6 int32
 // accumulators, 2 weights, 1 broadcast, 1 product. 4 k's take 12 instructions on four ports, 6 of them on the
-// two that multiply: 3 cycles, were no addition ever in the way of a product. For linear_int4_kernel_avx2.cpp
-// only.
-#pragma once
-
+// two that multiply: 3 cycles, were no addition ever in the way of a product.
 #include <immintrin.h>
 
 #include <algorithm>
 #include <cstdint>
 
-#include "cpu/linear/nibbles_int4_avx2.h"
+#include "cpu/linear/linear_int4_nibbles_avx2.h"
 #include "cpu/scratch.h"
 
 namespace vqt::cpu {
@@ -101,6 +98,16 @@ inline void multiply<kTileRows>(const uint8_t* x, int64_t x_stride, const int8_t
   if (times > 0) VQT_MULTIPLY(2);
 }
 
+#undef VQT_WEIGHTS
+#undef VQT_ROW_FIRST
+#undef VQT_ROW
+#undef VQT_LANE
+#undef VQT_LANES_2
+#undef VQT_LANES_4
+#undef VQT_LANES_8
+#undef VQT_WIDEN
+#undef VQT_MULTIPLY
+
 // Asks for what the epilogue will touch.
 inline void prefetch_result(const Epilogue& e, int64_t row, int64_t column) {
   const int64_t c = column - e.first_column;
@@ -139,7 +146,9 @@ void many_rows_tile(const LinearInt4& a, const Part& part, int64_t row, Range co
   }
 }
 
-void many_rows(const LinearInt4& a, Range rows, Range columns) {
+}  // namespace
+
+void linear_int4_large_m_avx2(const LinearInt4& a, Range rows, Range columns) {
   const int64_t most = std::clamp<int64_t>(kBlockBytes / a.x.k_pad, kTileRows, kBlockRows);
   const int64_t blocks = (rows.size() + most - 1) / most;
   auto* const sums = static_cast<float*>(scratch(static_cast<size_t>(most * kPanel * 4 + kPanel * a.group)));
@@ -163,5 +172,4 @@ void many_rows(const LinearInt4& a, Range rows, Range columns) {
   }
 }
 
-}  // namespace
 }  // namespace vqt::cpu

@@ -1,15 +1,13 @@
-// int8 on AVX2, few rows: weights are widened on the way. For linear_int8_kernel_avx2.cpp only.
+// int8 on AVX2, few rows: weights are widened on the way.
 //
 // 4 k's of 4 rows x 16 columns take 16 vpmaddwd (two a cycle), 16 vpaddd and 6 shifts on four ports: 0.84 of
 // vpmaddwd's rate. Widening a panel once for all rows saves the shifts and costs stores and loads: below 32
 // rows it gains nothing, above Strassen's scheme is faster.
-#pragma once
-
 #include <algorithm>
 #include <cstdint>
 
-#include "cpu/layout/packed_weight.h"
-#include "cpu/linear/widened_int8_avx2.h"
+#include "cpu/layout/panel.h"
+#include "cpu/linear/linear_int8_widened_avx2.h"
 #include "cpu/scratch.h"
 
 namespace vqt::cpu {
@@ -70,9 +68,11 @@ inline void widen_rows(const LinearInt8& a, Range rows, int16_t* to) {
   }
 }
 
+}  // namespace
+
 // While the tiles of a panel are computed they ask for the next panel, each for its share: so sums do not
 // wait for memory, nor memory for sums.
-void direct(const LinearInt8& a, Range rows, Range columns) {
+void linear_int8_direct_avx2(const LinearInt8& a, Range rows, Range columns) {
   const int64_t depth = a.w_depth(), tiles = (rows.size() + kDirectRows - 1) / kDirectRows;
   int16_t* x = static_cast<int16_t*>(scratch(static_cast<size_t>(rows.size() * depth) * 2));
   widen_rows(a, rows, x);
@@ -87,5 +87,4 @@ void direct(const LinearInt8& a, Range rows, Range columns) {
   }
 }
 
-}  // namespace
 }  // namespace vqt::cpu
