@@ -25,9 +25,9 @@ bool available(Isa isa);
 // this CPU lacks.
 Isa best_isa();
 
-// Whether large int8 products go through torch: the CPU has AMX and nothing else is forced, or AMX is. "amx"
-// may be forced on any CPU: torch then takes other instructions, many times slower on some, to the same
-// result.
+// Whether large int8 products go through torch: the CPU has AMX and nothing else is forced, or AMX is.
+// "amx" may be forced on any CPU: torch then takes other instructions, many times slower on some, to
+// the same result.
 enum class AmxUse { kNever, kWhereItPays, kAlways };
 AmxUse amx_use();
 
@@ -38,8 +38,8 @@ Kernel kernel_for(Isa isa, Kernel ref, Kernel avx2, Kernel avx512vnni) {
   return isa == Isa::kAvx512Vnni ? avx512vnni : avx2;
 }
 
-// Overrides best_isa() and amx_use() until reset_isa_for_testing(). Throws as best_isa() where the CPU lacks
-// it.
+// Overrides best_isa() and amx_use() until reset_isa_for_testing(). Throws as best_isa() where the
+// CPU lacks it.
 void set_isa_for_testing(Isa isa);
 void reset_isa_for_testing();
 

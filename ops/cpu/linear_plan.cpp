@@ -15,8 +15,8 @@ constexpr int64_t kRowTile = 12,
                   kColumnTile = 2 * cpu::kPanel;  // multiples of what any kernel's main loop takes at a time
 constexpr int64_t kProductsPerTask = int64_t{1} << 19;  // below it a thread costs more than it saves
 // Preparing a row of x in the kernel costs about as much as 20 columns of it on AVX2; the kernels that
-// multiply u8 as it lies only read it once more. A column of the weight (read from memory) costs as much as
-// 12 rows.
+// multiply u8 as it lies only read it once more. A column of the weight (read from memory) costs as much
+// as 12 rows.
 int64_t row_cost(cpu::Isa isa) { return isa == cpu::Isa::kAvxVnni || isa == cpu::Isa::kAvx512Vnni ? 2 : 20; }
 constexpr int64_t kColumnCost = 12;
 

@@ -1,5 +1,5 @@
-// What happens to a linear's result between the accumulators and memory. One small thing that every kernel
-// ends in:
+// What happens to a linear's result between the accumulators and memory. One small thing that every
+// kernel ends in:
 //
 //   v = scaled product + bias                      bias: null means none
 //   v = gelu(v) | max(v, 0) | v                    post_op

@@ -98,8 +98,8 @@ inline void finish_columns(const Epilogue& e, int64_t row, int64_t column, Range
   }
 }
 
-// v: the scaled products of a row of x and the columns of W from `column` on, of which those in `columns` are
-// wanted.
+// v: the scaled products of a row of x and the columns of W from `column` on, of which those in
+// `columns` are wanted.
 template <int kVectors>
 inline void finish(const Epilogue& e, int64_t row, int64_t column, Range columns, __m256 (&v)[kVectors]) {
   if (columns.begin <= column && column + 8 * kVectors <= columns.end) {

@@ -1,5 +1,5 @@
-// The product of both AVX-VNNI linears: kRows rows of x times a panel of the weight. For files named
-// *_avxvnni.cpp only.
+// The product of both AVX-VNNI linears: kRows rows of x times a panel of the weight. For files
+// named *_avxvnni.cpp only.
 //
 //   x       kRows rows of u8, x_stride bytes apart
 //   w       [depth/4][16][4] s8
@@ -57,8 +57,8 @@ inline __attribute__((always_inline)) void product(const uint8_t* x, int64_t x_s
   }
 }
 
-// Calls tile(row, std::integral_constant<int, rows>()) for rows [begin, end), six at a time, then what is
-// left.
+// Calls tile(row, std::integral_constant<int, rows>()) for rows [begin, end), six at a time, then
+// what is left.
 template <class Tile>
 inline void for_each_tile(int64_t begin, int64_t end, Tile tile) {
   int64_t r = begin;

@@ -1,23 +1,24 @@
-// The packed weight: one byte block that holds header, scales, zero points, sums and weights, readable on any
-// machine.
+// The packed weight: one byte block of header, scales, zero points, sums and weights, readable on any machine.
 //
 //   kCanonical   header | scale f32[scales] | zero i32[scales] | canonical bytes
-//   kCpuInt8     header | scale f32[n_pad] | zero i32[n_pad] | sum i32[n_pad] | panels s8
-//   [n_pad/16][k_pad/4][16][4]
-//                  n_pad: n up to a multiple of 16, k_pad: k up to 4; padding is 0.
+//   kCpuInt8     header | scale f32[n_pad] | zero i32[n_pad] | sum i32[n_pad] | panels
+//                  panels: s8 [n_pad/16][k_pad/4][16][4]; n_pad is n rounded up to a multiple of 16, k_pad
+//                  is k rounded up to a multiple of 4, padding is 0
 //                  Asymmetric weights are stored as q - 128 with zero - 128, so that they fit s8.
 //                  A per-tensor scale is repeated for every column. sum: of the stored s8 values of a column.
-//   kCpuInt4     header | offset f32[n_pad] | panels, each [k/group] x { scale f32[16] | zero u8[16],
-//   asymmetric only |
-//                  nibbles [group_pad/8][16][4] }
-//                  A byte holds k (low nibble) and k + 4 (high) of one column; a 32-bit lane is 4 consecutive
-//                  k's. Nibbles are unsigned, symmetric ones stored as q + 8 with an implied zero of 8.
-//                  offset: sum over groups of scale * sum(q - zero): times x's zero point it is what x's zero
-//                  costs. Fast kernels need k % group == 0 and group % 8 == 0, or one group a row (then
-//                  group_pad rounds up to 8). 4 bits without groups: one group a row; a per-tensor scale is
-//                  repeated. The sum of offset is taken in double, groups in order, and rounded once.
-// n is columns of y (rows of the weight). All sections start at multiples of 64 bytes; a block itself may lie
-// anywhere.
+//   kCpuInt4     header | offset f32[n_pad] | panels
+//                  panels: [n_pad/16], each [k/group] x { scale f32[16] | zero u8[16] | nibbles }
+//                  zero: asymmetric weights only; nibbles: u8 [group_pad/8][16][4]
+//                  A byte holds value k (low nibble) and value k + 4 (high nibble) of one column; a 32-bit
+//                  lane holds 8 consecutive values. Nibbles are unsigned: symmetric ones are stored as q + 8,
+//                  and their zero is 8.
+//                  offset: sum over groups of scale * sum(q - zero), taken in double, groups in order, and
+//                  rounded once. A product of x has to lose x's zero point times offset.
+//                  Fast kernels need k % group == 0 and group % 8 == 0, or one group per row (group_pad then
+//                  rounds up to 8). 4 bits without groups: one group per row; a per-tensor scale is repeated.
+//
+// n is the number of columns of y (rows of the weight). Every section starts at a multiple of 64 bytes from
+// the block's start; the block may start anywhere.
 #pragma once
 
 #include <cstdint>
@@ -56,8 +57,8 @@ PackedSections sections(const PackedHeader& header);
 
 // Header for a weight of this scheme. Layout is not checked against the scheme; see fast_layout.
 PackedHeader make_header(int64_t n, int64_t k, const Scheme& scheme, Layout layout);
-// The layout the CPU's fast kernels want, or kCanonical where they do not apply (groups that cross rows, 16
-// bits, ...).
+// The layout of the CPU's fast kernels, or kCanonical where there is none (groups that cross rows,
+// 16 bits, ...).
 Layout fast_layout(int64_t k, const Scheme& scheme);
 // The scheme the header was made for; a group that is a whole row comes back as group_size -1.
 Scheme scheme_of(const PackedHeader& header);
@@ -66,12 +67,11 @@ int64_t row_group(const PackedHeader& header);
 // Bytes of the canonical form of a weight [n, k].
 int64_t canonical_bytes(int64_t n, int64_t k, int64_t bits);
 // Null when a tensor of `bytes` bytes holds this packed weight, else a sentence that says what is wrong. The
-// tensor is [n, ceil(header.bytes / n)], so that n can be read off its shape; the bytes that fill its last
-// row are 0.
+// tensor is [n, ceil(header.bytes / n)], so that its shape shows n; the bytes that fill its last row are 0.
 const char* check_header(const PackedHeader& header, int64_t bytes);
 
-// canonical (quantize's output) -> packed block of header.bytes bytes, and back. scale f32 and zero i32:
-// header's scales.
+// canonical (quantize's output) -> packed block of header.bytes bytes, and back. scale and zero: as
+// many as sections(header).scales.
 void pack(const PackedHeader& header, const void* canonical, const float* scale, const int32_t* zero,
           uint8_t* block);
 void unpack(const uint8_t* block, void* canonical, float* scale, int32_t* zero);
@@ -82,8 +82,7 @@ void pack_head(const PackedHeader& header, const float* scale, const int32_t* ze
 void pack_panels(const PackedHeader& header, const void* canonical, const float* scale, const int32_t* zero,
                  int64_t panel_begin, int64_t panel_end, uint8_t* block);
 
-// Rows [row_begin, row_end) as float32 [rows][k], (q - zero) * scale: what weight-only kernels multiply by.
-// Any layout.
+// Rows [row_begin, row_end) as float32 [rows][k], (q - zero) * scale, from any layout.
 void dequantize_packed(const uint8_t* block, int64_t row_begin, int64_t row_end, float* out);
 
 }  // namespace vqt::cpu

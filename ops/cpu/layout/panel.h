@@ -1,4 +1,5 @@
-// The width of a panel: packed weights (packed_weight.h) and the kernels that read them count columns in panels.
+// The width of a panel: packed weights (packed_weight.h) and the kernels that read them count
+// columns in panels.
 #pragma once
 
 #include <cstdint>

@@ -2,17 +2,17 @@
 //
 //   x   u8 rows (activation.h); a tile belongs to the range that holds its last row
 //       x.k_pad is groups * group
-//   w   [n_pad/16] panels, each [groups] x
-//       { scale f32[16] | zero u8[16], asymmetric only | nibbles [group/8][16][4] }
-//       a byte holds k (low) and k + 4 (high) of one column; symmetric nibbles are q + 8, their zero is 8
+//   w   [n_pad/16] panels, each [groups] x { scale f32[16] | zero u8[16] | nibbles u8 [group/8][16][4] }
+//       zero: asymmetric weights only; symmetric nibbles are q + 8, their zero is 8
+//       a byte holds value k (low nibble) and value k + 4 (high nibble) of one column
 //
-// Every kernel computes, for each row r and column c of W, with each step rounded to float32 and nothing
-// fused,
+// Every kernel computes, for each row r and column c of W, with each step rounded to float32
+// and nothing fused,
 //   sum = 0; for each group in order: sum = sum + scale * float(sum of x * (nibble - zero) in int32)
 //   v   = (sum - float(x_zero) * offset) * x_scale
-// and hands v to the epilogue (epilogue.h),
-// so the bits are the same for every instruction set, any split into ranges, and whatever the other rows
-// hold. A group's sum is exact while the group is within the limit of sum_depth (vqt/packing.h).
+// and passes v to the epilogue (epilogue.h). So the bits are the same for every instruction set, any split
+// into ranges, and whatever the other rows hold. A group's sum is exact while the group is within the limit
+// of sum_depth (vqt/packing.h).
 #pragma once
 
 #include <cstdint>
@@ -34,8 +34,8 @@ struct LinearInt4 {
   Epilogue out;
 };
 
-// Fills rows x columns of the result. Columns are W's own and may begin and end anywhere. No two calls may
-// share outputs.
+// Fills rows x columns of the result. Columns are W's own and may begin and end anywhere. No two calls
+// may share outputs.
 using LinearInt4Fn = void (*)(const LinearInt4& a, Range rows, Range columns);
 
 void linear_int4_ref(const LinearInt4& a, Range rows, Range columns);

@@ -1,18 +1,20 @@
-// int4 on AVX512-VNNI: the int8 product on one group of a strip at a time (column_blocks_avx512vnni.h), whose
-// nibbles are unpacked once for all tiles of the block.
+// int4 on AVX512-VNNI: the int8 product, one group of a column block at a time (column_blocks_avx512vnni.h).
+// The group's nibbles are unpacked once for all tiles of the row block.
 //
-//   for each group                       unpacked, minus zero: 32 bytes a k, 4 KB at g128, in L1
-//     for each tile of the block         int32 sums of the group, then float sums += scale * int32 sums
-//                                        1.5 KB of float sums a tile: 18 KB for a block of kBlockTiles
+//   for each group                       unpacked, minus zero: 32 bytes per value of k, 4 KB at g128, in L1
+//     for each tile of the row block     int32 sums of the group, then float sums += scale * int32 sums
+//                                        1.5 KB of float sums per tile: 18 KB for a block of kBlockTiles
 //
-// Unpacking 64 bytes takes 5 instructions beside the 24 vpdpbusd for every 4 k's of a tile: with 12 tiles 2
-// %. A group's end takes 3 for each of a tile's 24 sums: 9 % of g128 where all of them share two ports. g++
-// 12's own headers hand these warnings out (GCC bug 105593).
+// Unpacking 64 bytes takes 5 instructions beside the 24 vpdpbusd for every 4 values of k of a tile: 2 % with
+// 12 tiles. The end of a group takes 3 instructions for each of a tile's 24 sums: 9 % at g128 where all of
+// them share two ports.
+
+// The headers of g++ 12 cause these warnings (GCC bug 105593).
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 
-#include "cpu/gemm/epilogue_avx512.h"
 #include "cpu/gemm/column_blocks_avx512vnni.h"
+#include "cpu/gemm/epilogue_avx512.h"
 #include "cpu/linear/linear_int4_kernel.h"
 #include "cpu/scratch.h"
 

@@ -24,8 +24,8 @@ inline __m256i broadcast4(const uint8_t* x) {
   return _mm256_castps_si256(_mm256_broadcast_ss(reinterpret_cast<const float*>(x)));
 }
 
-// One group of one panel: where its nibbles begin, and what they lose, in every byte of a column's 32-bit
-// lane.
+// One group of one panel: where its nibbles begin, and what they lose, in every byte of a
+// column's 32-bit lane.
 struct Group {
   const uint8_t* nibbles;
   __m256i zero[2];

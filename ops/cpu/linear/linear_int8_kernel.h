@@ -1,14 +1,14 @@
 // y = x W^T + b for u8 rows of x and s8 weights in panels (packed_weight.h, kCpuInt8), on raw pointers.
 //
 //   x     u8 rows (activation.h); a tile belongs to the range that holds its last row
-//   w     [n_pad/16][w_depth/4][16][4] s8    one 32-bit lane holds 4 k's of one column
+//   w     s8 [n_pad/16][w_depth/4][16][4]    a 32-bit lane holds 4 values of one column
 //
 // Every kernel computes, for each row r and column c of W,
 //   dot = sum of x * w  -  x_zero * w_sum  -  w_zero * x_sum  +  k * x_zero * w_zero      in int32 that wraps
 //   v   = (float(dot) * x_scale) * w_scale              each step rounded to float32, no fused multiply-add
-// and hands v to the epilogue (epilogue.h),
-// so the bits are the same for every instruction set, any split into ranges, and whatever the other rows
-// hold. dot is exact while k is within the limit of sum_depth (vqt/packing.h).
+// and passes v to the epilogue (epilogue.h). So the bits are the same for every instruction set, any split
+// into ranges, and whatever the other rows hold. dot is exact while k is within the limit of sum_depth
+// (vqt/packing.h).
 #pragma once
 
 #include <cstdint>
@@ -32,8 +32,8 @@ struct LinearInt8 {
   int64_t w_depth() const { return (k + 3) / 4 * 4; }  // never above x.k_pad
 };
 
-// Fills rows x columns of the result. Columns are W's own and may begin and end anywhere. No two calls may
-// share outputs.
+// Fills rows x columns of the result. Columns are W's own and may begin and end anywhere. No two calls
+// may share outputs.
 using LinearInt8Fn = void (*)(const LinearInt8& a, Range rows, Range columns);
 
 void linear_int8_ref(const LinearInt8& a, Range rows, Range columns);

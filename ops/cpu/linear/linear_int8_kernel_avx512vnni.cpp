@@ -1,11 +1,13 @@
-// int8 on AVX512-VNNI: tiles of up to 12 rows x 2 panels (product_avx512vnni.h), strip by strip
-// (column_blocks_avx512vnni.h). A tile's int32 sums pass through L1 to the epilogue, which is not worth a copy for
-// every height. g++ 12's own headers hand these warnings out (GCC bug 105593).
+// int8 on AVX512-VNNI: tiles of up to 12 rows x 2 panels (product_avx512vnni.h), one column block after the
+// other (column_blocks_avx512vnni.h). A tile's int32 sums go through L1 to the epilogue: an instance of the
+// epilogue for every height is not worth its code.
+
+// The headers of g++ 12 cause these warnings (GCC bug 105593).
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 
-#include "cpu/gemm/epilogue_avx512.h"
 #include "cpu/gemm/column_blocks_avx512vnni.h"
+#include "cpu/gemm/epilogue_avx512.h"
 #include "cpu/linear/linear_int8_kernel.h"
 
 namespace vqt::cpu {

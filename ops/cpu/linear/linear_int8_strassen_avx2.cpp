@@ -1,11 +1,11 @@
-// int8 on AVX2, many rows. Two old tricks pay, as they lose nothing in integers that wrap.
+// int8 on AVX2, large m: two schemes that need fewer multiplications. Both are exact in integers that wrap.
 //
 // Winograd's inner product: x0 w0 + x1 w1 = (x0 + w1) (x1 + w0) - x0 x1 - w0 w1. The last two terms are sums
-// over a row of x and a column of w, taken once. 4 k's of 8 columns cost 2 vpaddw, 1 vpmaddwd, 1 vpaddd
-// instead of 2 vpmaddwd, 2 vpaddd: as many instructions, but additions run on four ports where vpmaddwd has
-// two, which additions get in the way of.
+// over a row of x and a column of w, computed once. 4 values of k for 8 columns cost 2 vpaddw, 1 vpmaddwd and
+// 1 vpaddd instead of 2 vpmaddwd and 2 vpaddd: the same number of instructions, but additions run on four
+// ports and vpmaddwd on two of them.
 //
-// Strassen's scheme: 8 rows x 32 columns x k are seen as 2 x 2 x 2 blocks and take 7 tiles instead of 8.
+// Strassen's scheme: 8 rows x 32 columns x k are 2 x 2 x 2 blocks, which take 7 tiles instead of 8.
 //
 //   rows of x:  [x11 x12]   4 rows      weights:  [w11 w12]  first half of k     sums:  [c11 c12]
 //               [x21 x22]   4 rows                [w21 w22]  second half                [c21 c22]
@@ -31,10 +31,11 @@ constexpr int64_t kMaxDepthLanes = 512;             // 32-bit lanes (4 k's) of o
 constexpr int64_t kMaxWBytes = int64_t(256) << 10;  // widened weights that stay in L2 while all rows pass
 constexpr int64_t kMaxXBytes = int64_t(4) << 20;    // widened x of one pass over the weights
 
-// How k is cut: passes of 2 * half lanes (4 k's each); lanes past the end count as 0.
-// An x operand is { -sum of x0 x1: i32[4 rows], 16 unused bytes } and [half][4 rows] { even, odd } pairs of
-// s16. A w operand is { -sum of w0 w1: i32[16] } and [half] { odd, even of columns 0..7, odd, even of 8..15
-// }.
+// How k is cut: passes of 2 * half lanes (4 values of k each); lanes past the end count as 0.
+//
+//   x operand   { -sum of x0 x1: i32[4 rows], 16 unused bytes }   [half][4 rows] { even, odd } pairs of s16
+//   w operand   { -sum of w0 w1: i32[16] }                        [half] { odd, even of columns 0..7,
+//                                                                          odd, even of columns 8..15 }
 struct Depth {
   int64_t lanes, passes, pass_lanes, half;
   // in int32s
@@ -75,8 +76,8 @@ inline void combine_w(Wide w11, Wide w12, Wide w21, Wide w22, Wide (&out)[kProdu
   out[6] = w21 + w22;
 }
 
-// Lanes [at, at + 8) of a row of x of which `end` exist, less x's zero. What lies past k meets weights that
-// are 0.
+// Lanes [at, at + 8) of a row of x of which `end` exist, less x's zero. Values past k meet weights
+// that are 0.
 inline Wide x_lanes(const uint8_t* row, int64_t at, int64_t end, Wide zero) {
   if (at + 8 <= end) return widen_unsigned(load(row + 4 * at)) - zero;
   alignas(32) uint8_t part[32] = {};
@@ -167,10 +168,10 @@ void widen_w(const LinearInt8& a, const Depth& d, int64_t column, int64_t pass, 
   }
 }
 
-// 4 rows x 16 columns over `half` lanes (a multiple of 4), added to one or two blocks of the sums. 8
-// accumulators, 4 weights, 4 temporaries. Inline asm: left to itself the compiler spills, and here every slot
-// counts. The sums of a row are added while the next row's products are formed, which keeps additions off the
-// ports that vpmaddwd needs.
+// 4 rows x 16 columns over `half` lanes (a multiple of 4), added to one or two blocks of the sums.
+// Registers: 8 accumulators, 4 weights, 4 temporaries. Inline asm because the compiler spills. The sums of
+// a row are added while the products of the next row are computed: additions then leave the ports free
+// that vpmaddwd needs.
 #define VQT_START(row, low, high)   \
   "vpbroadcastd 4*" #row            \
   "(%[x]), %%ymm14\n\t"             \
@@ -269,8 +270,7 @@ void multiply(const Depth& d, const int32_t* x, const int32_t* w, int32_t* c) {
   tile<To::kAdd, To::kNone>(d, x += next_x, w += next_w, c11, nullptr);
 }
 
-// Asks for lines of 8 rows x 32 columns that the epilogue will touch, so that they arrive while a block is
-// computed.
+// Prefetches the lines of 8 rows x 32 columns that the epilogue will touch while a block is computed.
 template <class T>
 inline void prefetch(const T* rows, int64_t stride) {
   if (rows == nullptr) return;

@@ -16,8 +16,8 @@ namespace {
 inline __m256i load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
 inline void store(void* p, __m256i v) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
 
-// The 4 bytes of each 32-bit lane as two s16 pairs: {0, 2} and {1, 3}. x and w share the order, so sums do
-// not change.
+// The 4 bytes of each 32-bit lane as two s16 pairs: {0, 2} and {1, 3}. x and w share the order, so sums
+// do not change.
 struct Wide {
   __m256i even, odd;
 };

@@ -25,9 +25,9 @@ constexpr float kLargestX = 1e20f;
 
 // ---- few rows: x is laid out anew, then each panel is read once ----
 
-// Lanes are used as they are, nibbles where they stand: the value is 16, 256 or 4096 times too large, x that
-// much smaller, both without rounding. Position of k's nibble within a 16-bit half of the lane: 4 *
-// kShift4[k].
+// Lanes are used as they are, nibbles where they stand: the value is 16, 256 or 4096 times too large,
+// x that much smaller, both without rounding. Position of k's nibble within a 16-bit half of the lane:
+// 4 * kShift4[k].
 constexpr int kShift4[8] = {0, 2, 0, 2, 1, 3, 1, 3};
 
 struct FewRows {

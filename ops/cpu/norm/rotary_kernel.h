@@ -2,10 +2,10 @@
 //
 //   v = norm ? LayerNorm(x) : x          over the d values of a row (row_norm.h)
 //   a row is cut into pairs of parts of `part` values; of a pair (a, b)
-//   y_a = a * cos + (-b) * sin,  y_b = b * cos + a * sin        two products and a sum, each rounded to
-//   float32
+//   y_a = a * cos + (-b) * sin
+//   y_b = b * cos + a * sin              two products and a sum, each rounded to float32
 //
-// x, cos and sin are read where they lie: row (batch, head, token) begins at the sum of index * stride (0:
+// x, cos and sin are read in place: row (batch, head, token) begins at the sum of index * stride (stride 0:
 // the same for all). y is [batch][heads][tokens][d]. Every kernel gives the reference's bits, for any split.
 #pragma once
 

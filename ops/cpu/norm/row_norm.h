@@ -7,7 +7,8 @@
 //   n      (x - mean) * rstd + shift, shift = -error * rstd
 //   y      n * weight + bias
 //
-// Sums are float32, what is made of those of the differences float64. A product and what is added to it are rounded once (fma).
+// Sums are float32; what follows from the sums of the differences is float64. A product and its addend are
+// rounded once (fma).
 #pragma once
 
 #include <cstdint>

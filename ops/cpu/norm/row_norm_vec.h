@@ -73,8 +73,8 @@ inline RowMoments moments_of(const float* x, int64_t k, double eps) {
   return row_moments(mean, sum.sum(), squares.sum(), per_value, eps);
 }
 
-// Of many short rows, each step for all of them: a row would wait for its sums, roots and divisions. row(r):
-// the row.
+// Of many short rows, each step for all of them: a row would wait for its sums, roots and divisions.
+// row(r): the row.
 template <class Row>
 __attribute__((always_inline)) inline void moments_of_rows(Row row, int64_t rows, int64_t k, double eps,
                                                            RowMoments* moments) {

@@ -10,9 +10,9 @@ namespace {
 
 constexpr int64_t kBlock = 512;  // nibbles unpacked at a time
 
-// x / scale, then as asymmetric: + zero, rounded once. Clamped before the conversion, which has no value for
-// 1e30. Adding 1.5 * 2^23 leaves no bits for a fraction and so rounds half to even: |v| is at most 32767
-// here.
+// x / scale, then with asymmetric values + zero, rounded once. Clamped before the conversion, which is
+// undefined for 1e30. Adding 1.5 * 2^23 leaves no bits for a fraction and so rounds half to even: |v| is
+// at most 32767.
 template <bool kAsymmetric, class T>
 void quantize_values(const float* x, int64_t count, float scale, float zero, float low, float high, T* q) {
   constexpr float kRound = 12582912.0f;

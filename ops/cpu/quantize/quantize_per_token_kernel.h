@@ -1,12 +1,14 @@
-// Activations on their way into an integer linear: every row of x gets a scale and a zero point, and becomes
-// u8.
-//   asymmetric  q = clamp(round(x / scale + zero), 0, 255); dynamic: the range is widened to hold 0,
-//               scale = (max - min) / 255, zero = clamp(round(-min / scale), 0, 255)
-//   symmetric   q = clamp(round(x / scale), -127, 127), stored as q + 128 with zero 128; dynamic: scale =
-//   max|x| / 127
-// so that x' = (q - zero) * scale in every mode. A scale that comes out 0 is 1, and all of the row is its
-// zero point. A row that holds NaN or Inf, or whose range passes float32's, is all 0 with zero 0, sum 0 and
-// scale NaN: whatever is multiplied by it becomes NaN, with static parameters too. Every kernel gives the
+// The input of an integer linear: every row of x gets a scale and a zero point, and becomes u8.
+//
+//   asymmetric  q = clamp(round(x / scale + zero), 0, 255)
+//               dynamic: the range is widened to hold 0,
+//                        scale = (max - min) / 255, zero = clamp(round(-min / scale), 0, 255)
+//   symmetric   q = clamp(round(x / scale), -127, 127), stored as q + 128 with zero 128
+//               dynamic: scale = max|x| / 127
+//
+// x' = (q - zero) * scale in every mode. A scale that comes out 0 is replaced by 1, and every value of the
+// row is its zero point. A row that holds NaN or Inf, or whose range exceeds float32's, is all 0 with zero 0,
+// sum 0 and scale NaN, with static parameters too: every product with it is NaN. Every kernel gives the
 // reference's bits, for any split of the rows.
 #pragma once
 
@@ -18,7 +20,7 @@
 namespace vqt::cpu {
 
 struct QuantizeRows {
-  ActivationRows out;        // k_pad >= k, bytes from k on become 0; sum null: not wanted
+  ActivationRows out;        // k_pad >= k, bytes from k on become 0; sum null: not computed
   const float* x = nullptr;  // row r begins at x + r * x_stride
   int64_t x_stride = 0;
   int64_t k = 0;

@@ -1,6 +1,6 @@
 // Two passes over a row that stays in the first cache: its range (4 vectors in flight), then 32 values a
-// step. Nothing of the C++ library is called: an inline function compiled here with AVX2 could replace the
-// portable one.
+// step. Nothing of the C++ library is called: an inline function compiled here with AVX2 could replace
+// the portable one.
 #include <immintrin.h>
 
 #include "cpu/quantize/quantize_per_token_kernel.h"

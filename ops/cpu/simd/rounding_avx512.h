@@ -13,9 +13,9 @@ namespace {
 //
 // y = round(1 / b), q = round(x y), r = round(x - q b): then round(q + r y) is round(x / b), always. q is off
 // by up to 1.5 units in the last place, which leaves an error of less than 6 of the steps by which a quotient
-// can lie nearer to or further from a rounding boundary: tests/ops/cpu/quantize/quotient_test.cpp tries all that lie
-// so near. r must not be rounded where float32's range ends. With b from kLeast to kMost that takes quotients
-// below 2^-20, which round to the integer 0 anyway, or beyond 2^27, which the caller keeps out.
+// can lie nearer to or further from a rounding boundary: tests/ops/cpu/quantize/quotient_test.cpp tries all
+// that lie so near. r must not be rounded where float32's range ends. With b from kLeast to kMost that takes
+// quotients below 2^-20, which round to the integer 0 anyway, or beyond 2^27, which the caller keeps out.
 struct Divisor {
   __m512 b, reciprocal;
 
