@@ -12,21 +12,13 @@
 namespace vqt {
 namespace {
 
-// oneDNN repacks the weight in every call, which costs about as much as 100 rows of an AVX512-VNNI product.
-// An estimate: no machine with AMX was available to measure it.
-constexpr int64_t kFewestRows = 128;
 constexpr int64_t kRowsPerTask = 12;
-constexpr int64_t kColumns = 1024;  // of a product: its int32 sums and its part of the weight are scratch
 
 }  // namespace
 
-bool amx_pays(int64_t rows) {
-  const cpu::AmxUse use = cpu::amx_use();
-  return use == cpu::AmxUse::kAlways || (use == cpu::AmxUse::kWhereItPays && rows >= kFewestRows);
-}
-
-void run_int8_amx(RowSlice rows, const cpu::LinearInt8& job) {
-  const int64_t m = job.x.rows, depth = job.w_depth();
+void run_int8_torch(const LinearPlan& plan, RowSlice rows, const cpu::LinearInt8& job) {
+  cpu::count_run(plan.kernel);
+  const int64_t m = job.x.rows, depth = job.w_depth(), block = plan.block.columns;
   const cpu::FinishSumsFn finish = cpu::finish_sums_kernel(cpu::best_isa());
   const at::Tensor x = at::empty({m, depth}, at::kChar);
   at::parallel_for(0, m, kRowsPerTask, [&](int64_t begin, int64_t end) {
@@ -34,9 +26,9 @@ void run_int8_amx(RowSlice rows, const cpu::LinearInt8& job) {
   });
   const int64_t first = rows.begin / cpu::kPanel * cpu::kPanel;
   const int64_t last = (rows.end + cpu::kPanel - 1) / cpu::kPanel * cpu::kPanel;
-  const at::Tensor weights = at::empty({std::min(kColumns, last - first), depth}, at::kChar);
-  for (int64_t column = first; column < last; column += kColumns) {
-    const int64_t width = std::min(kColumns, last - column);
+  const at::Tensor weights = at::empty({std::min(block, last - first), depth}, at::kChar);
+  for (int64_t column = first; column < last; column += block) {
+    const int64_t width = std::min(block, last - column);
     at::parallel_for(0, width / cpu::kPanel, 4, [&](int64_t begin, int64_t end) {
       cpu::panel_columns(job, {column + begin * cpu::kPanel, column + end * cpu::kPanel},
                          weights.mutable_data_ptr<int8_t>() + begin * cpu::kPanel * depth);

@@ -3,14 +3,12 @@
 #pragma once
 
 #include "cpu/linear/linear_int8_kernel.h"
+#include "cpu/linear_plan.h"
 #include "ops/check.h"
 
 namespace vqt {
 
-// Whether a product of this many rows is faster so.
-bool amx_pays(int64_t rows);
-
-// rows: of the weight, as a RunLinear gets them. job: the one our own kernels would get.
-void run_int8_amx(RowSlice rows, const cpu::LinearInt8& job);
+// plan: kInt8Torch. rows: of the weight, as a RunLinear gets them. job: the one our own kernels would get.
+void run_int8_torch(const LinearPlan& plan, RowSlice rows, const cpu::LinearInt8& job);
 
 }  // namespace vqt

@@ -87,7 +87,8 @@ void run_int4(const PackedBlock& weight, const cpu::ActivationRows& x, RowSlice 
   job.w = weight.block + s.weight;
   job.offset = reinterpret_cast<const float*>(weight.block + s.offset);
   job.out = out;
-  run_planned(h, rows, job, cpu::linear_int4_kernel(cpu::best_isa()));
+  const LinearPlan plan = plan_call(h, x.rows, rows);
+  run_plan(plan, job, cpu::linear_int4_kernel(plan.kernel));
 }
 
 // For tensors with data and for meta tensors.

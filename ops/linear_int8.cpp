@@ -64,8 +64,9 @@ void run_int8(const PackedBlock& weight, const cpu::ActivationRows& x, RowSlice 
   job.w_zero = h.symmetric ? nullptr : reinterpret_cast<const int32_t*>(weight.block + s.zero);
   job.w_sum = reinterpret_cast<const int32_t*>(weight.block + s.sum);
   job.out = out;
-  if (amx_pays(x.rows)) return run_int8_amx(rows, job);
-  run_planned(h, rows, job, cpu::linear_int8_kernel(cpu::best_isa()));
+  const LinearPlan plan = plan_call(h, x.rows, rows);
+  if (plan.kernel == cpu::LinearKernel::kInt8Torch) return run_int8_torch(plan, rows, job);
+  run_plan(plan, job, cpu::linear_int8_kernel(plan.kernel));
 }
 
 // For tensors with data and for meta tensors.

@@ -13,11 +13,30 @@
 #include "vqt/packing.h"
 
 namespace vqt {
+
+LinearPlan plan_call(const cpu::PackedHeader& h, int64_t x_rows, RowSlice rows) {
+  LinearShape shape;
+  shape.rows = x_rows;
+  shape.column_begin = rows.begin;
+  shape.column_end = rows.end;
+  shape.k = h.k;
+  shape.bits = h.bits;
+  shape.threads = at::get_num_threads();
+  shape.isa = cpu::best_isa();
+  shape.amx = cpu::amx_use();
+  shape.has_layout = h.layout != cpu::Layout::kCanonical;
+  if (h.layout == cpu::Layout::kCpuInt4) shape.group = cpu::sections(h).k_pad / (h.k / cpu::row_group(h));
+  const LinearPlan plan = plan_linear(shape);
+  print_plan_once(plan);
+  return plan;
+}
+
 namespace {
 
 void run_canonical(const PackedBlock& weight, const cpu::ActivationRows& x, RowSlice rows,
                    const cpu::Epilogue& out) {
   const cpu::PackedHeader& h = weight.header;
+  plan_call(h, x.rows, rows);  // to print it
   const cpu::PackedSections s = cpu::sections(h);
   std::vector<float> scale(s.scales);
   std::vector<int32_t> zero(s.scales);

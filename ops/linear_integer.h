@@ -17,15 +17,9 @@ namespace vqt {
 using RunLinear = void (*)(const PackedBlock& weight, const cpu::ActivationRows& x, RowSlice rows,
                            const cpu::Epilogue& out);
 
-// Plans a job of a RunLinear, and runs a kernel so.
-template <class Job>
-void run_planned(const cpu::PackedHeader& h, RowSlice rows, const Job& job,
-                 void (*kernel)(const Job& job, cpu::Range rows, cpu::Range columns)) {
-  const LinearPlan plan =
-      plan_linear({job.x.rows, rows.begin, rows.end, h.k, h.bits, at::get_num_threads(), cpu::best_isa()});
-  print_plan_once(plan);
-  run_plan(plan, job, kernel);
-}
+// The plan of a product of x_rows rows of x and these rows of a packed weight, printed where
+// that is asked for.
+LinearPlan plan_call(const cpu::PackedHeader& header, int64_t x_rows, RowSlice rows);
 
 // weight: packed, args.weight or what it was packed into. run: the kernels for the layout of panels;
 // canonical blocks are computed by the reference.

@@ -20,9 +20,7 @@ namespace {
 // Writes rows [begin, end) of the weight as float32 [end - begin][k]. Called from several threads at once.
 using DequantizeRows = std::function<void(int64_t begin, int64_t end, float* out)>;
 
-constexpr int64_t kBlockValues = 1 << 20;  // 4 MB of scratch: fewer, larger products run faster
 constexpr int64_t kRowsPerTask = 8;
-constexpr int64_t kSmallMPortable = 16;  // above it torch's product is faster than the portable kernel
 
 struct Sizes {
   std::vector<int64_t> y;
@@ -36,9 +34,25 @@ Sizes sizes_of(const at::Tensor& x, int64_t n) {
   return s;
 }
 
-bool has_kernel(int64_t m) { return cpu::best_isa() != cpu::Isa::kRef || m <= kSmallMPortable; }
+// has_layout: a kernel reads the weight as it is stored.
+LinearPlan plan_weight_only(const at::Tensor& x, int64_t bits, RowSlice rows, bool has_layout) {
+  const Sizes s = sizes_of(x, rows.size());
+  LinearShape shape;
+  shape.rows = s.m;
+  shape.column_begin = rows.begin;
+  shape.column_end = rows.end;
+  shape.k = s.k;
+  shape.bits = bits;
+  shape.threads = at::get_num_threads();
+  shape.isa = cpu::best_isa();
+  shape.weight_only = true;
+  shape.has_layout = has_layout;
+  const LinearPlan plan = plan_linear(shape);
+  print_plan_once(plan);
+  return plan;
+}
 
-at::Tensor run_kernel(const at::Tensor& x, cpu::WeightOnly job, int64_t bits, RowSlice rows,
+at::Tensor run_kernel(const LinearPlan& plan, const at::Tensor& x, cpu::WeightOnly job, RowSlice rows,
                       const std::optional<at::Tensor>& bias) {
   const Sizes s = sizes_of(x, rows.size());
   const at::Tensor x2 = x.to(at::kFloat).reshape({s.m, s.k}).contiguous();
@@ -46,20 +60,17 @@ at::Tensor run_kernel(const at::Tensor& x, cpu::WeightOnly job, int64_t bits, Ro
   const at::Tensor y = at::empty({s.m, s.n}, x2.options());
   if (y.numel() > 0) {
     job.x = x2.const_data_ptr<float>();
-    job.rows = s.m;
     job.first_column = rows.begin;
     job.bias = data_or_null(bias_float);
     job.y = y.mutable_data_ptr<float>();
     job.y_stride = s.n;
-    const cpu::Isa isa = cpu::best_isa();
-    const LinearPlan plan = plan_linear({s.m, rows.begin, rows.end, s.k, bits, at::get_num_threads(), isa});
-    run_plan(plan, job, cpu::weight_only_kernel(isa));
+    run_plan(plan, job, cpu::weight_only_kernel(plan.kernel));
   }
   return y.view(s.y).to(x.scalar_type());
 }
 
-at::Tensor run_torch(const at::Tensor& x, RowSlice rows_of_weight, const DequantizeRows& dequantize_rows,
-                     const std::optional<at::Tensor>& bias) {
+at::Tensor run_torch(const LinearPlan& plan, const at::Tensor& x, RowSlice rows_of_weight,
+                     const DequantizeRows& dequantize_rows, const std::optional<at::Tensor>& bias) {
   const Sizes s = sizes_of(x, rows_of_weight.size());
   const int64_t m = s.m, n = s.n, k = s.k;
   const at::Tensor x2 =
@@ -67,8 +78,8 @@ at::Tensor run_torch(const at::Tensor& x, RowSlice rows_of_weight, const Dequant
   const at::TensorOptions options = x2.options();
   at::Tensor y = at::empty({m, n}, options);
   const at::Tensor bias_float = bias.has_value() ? bias->to(at::kFloat) : at::Tensor();
-  const int64_t block =
-      std::clamp<int64_t>(kBlockValues / std::max<int64_t>(k, 1), 16, std::max<int64_t>(n, 16));
+  cpu::count_run(plan.kernel);
+  const int64_t block = plan.block.columns;
   const at::Tensor scratch = at::empty({std::min(block, n), k}, options);
   for (int64_t row = 0; row < n && m > 0; row += block) {
     const int64_t rows = std::min(block, n - row);
@@ -94,13 +105,13 @@ at::Tensor weight_only_linear(const at::Tensor& x, const PackedBlock& weight, Ro
   const KernelScope scope;
   cpu::WeightOnly job;
   const bool aligned = reinterpret_cast<uintptr_t>(weight.block) % alignof(float) == 0;
-  if (aligned && has_kernel(sizes_of(x, 0).m) && cpu::set_weight(job, weight.header, weight.block)) {
-    return run_kernel(x, job, weight.header.bits, rows, bias);
-  }
+  const bool has_layout = aligned && cpu::set_weight(job, weight.header, weight.block);
+  const LinearPlan plan = plan_weight_only(x, weight.header.bits, rows, has_layout);
+  if (plan.kernel != cpu::LinearKernel::kWeightOnlyTorch) return run_kernel(plan, x, job, rows, bias);
   const auto dequantize = [&](int64_t begin, int64_t end, float* out) {
     cpu::dequantize_packed(weight.block, begin, end, out);
   };
-  return run_torch(x, rows, dequantize, bias);
+  return run_torch(plan, x, rows, dequantize, bias);
 }
 
 at::Tensor weight_only_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& scale,
@@ -109,14 +120,15 @@ at::Tensor weight_only_linear(const at::Tensor& x, const at::Tensor& weight, con
   const at::Tensor values = weight.contiguous(), scales = scale.contiguous();
   const auto* data = values.const_data_ptr<int16_t>();
   const int64_t n = weight.size(0), k = weight.size(1);
-  if (has_kernel(sizes_of(x, 0).m)) {
+  const LinearPlan plan = plan_weight_only(x, 16, rows, true);
+  if (plan.kernel != cpu::LinearKernel::kWeightOnlyTorch) {
     cpu::WeightOnly job;
     job.kind = cpu::WeightOnly::Kind::kInt16;
     job.k = job.k_pad = job.group = k;
     job.w = reinterpret_cast<const uint8_t*>(data);
     job.scale = scales.const_data_ptr<float>();
     job.one_scale = scales.numel() == 1;
-    return run_kernel(x, job, 16, rows, bias);
+    return run_kernel(plan, x, job, rows, bias);
   }
   cpu::Quantized q;
   q.n = n;
@@ -127,7 +139,7 @@ at::Tensor weight_only_linear(const at::Tensor& x, const at::Tensor& weight, con
   const auto dequantize = [&](int64_t begin, int64_t end, float* out) {
     cpu::dequantize_rows(q, data, begin, end, out);
   };
-  return run_torch(x, rows, dequantize, bias);
+  return run_torch(plan, x, rows, dequantize, bias);
 }
 
 }  // namespace vqt

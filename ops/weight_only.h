@@ -1,5 +1,5 @@
 // y = x W^T + b in float32. The weight is converted to float one block at a time: a panel in our own kernel
-// (cpu/linear/weight_only_kernel.h); where there is none, 4 MB of rows for torch's product.
+// (cpu/linear/weight_only_kernel.h); where there is none, up to 4 MB of rows for torch's product.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -18,10 +18,7 @@
 namespace vqt::cpu {
 namespace {
 
-// So few rows wait for memory and for the latency of vpdpbusd: with 4 panels they have 4 sums each in flight,
-// as long as this strip and the next are no more than half of a second-level cache of 1 MB.
-constexpr int kFewRows = 4;
-constexpr int64_t kWideStripDepth = 4096;
+constexpr int kFewRows = 4;  // of a tile that may take 4 panels (linear_block.h)
 
 // `bytes` bytes at w, to be fetched in even shares.
 struct Fetch {
@@ -66,10 +63,13 @@ inline auto instance(int64_t rows, int64_t panels) {
   return panels == 2 ? instance<F, 2>(rows, All()) : instance<F, 1>(rows, All());
 }
 
-// Blocks have at most block_tiles tiles each and about as many as each other. Rows as LinearInt8Fn has them.
+// Row blocks have at most block_rows rows each and about as many as each other, strips at most block_columns
+// columns (4 panels only where no tile has more than kFewRows rows). A tile belongs to the range of rows that
+// holds its last row.
 template <class Visit>
-inline void for_each_strip(const ActivationRows& x, Range rows, Range columns, int64_t block_tiles,
-                           Visit visit) {
+inline void for_each_strip(const ActivationRows& x, Range rows, Range columns, int64_t block_rows,
+                           int64_t block_columns, Visit visit) {
+  const int64_t block_tiles = block_rows / kTileRows, most_panels = block_columns / kPanel;
   const int64_t end = x.first(rows.end), first_column = columns.begin / kPanel * kPanel;
   int64_t row = x.first(rows.begin), tiles = 0;
   for (int64_t r = row; r < end; r += x.height(r)) ++tiles;
@@ -80,10 +80,9 @@ inline void for_each_strip(const ActivationRows& x, Range rows, Range columns, i
     s.rows.begin = row;
     for (int64_t t = 0; t < s.tiles; ++t) row += x.height(row);
     s.rows.end = row;
-    const bool few = x.height(s.rows.begin) <= kFewRows && x.k_pad <= kWideStripDepth;
     for (s.column = first_column; s.column < columns.end; s.column += s.panels * kPanel) {
       const int64_t left = (columns.end - s.column + kPanel - 1) / kPanel;
-      s.panels = few && left >= 4 ? 4 : left >= 2 ? 2 : 1;
+      s.panels = most_panels == 4 && left >= 4 ? 4 : left >= 2 ? 2 : 1;
       s.next = left > s.panels ? s.column + s.panels * kPanel : b + 1 < blocks ? first_column : -1;
       visit(s);
     }

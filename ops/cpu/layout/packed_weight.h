@@ -1,4 +1,5 @@
-// The packed weight: one byte block of header, scales, zero points, sums and weights, readable on any machine.
+// The packed weight: one byte block of header, scales, zero points, sums and weights, readable
+// on any machine.
 //
 //   kCanonical   header | scale f32[scales] | zero i32[scales] | canonical bytes
 //   kCpuInt8     header | scale f32[n_pad] | zero i32[n_pad] | sum i32[n_pad] | panels

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cpu/gemm/epilogue_ref.h"
+#include "cpu/linear/linear_kernel.h"
 
 namespace vqt::cpu {
 namespace {
@@ -25,6 +26,7 @@ void integers(const LinearCanonical& a, int64_t row, int32_t* out) {
 }  // namespace
 
 void linear_canonical(const LinearCanonical& a, Range rows, Range columns) {
+  count_run(LinearKernel::kCanonical);
   std::vector<int32_t> w(a.k);
   for (int64_t c = columns.begin; c < columns.end; ++c) {
     integers(a, c, w.data());

@@ -2,19 +2,21 @@
 
 namespace vqt::cpu {
 
-LinearInt4Fn linear_int4_kernel(Isa isa) {
-  switch (isa) {
-    case Isa::kAvx2:
-      return &linear_int4_avx2;
-    case Isa::kAvxVnni:
+LinearInt4Fn linear_int4_kernel(LinearKernel kernel) {
+  switch (kernel) {
+    case LinearKernel::kInt4Ref:
+      return &linear_int4_ref;
+    case LinearKernel::kInt4SmallMAvx2:
+      return &linear_int4_small_m_avx2;
+    case LinearKernel::kInt4LargeMAvx2:
+      return &linear_int4_large_m_avx2;
+    case LinearKernel::kInt4AvxVnni:
       return &linear_int4_avxvnni;
-    case Isa::kAvx512Vnni:
+    case LinearKernel::kInt4Avx512Vnni:
       return &linear_int4_avx512vnni;
-    case Isa::kAmx:  // best_isa() is never this one
-    case Isa::kRef:
-      break;
+    default:
+      return nullptr;
   }
-  return &linear_int4_ref;
 }
 
 }  // namespace vqt::cpu

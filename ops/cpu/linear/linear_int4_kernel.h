@@ -20,6 +20,7 @@
 #include "cpu/gemm/epilogue.h"
 #include "cpu/isa.h"
 #include "cpu/layout/activation.h"
+#include "cpu/linear/linear_kernel.h"
 #include "cpu/range.h"
 
 namespace vqt::cpu {
@@ -39,15 +40,13 @@ struct LinearInt4 {
 using LinearInt4Fn = void (*)(const LinearInt4& a, Range rows, Range columns);
 
 void linear_int4_ref(const LinearInt4& a, Range rows, Range columns);
-void linear_int4_avx2(const LinearInt4& a, Range rows, Range columns);
+void linear_int4_small_m_avx2(const LinearInt4& a, Range rows, Range columns);
+void linear_int4_large_m_avx2(const LinearInt4& a, Range rows, Range columns);
 void linear_int4_avxvnni(const LinearInt4& a, Range rows, Range columns);
 void linear_int4_avx512vnni(const LinearInt4& a, Range rows, Range columns);
 
-// The two ways of linear_int4_avx2. rows and columns are not empty.
-void linear_int4_small_m_avx2(const LinearInt4& a, Range rows, Range columns);
-void linear_int4_large_m_avx2(const LinearInt4& a, Range rows, Range columns);
-
-// The kernel for an instruction set; the caller has asked available(isa).
-LinearInt4Fn linear_int4_kernel(Isa isa);
+// The function of a kernel, null where it is not one of these. The caller has
+// checked available(isa_of(kernel)).
+LinearInt4Fn linear_int4_kernel(LinearKernel kernel);
 
 }  // namespace vqt::cpu

@@ -3,7 +3,7 @@
 //
 //   for each group                       unpacked, minus zero: 32 bytes per value of k, 4 KB at g128, in L1
 //     for each tile of the row block     int32 sums of the group, then float sums += scale * int32 sums
-//                                        1.5 KB of float sums per tile: 18 KB for a block of kBlockTiles
+//                                        1.5 KB of float sums per tile: 18 KB for a block of 12 tiles
 //
 // Unpacking 64 bytes takes 5 instructions beside the 24 vpdpbusd for every 4 values of k of a tile: 2 % with
 // 12 tiles. The end of a group takes 3 instructions for each of a tile's 24 sums: 9 % at g128 where all of
@@ -15,13 +15,12 @@
 
 #include "cpu/gemm/column_blocks_avx512vnni.h"
 #include "cpu/gemm/epilogue_avx512.h"
+#include "cpu/linear/linear_block.h"
 #include "cpu/linear/linear_int4_kernel.h"
 #include "cpu/scratch.h"
 
 namespace vqt::cpu {
 namespace {
-
-constexpr int64_t kBlockTiles = 12, kBlockBytes = 600 << 10;  // of x: see int8
 
 // One group of one panel as s8 [group/4][16][4].
 void unpack(const LinearInt4& a, const uint8_t* packed, int8_t* w) {
@@ -92,16 +91,17 @@ void finish(const LinearInt4& a, int64_t row, int64_t rows, const Strip& strip, 
 }  // namespace
 
 void linear_int4_avx512vnni(const LinearInt4& a, Range rows, Range columns) {
-  const int64_t panel_bytes = a.groups * a.group_bytes, tile_bytes = kTileRows * a.x.k_pad;
-  int64_t block_tiles = kBlockBytes > tile_bytes ? kBlockBytes / tile_bytes : 1;
-  if (block_tiles > kBlockTiles) block_tiles = kBlockTiles;
+  count_run(LinearKernel::kInt4Avx512Vnni);
+  const int64_t panel_bytes = a.groups * a.group_bytes;
+  const LinearBlock block =
+      linear_block(LinearKernel::kInt4Avx512Vnni, a.x.rows, a.x.k_pad, a.group, cache_sizes());
   constexpr int64_t kTileSums = kTileRows * 2 * kPanel;
   static_assert(kTileSums >= kFewRows * 4 * kPanel);
-  const int64_t sums_bytes = block_tiles * kTileSums * static_cast<int64_t>(sizeof(float));
+  const int64_t sums_bytes = block.rows / kTileRows * kTileSums * static_cast<int64_t>(sizeof(float));
   auto* const sums = static_cast<float*>(scratch(sums_bytes + 4 * kPanel * a.group));
   auto* const w = reinterpret_cast<int8_t*>(sums) + sums_bytes;
 
-  for_each_strip(a.x, rows, columns, block_tiles, [&](const Strip& strip) {
+  for_each_strip(a.x, rows, columns, block.rows, block.columns, [&](const Strip& strip) {
     const uint8_t* packed = a.w + strip.column / kPanel * panel_bytes;
     const Fetch fetch = strip.fetch(a.w + strip.next / kPanel * panel_bytes, strip.panels * panel_bytes,
                                     a.group, a.groups * strip.tiles);

@@ -3,13 +3,12 @@
 #include "cpu/gemm/epilogue_avx2.h"
 #include "cpu/gemm/product_avxvnni.h"
 #include "cpu/layout/panel.h"
+#include "cpu/linear/linear_block.h"
 #include "cpu/linear/linear_int4_kernel.h"
 #include "cpu/scratch.h"
 
 namespace vqt::cpu {
 namespace {
-
-constexpr int64_t kBlockRows = 96;  // unpacking is 2 % of them, their sums are 6 KB
 
 // One group of a panel as s8 [group/4][16][4].
 void unpack(const LinearInt4& a, const uint8_t* packed, int8_t* w) {
@@ -47,10 +46,13 @@ void finish_panel(const LinearInt4& a, int64_t row, int64_t column, Range column
 }  // namespace
 
 void linear_int4_avxvnni(const LinearInt4& a, Range rows, Range columns) {
-  auto* const sums = static_cast<float*>(scratch(kBlockRows * kPanel * sizeof(float) + kPanel * a.group));
-  auto* const w = reinterpret_cast<int8_t*>(sums + kBlockRows * kPanel);
-  for (int64_t begin = rows.begin; begin < rows.end; begin += kBlockRows) {
-    const int64_t end = begin + kBlockRows < rows.end ? begin + kBlockRows : rows.end;
+  count_run(LinearKernel::kInt4AvxVnni);
+  const int64_t block =
+      linear_block(LinearKernel::kInt4AvxVnni, a.x.rows, a.x.k_pad, a.group, cache_sizes()).rows;
+  auto* const sums = static_cast<float*>(scratch(block * kPanel * sizeof(float) + kPanel * a.group));
+  auto* const w = reinterpret_cast<int8_t*>(sums + block * kPanel);
+  for (int64_t begin = rows.begin; begin < rows.end; begin += block) {
+    const int64_t end = begin + block < rows.end ? begin + block : rows.end;
     for (int64_t c = columns.begin / kPanel * kPanel; c < columns.end; c += kPanel) {
       for (int64_t i = 0; i < (end - begin) * kPanel; ++i) sums[i] = 0.0f;
       const uint8_t* packed = a.w + c / kPanel * a.groups * a.group_bytes;

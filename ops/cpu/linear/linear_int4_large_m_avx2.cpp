@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "cpu/linear/linear_block.h"
 #include "cpu/linear/linear_int4_nibbles_avx2.h"
 #include "cpu/scratch.h"
 
@@ -14,7 +15,6 @@ namespace vqt::cpu {
 namespace {
 
 constexpr int kTileRows = 3;
-constexpr int64_t kBlockRows = 96, kBlockBytes = 256 << 10;  // of x: half of L2
 alignas(32) constexpr int16_t kOnes[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
 // One group of one panel -> s8 [group/4][16][4].
@@ -149,7 +149,10 @@ void many_rows_tile(const LinearInt4& a, const Part& part, int64_t row, Range co
 }  // namespace
 
 void linear_int4_large_m_avx2(const LinearInt4& a, Range rows, Range columns) {
-  const int64_t most = std::clamp<int64_t>(kBlockBytes / a.x.k_pad, kTileRows, kBlockRows);
+  if (rows.size() <= 0) return;
+  count_run(LinearKernel::kInt4LargeMAvx2);
+  const int64_t most =
+      linear_block(LinearKernel::kInt4LargeMAvx2, a.x.rows, a.x.k_pad, a.group, cache_sizes()).rows;
   const int64_t blocks = (rows.size() + most - 1) / most;
   auto* const sums = static_cast<float*>(scratch(static_cast<size_t>(most * kPanel * 4 + kPanel * a.group)));
   auto* const w = reinterpret_cast<int8_t*>(sums + most * kPanel);

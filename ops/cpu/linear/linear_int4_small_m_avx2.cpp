@@ -62,6 +62,7 @@ constexpr TileFn kFewRowsTiles[kFewTileRows] = {few_rows_tile<1>, few_rows_tile<
 }  // namespace
 
 void linear_int4_small_m_avx2(const LinearInt4& a, Range rows, Range columns) {
+  count_run(LinearKernel::kInt4SmallMAvx2);
   for (int64_t c = columns.begin / kPanel * kPanel; c < columns.end; c += kPanel) {
     for (int64_t r = rows.begin; r < rows.end; r += kFewTileRows) {
       kFewRowsTiles[std::min(kFewTileRows, rows.end - r) - 1](a, r, c, columns);

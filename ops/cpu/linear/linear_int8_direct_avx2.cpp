@@ -73,6 +73,8 @@ inline void widen_rows(const LinearInt8& a, Range rows, int16_t* to) {
 // While the tiles of a panel are computed they ask for the next panel, each for its share: so sums do not
 // wait for memory, nor memory for sums.
 void linear_int8_direct_avx2(const LinearInt8& a, Range rows, Range columns) {
+  if (rows.size() <= 0 || columns.size() <= 0) return;
+  count_run(LinearKernel::kInt8DirectAvx2);
   const int64_t depth = a.w_depth(), tiles = (rows.size() + kDirectRows - 1) / kDirectRows;
   int16_t* x = static_cast<int16_t*>(scratch(static_cast<size_t>(rows.size() * depth) * 2));
   widen_rows(a, rows, x);

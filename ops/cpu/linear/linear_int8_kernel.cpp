@@ -2,19 +2,21 @@
 
 namespace vqt::cpu {
 
-LinearInt8Fn linear_int8_kernel(Isa isa) {
-  switch (isa) {
-    case Isa::kAvx2:
-      return &linear_int8_avx2;
-    case Isa::kAvxVnni:
+LinearInt8Fn linear_int8_kernel(LinearKernel kernel) {
+  switch (kernel) {
+    case LinearKernel::kInt8Ref:
+      return &linear_int8_ref;
+    case LinearKernel::kInt8DirectAvx2:
+      return &linear_int8_direct_avx2;
+    case LinearKernel::kInt8StrassenAvx2:
+      return &linear_int8_strassen_avx2;
+    case LinearKernel::kInt8AvxVnni:
       return &linear_int8_avxvnni;
-    case Isa::kAvx512Vnni:
+    case LinearKernel::kInt8Avx512Vnni:
       return &linear_int8_avx512vnni;
-    case Isa::kAmx:  // best_isa() is never this one
-    case Isa::kRef:
-      break;
+    default:
+      return nullptr;
   }
-  return &linear_int8_ref;
 }
 
 LinearInt8Fn product_int8_kernel(Isa isa) {

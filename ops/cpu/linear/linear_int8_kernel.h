@@ -16,6 +16,7 @@
 #include "cpu/gemm/epilogue.h"
 #include "cpu/isa.h"
 #include "cpu/layout/activation.h"
+#include "cpu/linear/linear_kernel.h"
 #include "cpu/range.h"
 
 namespace vqt::cpu {
@@ -37,17 +38,14 @@ struct LinearInt8 {
 using LinearInt8Fn = void (*)(const LinearInt8& a, Range rows, Range columns);
 
 void linear_int8_ref(const LinearInt8& a, Range rows, Range columns);
-void linear_int8_avx2(const LinearInt8& a, Range rows, Range columns);
+void linear_int8_direct_avx2(const LinearInt8& a, Range rows, Range columns);
+void linear_int8_strassen_avx2(const LinearInt8& a, Range rows, Range columns);
 void linear_int8_avxvnni(const LinearInt8& a, Range rows, Range columns);
 void linear_int8_avx512vnni(const LinearInt8& a, Range rows, Range columns);
 
-// The two ways of linear_int8_avx2. rows and columns are not empty; strassen takes a multiple of 8 rows, and
-// columns that fill an even number of panels.
-void linear_int8_direct_avx2(const LinearInt8& a, Range rows, Range columns);
-void linear_int8_strassen_avx2(const LinearInt8& a, Range rows, Range columns);
-
-// The kernel for an instruction set; the caller has asked available(isa).
-LinearInt8Fn linear_int8_kernel(Isa isa);
+// The function of a kernel, null where it is not one of these. The caller has
+// checked available(isa_of(kernel)).
+LinearInt8Fn linear_int8_kernel(LinearKernel kernel);
 
 // For benchmarks: the product alone. What y receives are the int32 sums of x * w, as bits. Null: not there.
 void product_int8_avxvnni(const LinearInt8& a, Range rows, Range columns);

@@ -8,14 +8,11 @@
 
 #include "cpu/gemm/column_blocks_avx512vnni.h"
 #include "cpu/gemm/epilogue_avx512.h"
+#include "cpu/linear/linear_block.h"
 #include "cpu/linear/linear_int8_kernel.h"
 
 namespace vqt::cpu {
 namespace {
-
-// x of a block, of a second-level cache of 1 MB: with the strip and the next one 850 KB at k = 4096 (12
-// tiles), 1.1 MB at 8192 (6 tiles), where more tiles mean fewer times that the weights come from memory.
-constexpr int64_t kBlockBytes = 600 << 10;
 
 template <int kRows, int kPanels>
 struct Multiply {
@@ -68,11 +65,11 @@ void finish(const LinearInt8& a, int64_t row, int64_t rows, const Strip& strip, 
 
 template <class Finish>
 void run(const LinearInt8& a, Range rows, Range columns, Finish finish_tile) {
-  const int64_t depth = a.w_depth(), tile_bytes = kTileRows * a.x.k_pad;
-  const int64_t block_tiles = kBlockBytes > tile_bytes ? kBlockBytes / tile_bytes : 1;
+  const int64_t depth = a.w_depth();
+  const LinearBlock block = linear_block(LinearKernel::kInt8Avx512Vnni, a.x.rows, a.k, 0, cache_sizes());
   alignas(64) int32_t sums[kTileRows * 2 * kPanel];
   static_assert(sizeof(sums) >= kFewRows * 4 * kPanel * sizeof(int32_t));
-  for_each_strip(a.x, rows, columns, block_tiles, [&](const Strip& strip) {
+  for_each_strip(a.x, rows, columns, block.rows, block.columns, [&](const Strip& strip) {
     const int8_t* const w = a.w + strip.column * depth;
     const Fetch fetch =
         strip.fetch(a.w + strip.next * depth, strip.panels * kPanel * depth, depth, strip.tiles);
@@ -91,6 +88,7 @@ void run(const LinearInt8& a, Range rows, Range columns, Finish finish_tile) {
 }  // namespace
 
 void linear_int8_avx512vnni(const LinearInt8& a, Range rows, Range columns) {
+  count_run(LinearKernel::kInt8Avx512Vnni);
   run(a, rows, columns, [&](int64_t row, int64_t height, const Strip& strip, const int32_t* sums) {
     finish(a, row, height, strip, columns, sums);
   });

@@ -3,12 +3,11 @@
 #include "cpu/gemm/epilogue_avx2.h"
 #include "cpu/gemm/product_avxvnni.h"
 #include "cpu/layout/panel.h"
+#include "cpu/linear/linear_block.h"
 #include "cpu/linear/linear_int8_kernel.h"
 
 namespace vqt::cpu {
 namespace {
-
-constexpr int64_t kBlockBytes = 600 << 10;  // of x, of a second-level cache of 1 MB
 
 // Hands the int32 sums of one row and one panel to the epilogue.
 inline void finish_panel(const LinearInt8& a, int64_t r, int64_t panel_column, Range columns,
@@ -32,7 +31,7 @@ inline void finish_panel(const LinearInt8& a, int64_t r, int64_t panel_column, R
 
 template <class Finish>
 void run(const LinearInt8& a, Range rows, Range columns, Finish finish_row) {
-  const int64_t block = kBlockBytes / (kTileRows * a.x.k_pad) * kTileRows + kTileRows;
+  const int64_t block = linear_block(LinearKernel::kInt8AvxVnni, a.x.rows, a.k, 0, cache_sizes()).rows;
   for (int64_t begin = rows.begin; begin < rows.end; begin += block) {
     const int64_t end = begin + block < rows.end ? begin + block : rows.end;
     for (int64_t c = columns.begin / kPanel * kPanel; c < columns.end; c += kPanel) {
@@ -50,6 +49,7 @@ void run(const LinearInt8& a, Range rows, Range columns, Finish finish_row) {
 }  // namespace
 
 void linear_int8_avxvnni(const LinearInt8& a, Range rows, Range columns) {
+  count_run(LinearKernel::kInt8AvxVnni);
   run(a, rows, columns,
       [&](int64_t row, int64_t c, const __m256i(&sum)[2]) { finish_panel(a, row, c, columns, sum); });
 }

@@ -6,6 +6,7 @@
 namespace vqt::cpu {
 
 void linear_int8_ref(const LinearInt8& a, Range rows, Range columns) {
+  count_run(LinearKernel::kInt8Ref);
   for (int64_t r = rows.begin; r < rows.end; ++r) {
     for (int64_t c = columns.begin; c < columns.end; ++c) {
       const int8_t* w = a.w + c / kPanel * kPanel * a.w_depth() + c % kPanel * 4;

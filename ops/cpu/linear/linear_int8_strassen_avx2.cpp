@@ -17,39 +17,26 @@
 #include <cstring>
 
 #include "cpu/layout/panel.h"
+#include "cpu/linear/linear_block.h"
 #include "cpu/linear/linear_int8_widened_avx2.h"
 #include "cpu/scratch.h"
 
 namespace vqt::cpu {
 namespace {
 
-constexpr int kTileRows = 4;
-constexpr int64_t kBlockRows = 2 * kTileRows, kBlockColumns = 2 * kPanel;
-constexpr int kProducts = 7;
-constexpr int64_t kSums = kBlockRows * kBlockColumns;
-constexpr int64_t kMaxDepthLanes = 512;             // 32-bit lanes (4 k's) of one pass over k
-constexpr int64_t kMaxWBytes = int64_t(256) << 10;  // widened weights that stay in L2 while all rows pass
-constexpr int64_t kMaxXBytes = int64_t(4) << 20;    // widened x of one pass over the weights
+using Depth = StrassenDepth;
 
-// How k is cut: passes of 2 * half lanes (4 values of k each); lanes past the end count as 0.
+constexpr int kTileRows = 4;
+constexpr int64_t kBlockRows = Depth::kRows, kBlockColumns = Depth::kColumns;
+constexpr int kProducts = Depth::kOperands;
+constexpr int64_t kSums = kBlockRows * kBlockColumns;
+static_assert(kBlockRows == 2 * kTileRows && kBlockColumns == 2 * kPanel);
+
+// How k is cut: strassen_depth (linear_block.h); lanes past the end count as 0.
 //
 //   x operand   { -sum of x0 x1: i32[4 rows], 16 unused bytes }   [half][4 rows] { even, odd } pairs of s16
 //   w operand   { -sum of w0 w1: i32[16] }                        [half] { odd, even of columns 0..7,
 //                                                                          odd, even of columns 8..15 }
-struct Depth {
-  int64_t lanes, passes, pass_lanes, half;
-  // in int32s
-  int64_t x_operand() const { return 2 * kTileRows * (half + 1); }
-  int64_t w_operand() const { return 2 * kPanel * half + kPanel + 32; }  // padded: 7 are written side by side
-};
-Depth cut_depth(int64_t k_pad) {
-  Depth d;
-  d.lanes = k_pad / 4;
-  d.passes = (d.lanes + kMaxDepthLanes - 1) / kMaxDepthLanes;
-  d.pass_lanes = (d.lanes + d.passes - 1) / d.passes;
-  d.half = (d.pass_lanes + 15) / 16 * 8;
-  return d;
-}
 
 inline Wide spread(int32_t value) {
   const __m256i v = _mm256_set1_epi16(static_cast<int16_t>(value));
@@ -296,16 +283,17 @@ inline void finish_block(const LinearInt8& a, int64_t row, int64_t column, Range
   }
 }
 
-}  // namespace
-
-void linear_int8_strassen_avx2(const LinearInt8& a, Range rows, Range columns) {
-  const Depth d = cut_depth(a.w_depth());
+// rows: a multiple of 8, not empty. columns: an even number of panels, not empty.
+void strassen(const LinearInt8& a, Range rows, Range columns) {
+  count_run(LinearKernel::kInt8StrassenAvx2);
+  const Depth d = strassen_depth(a.k);
+  const LinearBlock block = linear_block(LinearKernel::kInt8StrassenAvx2, a.x.rows, a.k, 0, cache_sizes());
   const int64_t first = columns.begin / kPanel * kPanel;
   const int64_t pairs = (columns.end - first + kBlockColumns - 1) / kBlockColumns;  // of panels
   const int64_t x_pass = kProducts * d.x_operand(), x_block = d.passes * x_pass;    // of 8 rows
   const int64_t w_pair = kProducts * d.w_operand();
-  const int64_t blocks_at_once = std::clamp<int64_t>(kMaxXBytes / (x_block * 4), 1, rows.size() / kBlockRows);
-  const int64_t pairs_at_once = std::clamp<int64_t>(kMaxWBytes / (w_pair * 4), 1, pairs);
+  const int64_t blocks_at_once = std::min(block.rows, rows.size()) / kBlockRows;
+  const int64_t pairs_at_once = std::min(block.columns / kBlockColumns, pairs);
   const int64_t x_count = blocks_at_once * x_block, w_count = pairs_at_once * w_pair;
   const int64_t sum_count = blocks_at_once * pairs_at_once * kSums;
   int32_t* w = static_cast<int32_t*>(scratch(static_cast<size_t>(x_count + w_count + sum_count) * 4));
@@ -338,6 +326,20 @@ void linear_int8_strassen_avx2(const LinearInt8& a, Range rows, Range columns) {
       }
     }
   }
+}
+
+}  // namespace
+
+// Rows that do not fill a block of 8 and a panel without a neighbour are left to the direct kernel.
+void linear_int8_strassen_avx2(const LinearInt8& a, Range rows, Range columns) {
+  if (rows.size() <= 0 || columns.size() <= 0) return;
+  const int64_t tail = rows.begin + rows.size() / kBlockRows * kBlockRows;
+  const int64_t first_panel = columns.begin / kPanel, panels = (columns.end - 1) / kPanel + 1 - first_panel;
+  const int64_t paired =
+      panels < 2 ? columns.begin : std::min(columns.end, (first_panel + panels / 2 * 2) * kPanel);
+  if (tail > rows.begin && paired > columns.begin) strassen(a, {rows.begin, tail}, {columns.begin, paired});
+  linear_int8_direct_avx2(a, {rows.begin, tail}, {paired, columns.end});
+  linear_int8_direct_avx2(a, {tail, rows.end}, columns);
 }
 
 }  // namespace vqt::cpu

@@ -2,6 +2,23 @@
 
 namespace vqt::cpu {
 
+WeightOnlyFn weight_only_kernel(LinearKernel kernel) {
+  switch (kernel) {
+    case LinearKernel::kWeightOnlyRef:
+      return &weight_only_ref;
+    case LinearKernel::kWeightOnlySmallMAvx2:
+      return &weight_only_small_m_avx2;
+    case LinearKernel::kWeightOnlyLargeMAvx2:
+      return &weight_only_large_m_avx2;
+    case LinearKernel::kWeightOnlySmallMAvx512Vnni:
+      return &weight_only_small_m_avx512vnni;
+    case LinearKernel::kWeightOnlyLargeMAvx512Vnni:
+      return &weight_only_large_m_avx512vnni;
+    default:
+      return nullptr;
+  }
+}
+
 bool set_weight(WeightOnly& a, const PackedHeader& h, const uint8_t* block) {
   const PackedSections s = sections(h);
   a.k = h.k;

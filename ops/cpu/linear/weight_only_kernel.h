@@ -3,17 +3,17 @@
 //   kInt8, kInt4   panels of 16 columns as in packed_weight.h
 //   kInt16         rows as they are: int16 [n][k]
 //
-// Few rows of x: the integers become float in registers, on their way to the multiplier; the weight's bytes
-// are what takes the time, a half, a quarter or an eighth of float's. More rows: a panel's values become
-// float in the first cache, once for as many rows of x as the second cache holds. Equal to the product with
-// the dequantized weight to rounding: the order of sums depends on the number of rows and on the instruction
-// set, never on how the work is split.
+// Small m: the integers become float in registers, just before they are multiplied. The time is that of
+// reading the weight: a half, a quarter or an eighth of float's bytes. Large m: a panel's values become float
+// in L1, once for as many rows of x as L2 holds. Equal to the product with the dequantized weight up to
+// rounding: the order of sums depends on the kernel, never on how the work is split.
 #pragma once
 
 #include <cstdint>
 
 #include "cpu/isa.h"
 #include "cpu/layout/packed_weight.h"
+#include "cpu/linear/linear_kernel.h"
 #include "cpu/range.h"
 
 namespace vqt::cpu {
@@ -23,7 +23,6 @@ struct WeightOnly {
   Kind kind = Kind::kInt8;
   int64_t k = 0;
   const float* x = nullptr;  // [rows][k]
-  int64_t rows = 0;          // of all of x: they decide how a part of them is computed
   const uint8_t* w = nullptr;
   // int8: one a column. int4: in the panels. int16: one a column, or one for all.
   const float* scale = nullptr;
@@ -44,12 +43,14 @@ struct WeightOnly {
 using WeightOnlyFn = void (*)(const WeightOnly& a, Range rows, Range columns);
 
 void weight_only_ref(const WeightOnly& a, Range rows, Range columns);
-void weight_only_avx2(const WeightOnly& a, Range rows, Range columns);
-void weight_only_avx512vnni(const WeightOnly& a, Range rows, Range columns);
+void weight_only_small_m_avx2(const WeightOnly& a, Range rows, Range columns);
+void weight_only_large_m_avx2(const WeightOnly& a, Range rows, Range columns);
+void weight_only_small_m_avx512vnni(const WeightOnly& a, Range rows, Range columns);
+void weight_only_large_m_avx512vnni(const WeightOnly& a, Range rows, Range columns);
 
-inline WeightOnlyFn weight_only_kernel(Isa isa) {
-  return kernel_for(isa, weight_only_ref, weight_only_avx2, weight_only_avx512vnni);
-}
+// The function of a kernel, null where it is not one of these. The caller has
+// checked available(isa_of(kernel)).
+WeightOnlyFn weight_only_kernel(LinearKernel kernel);
 
 // Points a at the weights of a packed block (aligned to 4 bytes). False: its layout has no kernel here.
 bool set_weight(WeightOnly& a, const PackedHeader& header, const uint8_t* block);

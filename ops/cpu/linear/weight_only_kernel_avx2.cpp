@@ -2,6 +2,7 @@
 //
 #include <cstring>
 
+#include "cpu/linear/linear_block.h"
 #include "cpu/range.h"
 
 namespace vqt::cpu {
@@ -41,10 +42,11 @@ struct Ints {
   }
 };
 
-// 6 x 2 sums, 2 weights, 1 value of x: 15 of 16 registers. 192 rows of 384 values are 288 KB of the second
-// cache; a panel's 384 are 24 KB of the first.
-constexpr int64_t kTileRows = 6, kTileVecs = 2, kRowBlock = 192, kDepth = 384;
-constexpr int64_t kFewRows = 16;
+// 6 x 2 sums, 2 weights, 1 value of x: 15 of 16 registers. 192 rows of 384 values are 288 KB of L2; a panel's
+// 384 values are 24 KB of L1.
+constexpr int64_t kTileRows = 6, kTileVecs = 2, kDepth = kWeightOnlyDepthAvx2;
+constexpr LinearKernel kSmallM = LinearKernel::kWeightOnlySmallMAvx2,
+                       kLargeM = LinearKernel::kWeightOnlyLargeMAvx2;
 
 }  // namespace
 }  // namespace vqt::cpu
@@ -53,6 +55,8 @@ constexpr int64_t kFewRows = 16;
 
 namespace vqt::cpu {
 
-void weight_only_avx2(const WeightOnly& a, Range rows, Range columns) { weight_only(a, rows, columns); }
+void weight_only_small_m_avx2(const WeightOnly& a, Range rows, Range columns) { small_m(a, rows, columns); }
+
+void weight_only_large_m_avx2(const WeightOnly& a, Range rows, Range columns) { large_m(a, rows, columns); }
 
 }  // namespace vqt::cpu

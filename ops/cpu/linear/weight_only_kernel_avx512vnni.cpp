@@ -2,6 +2,7 @@
 //
 #include <cstring>
 
+#include "cpu/linear/linear_block.h"
 #include "cpu/range.h"
 
 namespace vqt::cpu {
@@ -51,10 +52,11 @@ struct Ints {
   }
 };
 
-// 14 x 2 sums, 2 weights, 1 value of x: 31 of 32 registers. 224 rows of 256 values are 224 KB of the second
-// cache; two panels' 256 are 32 KB, read in order.
-constexpr int64_t kTileRows = 14, kTileVecs = 2, kRowBlock = 224, kDepth = 256;
-constexpr int64_t kFewRows = 16;
+// 14 x 2 sums, 2 weights, 1 value of x: 31 of 32 registers. 224 rows of 256 values are 224 KB of L2; two
+// panels' 256 values are 32 KB, read in order.
+constexpr int64_t kTileRows = 14, kTileVecs = 2, kDepth = kWeightOnlyDepthAvx512;
+constexpr LinearKernel kSmallM = LinearKernel::kWeightOnlySmallMAvx512Vnni,
+                       kLargeM = LinearKernel::kWeightOnlyLargeMAvx512Vnni;
 
 }  // namespace
 }  // namespace vqt::cpu
@@ -63,6 +65,12 @@ constexpr int64_t kFewRows = 16;
 
 namespace vqt::cpu {
 
-void weight_only_avx512vnni(const WeightOnly& a, Range rows, Range columns) { weight_only(a, rows, columns); }
+void weight_only_small_m_avx512vnni(const WeightOnly& a, Range rows, Range columns) {
+  small_m(a, rows, columns);
+}
+
+void weight_only_large_m_avx512vnni(const WeightOnly& a, Range rows, Range columns) {
+  large_m(a, rows, columns);
+}
 
 }  // namespace vqt::cpu

@@ -32,6 +32,7 @@ float weight_at(const WeightOnly& a, int64_t column, int64_t k) {
 }  // namespace
 
 void weight_only_ref(const WeightOnly& a, Range rows, Range columns) {
+  count_run(LinearKernel::kWeightOnlyRef);
   constexpr int64_t kDepth = 256;
   std::vector<float> w(kDepth * kPanel);
   for (int64_t begin = columns.begin; begin < columns.end; begin += kPanel) {

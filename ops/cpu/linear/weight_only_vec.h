@@ -412,11 +412,12 @@ void dequantize_steps(const WeightOnly& a, int64_t panel, int64_t k, int64_t dep
 
 void blocks(const WeightOnly& a, Range rows, Range columns) {
   constexpr int64_t kTilePanels = kTileVecs / kVecs, kTileColumns = kTilePanels * kPanel;
-  auto* w = static_cast<float*>(scratch((kTilePanels * kPanel + kRowBlock) * kDepth * sizeof(float)));
+  const int64_t row_block = linear_block(kLargeM, rows.size(), a.k, a.group, cache_sizes()).rows;
+  auto* w = static_cast<float*>(scratch((kTilePanels * kPanel + row_block) * kDepth * sizeof(float)));
   float* x = w + kTilePanels * kPanel * kDepth;
   std::memset(w, 0, kTilePanels * kPanel * kDepth * sizeof(float));
-  for (int64_t row = rows.begin; row < rows.end; row += kRowBlock) {
-    const int64_t height = std::min(kRowBlock, rows.end - row);
+  for (int64_t row = rows.begin; row < rows.end; row += row_block) {
+    const int64_t height = std::min(row_block, rows.end - row);
     for (int64_t k = 0; k < a.k_pad; k += kDepth) {
       const int64_t depth = std::min(kDepth, a.k_pad - k), real = std::min(depth, a.k - k);
       for (int64_t r = 0; r < height; ++r) {
@@ -479,8 +480,13 @@ void few(const WeightOnly& a, Range rows, Range columns) {
   }
 }
 
-void weight_only(const WeightOnly& a, Range rows, Range columns) {
-  if (a.rows > kFewRows) return blocks(a, rows, columns);
+void large_m(const WeightOnly& a, Range rows, Range columns) {
+  count_run(kLargeM);
+  blocks(a, rows, columns);
+}
+
+void small_m(const WeightOnly& a, Range rows, Range columns) {
+  count_run(kSmallM);
   few(a, rows, columns);
   for (int64_t row = rows.begin; row < rows.end; ++row) {
     if (!all_moderate(a.x + row * a.k, a.k)) blocks(a, {row, row + 1}, columns);

@@ -1,21 +1,19 @@
-// What the tests of the integer linears share: shapes by intent, splits into tasks, a count of what was
-// covered.
+// What the tests of the linears share: the kernels to test, shapes by intent, splits into tasks.
 #pragma once
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <map>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "cpu/isa.h"
 #include "cpu/layout/activation.h"
+#include "cpu/linear/linear_kernel.h"
 #include "cpu/range.h"
 #include "tests/case_random.h"
 
@@ -28,6 +26,26 @@ struct Shape {
 // Whether to test it here: VQT_ISA, read by best_isa(), leaves one instruction set and the reference.
 inline bool tested(Isa isa) {
   return available(isa) && (isa == Isa::kRef || std::getenv("VQT_ISA") == nullptr || isa == best_isa());
+}
+
+// The kernels of one kind (function_of: linear_int8_kernel and its like) that this CPU has, the reference first.
+template <class Fn>
+std::vector<LinearKernel> available_kernels(Fn (*function_of)(LinearKernel)) {
+  std::vector<LinearKernel> kernels;
+  for (const LinearKernel kernel : kLinearKernels) {
+    if (function_of(kernel) != nullptr && available(isa_of(kernel))) kernels.push_back(kernel);
+  }
+  return kernels;
+}
+
+// Those of them that VQT_ISA leaves.
+template <class Fn>
+std::vector<LinearKernel> tested_kernels(Fn (*function_of)(LinearKernel)) {
+  std::vector<LinearKernel> kernels;
+  for (const LinearKernel kernel : available_kernels(function_of)) {
+    if (tested(isa_of(kernel))) kernels.push_back(kernel);
+  }
+  return kernels;
 }
 
 // Cuts 0..size at about `parts` uneven places.
@@ -84,26 +102,5 @@ inline std::string difference(const std::vector<float>& expected, const std::vec
   }
   return "";
 }
-
-// Prints after all tests which instruction sets a kernel was run with, and which this CPU lacks.
-class Covered : public testing::Environment {
- public:
-  explicit Covered(const char* kernel) : kernel_(kernel) {}
-  void add(Isa isa) { ++cases_[isa]; }
-  void TearDown() override {
-    std::string text;
-    for (Isa isa : kIsas) {
-      text += std::string(" ") + to_string(isa) + " ";
-      text += !available(isa) ? "not on this CPU" : tested(isa) ? std::to_string(cases_[isa]) : "left out";
-      text += ",";
-    }
-    text.pop_back();
-    std::printf("%s: cases by instruction set:%s\n", kernel_, text.c_str());
-  }
-
- private:
-  const char* kernel_;
-  std::map<Isa, int64_t> cases_;
-};
 
 }  // namespace vqt::cpu

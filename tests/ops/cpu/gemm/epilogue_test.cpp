@@ -61,8 +61,13 @@ struct Problem {
 
   Activations activations(Isa isa) const { return {x, x_scale, x_zero, k, activation_tile(isa)}; }
 
+  std::vector<LinearKernel> kernels() const {
+    return header.bits == 8 ? available_kernels(linear_int8_kernel) : available_kernels(linear_int4_kernel);
+  }
+
   // Columns of the product from `columns.begin` on are those of the result.
-  void run(const Activations& rows, const Epilogue& out, Range columns, Isa isa, int64_t parts_of) const {
+  void run(const Activations& rows, const Epilogue& out, Range columns, LinearKernel kernel,
+           int64_t parts_of) const {
     std::mt19937 random(1);  // where rows and columns are cut
     const uint8_t* b = block.data();
     if (header.bits == 8) {
@@ -73,7 +78,7 @@ struct Problem {
       a.w_scale = reinterpret_cast<const float*>(b + parts.scale);
       a.w_sum = reinterpret_cast<const int32_t*>(b + parts.sum);
       a.out = out;
-      run_split(linear_int8_kernel(isa), a, {0, m}, columns, parts_of, random);
+      run_split(linear_int8_kernel(kernel), a, {0, m}, columns, parts_of, random);
     } else {
       LinearInt4 a;
       a.groups = 1;
@@ -83,7 +88,7 @@ struct Problem {
       a.w = b + parts.weight;
       a.offset = reinterpret_cast<const float*>(b + parts.offset);
       a.out = out;
-      run_split(linear_int4_kernel(isa), a, {0, m}, columns, parts_of, random);
+      run_split(linear_int4_kernel(kernel), a, {0, m}, columns, parts_of, random);
     }
   }
 
@@ -94,7 +99,7 @@ struct Problem {
     e.first_column = columns.begin;
     e.y = y.data();
     e.y_stride = columns.size();
-    run(activations(Isa::kRef), e, columns, Isa::kRef, 1);
+    run(activations(Isa::kRef), e, columns, kernels()[0], 1);
     return y;
   }
 };
@@ -148,13 +153,13 @@ void check(const Problem& p, const Steps& s, Range columns, const std::vector<fl
     if (s.gamma) v = v * p.gamma[columns.begin + i % n];
     if (s.residual) v = v + p.residual[i / n * p.n + columns.begin + i % n];
   }
-  for (Isa isa : kIsas) {
-    if (!available(isa)) continue;
+  for (const LinearKernel kernel : p.kernels()) {
+    const Isa isa = isa_of(kernel);
     const Activations x = p.activations(isa);
     for (int64_t parts : {1, 4}) {
-      const std::string what = std::string(to_string(isa)) + " int" + std::to_string(p.header.bits) + " m " +
-                               std::to_string(p.m) + " columns " + std::to_string(columns.begin) + ".." +
-                               std::to_string(columns.end) + " in " + std::to_string(parts) + ": " + s.text();
+      const std::string what = std::string(to_string(kernel)) + " m " + std::to_string(p.m) + " columns " +
+                               std::to_string(columns.begin) + ".." + std::to_string(columns.end) + " in " +
+                               std::to_string(parts) + ": " + s.text();
       Epilogue e;
       e.first_column = columns.begin;
       e.bias = s.bias ? p.bias.data() + columns.begin : nullptr;
@@ -166,7 +171,7 @@ void check(const Problem& p, const Steps& s, Range columns, const std::vector<fl
         std::vector<float> y(std::max<int64_t>(1, p.m * (n + 3)), kUntouched);
         e.y = y.data();
         e.y_stride = n + 3;
-        p.run(x, e, columns, isa, parts);
+        p.run(x, e, columns, kernel, parts);
         for (int64_t i = 0; i < p.m * (n + 3); ++i) {
           const int64_t c = i % (n + 3);
           const float wanted = c < n ? want[i / (n + 3) * n + c] : kUntouched;
@@ -180,7 +185,7 @@ void check(const Problem& p, const Steps& s, Range columns, const std::vector<fl
       e.y_zero = s.output == 2 ? 128 : kZero;
       e.y_symmetric = s.output == 2;
       begin_static(e.q, n, e.y_scale, e.y_zero);
-      p.run(x, e, columns, isa, parts);
+      p.run(x, e, columns, kernel, parts);
       clear_nan_rows(e.q);
       for (int64_t r = 0; r < p.m; ++r) {
         ASSERT_EQ(e.q.scale[r], kScale) << what;
@@ -237,8 +242,8 @@ TEST(Epilogue, ARowOfU8ThatIsNotFiniteIsNan) {
         for (int64_t column : {0, 17, 34}) {
           std::vector<float> residual(m * 35, 0.0f);
           residual[row * 35 + column] = value;
-          for (Isa isa : kIsas) {
-            if (!available(isa)) continue;
+          for (const LinearKernel kernel : p.kernels()) {
+            const Isa isa = isa_of(kernel);
             std::vector<uint8_t> block(m * activation_bytes_per_row(35));
             Epilogue e;
             e.residual = residual.data();
@@ -247,10 +252,11 @@ TEST(Epilogue, ARowOfU8ThatIsNotFiniteIsNan) {
             e.y_scale = kScale;
             e.y_zero = kZero;
             begin_static(e.q, 35, e.y_scale, e.y_zero);
-            p.run(p.activations(isa), e, {0, 35}, isa, 3);
+            p.run(p.activations(isa), e, {0, 35}, kernel, 3);
             clear_nan_rows(e.q);
             for (int64_t r = 0; r < m; ++r) {
-              ASSERT_EQ(std::isnan(e.q.scale[r]), r == row) << to_string(isa) << " m " << m << " row " << r;
+              ASSERT_EQ(std::isnan(e.q.scale[r]), r == row)
+                  << to_string(kernel) << " m " << m << " row " << r;
               ASSERT_EQ(e.q.zero[r], r == row ? 0 : kZero);
               for (int64_t c = 0; c < 40 && r == row; ++c) ASSERT_EQ(e.q.value(r, c), 0);
             }

@@ -10,13 +10,6 @@
 namespace vqt::cpu {
 namespace {
 
-Covered& covered() {
-  static auto* environment =
-      static_cast<Covered*>(testing::AddGlobalTestEnvironment(new Covered("linear_int4_kernel")));
-  return *environment;
-}
-const bool registered = (covered(), true);
-
 constexpr float kUntouched = -12345.0f;
 
 // Random canonical weights, packed by packed_weight.h, and random rows; extremes are frequent.
@@ -132,17 +125,14 @@ void check(Shape shape, int64_t group, int64_t first = 0, int64_t last = -1) {
     const Activations plain = p.activations(Isa::kRef);
     const LinearInt4 reference_job = p.job(plain, reference, columns, with_bias);
     linear_int4_ref(reference_job, rows, columns);
-    covered().add(Isa::kRef);
     p.expect_near(reference, columns, with_bias, reference_job.out.y_stride);
     if (testing::Test::HasFatalFailure()) return;
-    for (Isa isa : kIsas) {
-      if (isa == Isa::kRef || !tested(isa)) continue;
-      const Activations x = p.activations(isa);
+    for (const LinearKernel kernel : tested_kernels(linear_int4_kernel)) {
+      const Activations x = p.activations(isa_of(kernel));
       for (int64_t parts : {1, 3, 7}) {
         const LinearInt4 job = p.job(x, y, columns, with_bias);
-        run_split(linear_int4_kernel(isa), job, rows, columns, parts, random);
-        covered().add(isa);
-        ASSERT_EQ(difference(reference, y), "") << to_string(isa) << ", " << describe(p, columns, parts);
+        run_split(linear_int4_kernel(kernel), job, rows, columns, parts, random);
+        ASSERT_EQ(difference(reference, y), "") << to_string(kernel) << ", " << describe(p, columns, parts);
       }
     }
   }
@@ -200,13 +190,11 @@ TEST(LinearInt4Kernel, NanScaleStaysInItsRow) {
   CaseRandom random({});
   Problem p({14, 40, 32}, 16, true, random);
   p.x_scale[3] = std::numeric_limits<float>::quiet_NaN();
-  for (Isa isa : kIsas) {
-    if (!tested(isa)) continue;
+  for (const LinearKernel kernel : tested_kernels(linear_int4_kernel)) {
     std::vector<float> y;
-    const Activations x = p.activations(isa);
+    const Activations x = p.activations(isa_of(kernel));
     const LinearInt4 job = p.job(x, y, {0, 40}, true);
-    linear_int4_kernel(isa)(job, {0, 14}, {0, 40});
-    covered().add(isa);
+    linear_int4_kernel(kernel)(job, {0, 14}, {0, 40});
     for (int64_t r = 0; r < 14; ++r) {
       for (int64_t c = 0; c < 40; ++c) EXPECT_EQ(std::isnan(y[r * job.out.y_stride + c]), r == 3);
     }

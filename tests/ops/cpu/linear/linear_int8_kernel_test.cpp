@@ -10,13 +10,6 @@
 namespace vqt::cpu {
 namespace {
 
-Covered& covered() {
-  static auto* environment =
-      static_cast<Covered*>(testing::AddGlobalTestEnvironment(new Covered("linear_int8_kernel")));
-  return *environment;
-}
-const bool registered = (covered(), true);
-
 constexpr float kUntouched = -12345.0f;
 constexpr int64_t kDeepestSymmetric = 65793, kDeepestAsymmetric = 33025;  // sum_depth in vqt/packing.h
 
@@ -118,17 +111,14 @@ void check(Shape shape, int64_t first = 0, int64_t last = -1, int64_t repeat = 0
   const bool with_bias = random() % 4 != 0;
   std::vector<float> reference, y;
   linear_int8_ref(p.job(p.activations(Isa::kRef), reference, columns, with_bias), rows, columns);
-  covered().add(Isa::kRef);
   ASSERT_EQ(difference(expected(p, columns, with_bias, columns.size() + 3), reference), "")
       << "reference, " << describe(p, columns, 1);
-  for (Isa isa : kIsas) {
-    if (isa == Isa::kRef || !tested(isa)) continue;
-    const Activations x = p.activations(isa);
+  for (const LinearKernel kernel : tested_kernels(linear_int8_kernel)) {
+    const Activations x = p.activations(isa_of(kernel));
     for (int64_t parts : {1, 3, 7}) {
       const LinearInt8 job = p.job(x, y, columns, with_bias);
-      run_split(linear_int8_kernel(isa), job, rows, columns, parts, random);
-      covered().add(isa);
-      ASSERT_EQ(difference(reference, y), "") << to_string(isa) << ", " << describe(p, columns, parts);
+      run_split(linear_int8_kernel(kernel), job, rows, columns, parts, random);
+      ASSERT_EQ(difference(reference, y), "") << to_string(kernel) << ", " << describe(p, columns, parts);
     }
   }
 }
@@ -191,15 +181,13 @@ TEST(LinearInt8Kernel, DeepestSymmetricSumIsExact) {
   std::fill(p.x_zero.begin(), p.x_zero.end(), 0);
   std::fill(p.x_scale.begin(), p.x_scale.end(), 1.0f);
   std::fill(p.w_scale.begin(), p.w_scale.end(), 1.0f);
-  for (Isa isa : kIsas) {
-    if (!tested(isa)) continue;
+  for (const LinearKernel kernel : tested_kernels(linear_int8_kernel)) {
     std::vector<float> y;
-    const Activations x = p.activations(isa);
+    const Activations x = p.activations(isa_of(kernel));
     const LinearInt8 job = p.job(x, y, {0, 32}, false);
-    linear_int8_kernel(isa)(job, {0, 12}, {0, 32});
-    covered().add(isa);
-    EXPECT_EQ(y[0], -2147483520.0f) << to_string(isa);  // -255 * 128 * 65793
-    EXPECT_EQ(y[11 * job.out.y_stride + 31], -2147483520.0f) << to_string(isa);
+    linear_int8_kernel(kernel)(job, {0, 12}, {0, 32});
+    EXPECT_EQ(y[0], -2147483520.0f) << to_string(kernel);  // -255 * 128 * 65793
+    EXPECT_EQ(y[11 * job.out.y_stride + 31], -2147483520.0f) << to_string(kernel);
   }
 }
 
@@ -207,13 +195,11 @@ TEST(LinearInt8Kernel, NanScaleStaysInItsRow) {
   CaseRandom random({});
   Problem p({14, 40, 32}, true, random);
   p.x_scale[3] = std::numeric_limits<float>::quiet_NaN();
-  for (Isa isa : kIsas) {
-    if (!tested(isa)) continue;
+  for (const LinearKernel kernel : tested_kernels(linear_int8_kernel)) {
     std::vector<float> y;
-    const Activations x = p.activations(isa);
+    const Activations x = p.activations(isa_of(kernel));
     const LinearInt8 job = p.job(x, y, {0, 40}, true);
-    linear_int8_kernel(isa)(job, {0, 14}, {0, 40});
-    covered().add(isa);
+    linear_int8_kernel(kernel)(job, {0, 14}, {0, 40});
     for (int64_t r = 0; r < 14; ++r) {
       for (int64_t c = 0; c < 40; ++c) EXPECT_EQ(std::isnan(y[r * job.out.y_stride + c]), r == 3);
     }
@@ -230,13 +216,11 @@ TEST(LinearInt8Kernel, ExtremeScales) {
   std::vector<float> reference, y;
   linear_int8_ref(p.job(p.activations(Isa::kRef), reference, {0, 33}, true), {0, 13}, {0, 33});
   for (float v : reference) EXPECT_TRUE(std::isfinite(v));
-  for (Isa isa : kIsas) {
-    if (isa == Isa::kRef || !tested(isa)) continue;
-    const Activations x = p.activations(isa);
+  for (const LinearKernel kernel : tested_kernels(linear_int8_kernel)) {
+    const Activations x = p.activations(isa_of(kernel));
     const LinearInt8 job = p.job(x, y, {0, 33}, true);
-    linear_int8_kernel(isa)(job, {0, 13}, {0, 33});
-    covered().add(isa);
-    EXPECT_EQ(difference(reference, y), "") << to_string(isa);
+    linear_int8_kernel(kernel)(job, {0, 13}, {0, 33});
+    EXPECT_EQ(difference(reference, y), "") << to_string(kernel);
   }
 }
 

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <limits>
 
+#include "cpu/cache_sizes.h"
 #include "cpu/layout/panel.h"
 #include "cpu/linear/linear_int4_kernel.h"
 #include "cpu/linear/linear_int8_kernel.h"
@@ -117,15 +118,15 @@ std::vector<float> result(const Case& c, Job job, Kernel kernel, Isa isa, int64_
   return all;
 }
 
-template <class Job, class KernelOf>
-void compare(const Case& c, const Job& job, KernelOf kernel_of, const std::string& text,
+template <class Job, class Fn>
+void compare(const Case& c, const Job& job, Fn (*function_of)(LinearKernel), const std::string& text,
              std::mt19937& random) {
-  const std::vector<float> want = result(c, job, kernel_of(Isa::kRef), Isa::kRef, 1, random);
-  for (Isa isa : kIsas) {
-    if (isa == Isa::kRef || !tested(isa)) continue;
+  const std::vector<LinearKernel> kernels = tested_kernels(function_of);
+  const std::vector<float> want = result(c, job, function_of(kernels[0]), Isa::kRef, 1, random);
+  for (const LinearKernel kernel : kernels) {
     const int64_t parts = random() % 3 == 0 ? 3 : 1;
-    ASSERT_EQ(difference(want, result(c, job, kernel_of(isa), isa, parts, random)), "")
-        << to_string(isa) << " " << text;
+    ASSERT_EQ(difference(want, result(c, job, function_of(kernel), isa_of(kernel), parts, random)), "")
+        << to_string(kernel) << " " << text;
   }
 }
 
@@ -185,6 +186,16 @@ TEST(LinearTails, BlocksOfRows) {
   for (const Shape shape : {Shape{75, 35, 8200}, {2, 70, 4096}, {2, 70, 4104}}) check_int8(shape);
   for (const Shape shape : {Shape{150, 70, 64}, {163, 17, 24}, {75, 35, 8200}, {2, 70, 4104}})
     check_int4(shape);
+}
+
+// Blocks cut for small caches, where there are many of them: the same bits.
+TEST(LinearTails, BlocksForSmallCaches) {
+  set_cache_sizes_for_testing({64 << 10, 64 << 10});
+  for (const Shape shape : {Shape{75, 70, 4104}, {150, 70, 264}, {3, 70, 1032}, {40, 35, 8200}}) {
+    check_int8(shape);
+    check_int4(shape);
+  }
+  reset_cache_sizes_for_testing();
 }
 
 // What the benchmark of the product alone times.

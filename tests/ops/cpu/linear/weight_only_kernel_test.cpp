@@ -10,7 +10,8 @@
 #include <random>
 #include <vector>
 
-#include "tests/case_random.h"
+#include "cpu/cache_sizes.h"
+#include "tests/ops/cpu/linear_case.h"
 
 namespace vqt::cpu {
 namespace {
@@ -63,20 +64,11 @@ CaseRandom random_of(const Scheme& s) {
   return CaseRandom({s.bits, s.symmetric, static_cast<int64_t>(s.granularity), s.group_size});
 }
 
-std::vector<Isa> isas() {
-  std::vector<Isa> some;
-  for (const Isa isa : {Isa::kRef, Isa::kAvx2, Isa::kAvx512Vnni}) {
-    if (available(isa)) some.push_back(isa);
-  }
-  return some;
-}
-
 WeightOnly make_job(const Weight& weight, const std::vector<float>& x, Range columns, const float* bias,
                     std::vector<float>& y) {
   WeightOnly job;
   EXPECT_TRUE(set_weight(job, weight.header, reinterpret_cast<const uint8_t*>(weight.block.data())));
   job.x = x.data();
-  job.rows = static_cast<int64_t>(x.size()) / job.k;
   job.first_column = columns.begin;
   job.bias = bias;
   job.y = y.data();
@@ -115,10 +107,10 @@ void check(const Scheme& scheme, int64_t m, int64_t n, int64_t k, Range columns,
   std::vector<float> x(m * k), bias(columns.size());
   for (float& v : x) v = std::normal_distribution<float>(0.2f, 1.3f)(random);
   for (float& v : bias) v = std::normal_distribution<float>()(random);
-  for (const Isa isa : isas()) {
+  for (const LinearKernel kernel : available_kernels(weight_only_kernel)) {
     std::vector<float> y(m * columns.size() + 1, -7.0f);
     const WeightOnly job = make_job(weight, x, columns, with_bias ? bias.data() : nullptr, y);
-    weight_only_kernel(isa)(job, {0, m}, columns);
+    weight_only_kernel(kernel)(job, {0, m}, columns);
     EXPECT_EQ(y.back(), -7.0f) << "wrote past the end";
     double worst = 0.0;
     for (int64_t r = 0; r < m; ++r) {
@@ -132,15 +124,15 @@ void check(const Scheme& scheme, int64_t m, int64_t n, int64_t k, Range columns,
         worst = std::max(worst, std::fabs(sum - y[r * columns.size() + c - columns.begin]) / magnitude);
       }
     }
-    EXPECT_LE(worst, 1e-6) << to_string(isa) << " bits " << scheme.bits << " symmetric " << scheme.symmetric
-                           << " group " << scheme.group_size << " m " << m << " n " << n << " k " << k
-                           << " columns " << columns.begin << " to " << columns.end;
+    EXPECT_LE(worst, 1e-6) << to_string(kernel) << " bits " << scheme.bits << " symmetric "
+                           << scheme.symmetric << " group " << scheme.group_size << " m " << m << " n " << n
+                           << " k " << k << " columns " << columns.begin << " to " << columns.end;
   }
 }
 
 TEST(WeightOnly, EqualsTheProductInDouble) {
   for (const Scheme& scheme : schemes()) {
-    for (const int64_t m : {1, 2, 3, 4, 5, 16, 17, 23}) {  // in registers up to 16; tiles of 6 and 14
+    for (const int64_t m : {1, 2, 3, 4, 5, 16, 17, 23}) {  // 4 rows at a time in registers; tiles of 6 and 14
       for (const int64_t n : {1, 15, 16, 33, 50}) {
         for (const int64_t k : {1, 7, 8, 33, 64, 96}) check(scheme, m, n, k, {0, n}, k != 8);
       }
@@ -154,6 +146,24 @@ TEST(WeightOnly, BlocksOfRowsAndOfK) {
     check(scheme, 18, 20, 384, {0, 20}, true);   // one block of k (256 or 384), or not
     check(scheme, 18, 20, 1001, {0, 20}, true);  // several, the last a short one
     check(scheme, 230, 17, 264, {0, 17}, true);  // more rows than a block
+  }
+}
+
+// Row blocks for a small L2 have a few rows each: the same bits.
+TEST(WeightOnly, RowBlocksForASmallCacheGiveTheSameBits) {
+  for (const Scheme& scheme : schemes()) {
+    CaseRandom random = random_of(scheme);
+    if (random.left_out()) continue;
+    const Weight weight = make_weight(40, 320, scheme, random);
+    std::vector<float> x(70 * 320), tuned(70 * 40), small(70 * 40);
+    for (float& v : x) v = std::normal_distribution<float>()(random);
+    for (const LinearKernel kernel : available_kernels(weight_only_kernel)) {
+      weight_only_kernel(kernel)(make_job(weight, x, {0, 40}, nullptr, tuned), {0, 70}, {0, 40});
+      set_cache_sizes_for_testing({64 << 10, 64 << 10});
+      weight_only_kernel(kernel)(make_job(weight, x, {0, 40}, nullptr, small), {0, 70}, {0, 40});
+      reset_cache_sizes_for_testing();
+      EXPECT_EQ(tuned, small) << to_string(kernel);
+    }
   }
 }
 
@@ -173,16 +183,16 @@ TEST(WeightOnly, SplitsOfColumnsAndRowsGiveTheSameBits) {
     for (const int64_t m : {4, 15, 40}) {
       std::vector<float> x(m * 320), whole(m * 77), parts(m * 77);
       for (float& v : x) v = std::normal_distribution<float>()(random);
-      for (const Isa isa : isas()) {
-        const auto kernel = weight_only_kernel(isa);
-        kernel(make_job(weight, x, {3, 80}, nullptr, whole), {0, m}, {3, 80});
+      for (const LinearKernel kernel : available_kernels(weight_only_kernel)) {
+        const WeightOnlyFn run = weight_only_kernel(kernel);
+        run(make_job(weight, x, {3, 80}, nullptr, whole), {0, m}, {3, 80});
         const WeightOnly job = make_job(weight, x, {3, 80}, nullptr, parts);
         for (const Range columns : {Range{3, 16}, Range{16, 64}, Range{64, 80}}) {
           for (const Range rows : {Range{0, 4}, Range{4, std::min<int64_t>(m, 12)}, Range{12, m}}) {
-            if (rows.size() > 0) kernel(job, rows, columns);
+            if (rows.size() > 0) run(job, rows, columns);
           }
         }
-        EXPECT_EQ(whole, parts) << to_string(isa);
+        EXPECT_EQ(whole, parts) << to_string(kernel);
       }
     }
   }
@@ -196,13 +206,13 @@ TEST(WeightOnly, NanAndInfFollowTheRulesOfFloatAndTouchNoOtherRow) {
     const Weight weight = make_weight(n, k, scheme, random);
     for (const int64_t m : {4, 20}) {
       std::vector<float> x(m * k, 0.5f), good(m * n), y(m * n);
-      for (const Isa isa : isas()) {
-        weight_only_kernel(isa)(make_job(weight, x, {0, n}, nullptr, good), {0, m}, {0, n});
+      for (const LinearKernel kernel : available_kernels(weight_only_kernel)) {
+        weight_only_kernel(kernel)(make_job(weight, x, {0, n}, nullptr, good), {0, m}, {0, n});
         std::vector<float> bad = x;
         bad[k + 3] = std::numeric_limits<float>::quiet_NaN();
         bad[2 * k + 5] = -kInf;
         bad[3 * k] = 3e38f;
-        weight_only_kernel(isa)(make_job(weight, bad, {0, n}, nullptr, y), {0, m}, {0, n});
+        weight_only_kernel(kernel)(make_job(weight, bad, {0, n}, nullptr, y), {0, m}, {0, n});
         for (int64_t c = 0; c < n; ++c) {
           EXPECT_EQ(y[c], good[c]);
           EXPECT_TRUE(std::isnan(y[n + c]));
