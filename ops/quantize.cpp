@@ -88,7 +88,7 @@ at::Tensor quantize_cpu(const at::Tensor& x, const at::Tensor& scale, const at::
   void* out = q.mutable_data_ptr();
   std::atomic<bool> finite = true;
   at::parallel_for(0, job.n, rows_per_task(job.k), [&](int64_t begin, int64_t end) {
-    if (!cpu::quantize_rows(job, data, begin, end, out)) finite = false;
+    if (!cpu::quantize_weight_rows(job, data, begin, end, out)) finite = false;
   });
   if (!finite) check_finite("quantize", "x", values);
   return q;
@@ -156,7 +156,7 @@ at::Tensor dequantize_cpu(const at::Tensor& q, const at::Tensor& scale, const at
   const void* data = values.const_data_ptr();
   float* out = x.mutable_data_ptr<float>();
   at::parallel_for(0, job.n, rows_per_task(job.k), [&](int64_t begin, int64_t end) {
-    cpu::dequantize_rows(job, data, begin, end, out + begin * job.k);
+    cpu::dequantize_weight_rows(job, data, begin, end, out + begin * job.k);
   });
   return x.to(dtype);
 }

@@ -137,7 +137,7 @@ at::Tensor weight_only_linear(const at::Tensor& x, const at::Tensor& weight, con
   q.bits = 16;
   q.scale = scales.const_data_ptr<float>();
   const auto dequantize = [&](int64_t begin, int64_t end, float* out) {
-    cpu::dequantize_rows(q, data, begin, end, out);
+    cpu::dequantize_weight_rows(q, data, begin, end, out);
   };
   return run_torch(plan, x, rows, dequantize, bias);
 }

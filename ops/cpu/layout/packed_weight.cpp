@@ -4,7 +4,7 @@
 #include <cstring>
 #include <vector>
 
-#include "cpu/quantize/quantize_kernel.h"
+#include "cpu/layout/canonical.h"
 
 namespace vqt::cpu {
 namespace {
@@ -40,7 +40,7 @@ int64_t column_scale(const PackedHeader& h, int64_t column) {
 
 // ---- 4 bits ----
 
-// 8 nibbles of consecutive k's (bits 4i hold k + i) -> 4 bytes that hold k + j (low) and k + 4 + j (high).
+// 8 nibbles of consecutive values (bits 4i hold k + i) -> 4 bytes that hold k + j (low) and k + 4 + j (high).
 uint32_t interleave8(uint32_t v) {
   const auto spread = [](uint32_t half) {  // 4 nibbles -> the low nibbles of 4 bytes
     half = (half | half << 8) & 0x00ff00ffu;

@@ -5,10 +5,10 @@
 #include <cstring>
 #include <vector>
 
+#include "cpu/layout/canonical.h"
+
 namespace vqt::cpu {
 namespace {
-
-constexpr int64_t kBlock = 512;  // nibbles unpacked at a time
 
 // x / scale, then with asymmetric values + zero, rounded once. Clamped before the conversion, which is
 // undefined for 1e30. Adding 1.5 * 2^23 leaves no bits for a fraction and so rounds half to even: |v| is
@@ -51,36 +51,6 @@ void quantize_row(const Quantized& a, const float* x, int64_t row, T* q) {
   }
 }
 
-template <class T>
-void dequantize_bytes(const T* q, int64_t count, float scale, int32_t zero, float* out) {
-  for (int64_t i = 0; i < count; ++i) out[i] = static_cast<float>(static_cast<int32_t>(q[i]) - zero) * scale;
-}
-
-int8_t nibble(const uint8_t* row, int64_t k, int32_t flip) {  // two's complement: (nibble ^ 8) - 8
-  return static_cast<int8_t>(((row[k / 2] >> (k % 2 * 4) & 15) ^ flip) - flip);
-}
-
-void dequantize_nibbles(const uint8_t* row, int64_t k, int64_t count, bool symmetric, float scale,
-                        int32_t zero, float* out) {
-  const int32_t flip = symmetric ? 8 : 0;
-  int8_t values[kBlock];
-  while (count > 0) {
-    const int64_t n = std::min(kBlock, count);
-    int64_t i = 0;
-    if (k % 2 != 0) values[i++] = nibble(row, k, flip);
-    const uint8_t* in = row + (k + i) / 2;
-    for (; i + 2 <= n; i += 2, ++in) {
-      values[i] = static_cast<int8_t>(((*in & 15) ^ flip) - flip);
-      values[i + 1] = static_cast<int8_t>(((*in >> 4) ^ flip) - flip);
-    }
-    if (i < n) values[i] = nibble(row, k + i, flip);
-    dequantize_bytes(values, n, scale, zero, out);
-    out += n;
-    k += n;
-    count -= n;
-  }
-}
-
 // Two values a byte, low nibble first; values[k] is 0 where k is odd.
 void pack_nibbles(const int8_t* values, int64_t k, uint8_t* q) {
   for (int64_t i = 0; i < (k + 1) / 2; ++i) {
@@ -90,7 +60,7 @@ void pack_nibbles(const int8_t* values, int64_t k, uint8_t* q) {
 
 }  // namespace
 
-bool quantize_rows(const Quantized& a, const float* x, int64_t row_begin, int64_t row_end, void* q) {
+bool quantize_weight_rows(const Quantized& a, const float* x, int64_t row_begin, int64_t row_end, void* q) {
   std::vector<int8_t> scratch(a.bits == 4 ? a.k + 1 : 0);  // the last value stays 0
   for (int64_t row = row_begin; row < row_end; ++row) {
     const float* values = x + row * a.k;
@@ -109,20 +79,8 @@ bool quantize_rows(const Quantized& a, const float* x, int64_t row_begin, int64_
   return true;
 }
 
-void dequantize_values(const void* row, int64_t k, int64_t count, int64_t bits, bool symmetric, float scale,
-                       int32_t zero, float* out) {
-  if (bits == 4) {
-    dequantize_nibbles(static_cast<const uint8_t*>(row), k, count, symmetric, scale, zero, out);
-  } else if (bits == 16) {
-    dequantize_bytes(static_cast<const int16_t*>(row) + k, count, scale, zero, out);
-  } else if (symmetric) {
-    dequantize_bytes(static_cast<const int8_t*>(row) + k, count, scale, zero, out);
-  } else {
-    dequantize_bytes(static_cast<const uint8_t*>(row) + k, count, scale, zero, out);
-  }
-}
-
-void dequantize_rows(const Quantized& a, const void* q, int64_t row_begin, int64_t row_end, float* out) {
+void dequantize_weight_rows(const Quantized& a, const void* q, int64_t row_begin, int64_t row_end,
+                            float* out) {
   const int64_t row_bytes = a.bits == 4 ? (a.k + 1) / 2 : a.k * (a.bits / 8);
   for (int64_t row = row_begin; row < row_end; ++row, out += a.k) {
     const uint8_t* values = static_cast<const uint8_t*>(q) + row * row_bytes;

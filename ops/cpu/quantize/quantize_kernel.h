@@ -17,13 +17,10 @@ struct Quantized {
 
 // x [n][k] -> q: s8 or u8 [n][k], s16 [n][k], or nibbles [n][ceil(k/2)], low first, an unused last nibble 0.
 // Returns whether the rows hold only finite numbers; where not, q is unspecified.
-bool quantize_rows(const Quantized& a, const float* x, int64_t row_begin, int64_t row_end, void* q);
+bool quantize_weight_rows(const Quantized& a, const float* x, int64_t row_begin, int64_t row_end, void* q);
 
 // (q - zero) * scale for rows [row_begin, row_end). out: their first value, [rows][k].
-void dequantize_rows(const Quantized& a, const void* q, int64_t row_begin, int64_t row_end, float* out);
-
-// Columns [k, k + count) of one canonical row that share a scale.
-void dequantize_values(const void* row, int64_t k, int64_t count, int64_t bits, bool symmetric, float scale,
-                       int32_t zero, float* out);
+void dequantize_weight_rows(const Quantized& a, const void* q, int64_t row_begin, int64_t row_end,
+                            float* out);
 
 }  // namespace vqt::cpu

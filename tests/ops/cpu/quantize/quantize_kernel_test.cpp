@@ -77,10 +77,10 @@ TEST(QuantizeRows, EveryWidthRunAndTailEqualsTheFormula) {
             p.job.scale = p.scale.data();
             p.job.zero = p.zero.data();
             std::vector<uint8_t> q(n * row_bytes(p.job), 0xee);
-            ASSERT_TRUE(quantize_rows(p.job, p.x.data(), n / 2, n, q.data())) << p.name;
-            ASSERT_TRUE(quantize_rows(p.job, p.x.data(), 0, n / 2, q.data())) << p.name;
+            ASSERT_TRUE(quantize_weight_rows(p.job, p.x.data(), n / 2, n, q.data())) << p.name;
+            ASSERT_TRUE(quantize_weight_rows(p.job, p.x.data(), 0, n / 2, q.data())) << p.name;
             std::vector<float> back(n * k, -1);
-            dequantize_rows(p.job, q.data(), 0, n, back.data());
+            dequantize_weight_rows(p.job, q.data(), 0, n, back.data());
             for (int64_t i = 0; i < n * k; ++i) {
               const int32_t want = expected(p, i);
               ASSERT_EQ(stored(p.job, q, i / k, i % k), want) << p.name << " at " << i << " x " << p.x[i];
@@ -105,8 +105,8 @@ TEST(QuantizeRows, SaysWhenARowIsNotFinite) {
         x[37 + at] = std::copysign(bad, sign);
         const Quantized job = {2, 37, 74, 8, true, &scale, nullptr};
         std::vector<uint8_t> q(2 * 37);
-        EXPECT_FALSE(quantize_rows(job, x.data(), 0, 2, q.data()));
-        EXPECT_TRUE(quantize_rows(job, x.data(), 0, 1, q.data()));
+        EXPECT_FALSE(quantize_weight_rows(job, x.data(), 0, 2, q.data()));
+        EXPECT_TRUE(quantize_weight_rows(job, x.data(), 0, 1, q.data()));
       }
     }
   }
