@@ -24,7 +24,7 @@ bool has_avx_vnni() {
   return has_avx2() && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax >> 4 & 1);
 }
 
-bool has_avx512_vnni() {  // __builtin_cpu_supports also asks whether the system saves zmm registers
+bool has_avx512_vnni() {  // __builtin_cpu_supports also checks that the system saves zmm registers
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
          __builtin_cpu_supports("avx512vnni");

@@ -31,7 +31,7 @@ Isa best_isa();
 enum class AmxUse { kNever, kWhereItPays, kAlways };
 AmxUse amx_use();
 
-// Of kernels that have no form of their own for AVX-VNNI: it takes AVX2's.
+// For kernels that have no variant for AVX-VNNI: it uses AVX2's.
 template <class Kernel>
 Kernel kernel_for(Isa isa, Kernel ref, Kernel avx2, Kernel avx512vnni) {
   if (isa == Isa::kRef) return ref;

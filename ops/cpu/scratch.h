@@ -1,4 +1,4 @@
-// Working memory of a kernel: one buffer a thread, which grows to the largest request and stays.
+// Working memory of a kernel: one buffer per thread, which grows to the largest request and stays.
 #pragma once
 
 #include <cstddef>

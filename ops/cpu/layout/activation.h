@@ -48,7 +48,7 @@ struct ActivationRows {
   uint8_t value(int64_t row, int64_t k) const { return q[offset(row, k / 4 * 4) + k % 4]; }
 
  private:
-  // Rows from here on, fewer than one and a half tiles, lie in one tile or two even ones.
+  // Rows from here on, fewer than one and a half tiles, are in one tile or in two even ones.
   int64_t tail_begin() const {
     const int64_t rest = rows % tile;
     return rows - rest - (0 < rest && 2 * rest < tile && rows > tile ? tile : 0);

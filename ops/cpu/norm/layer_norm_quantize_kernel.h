@@ -1,4 +1,4 @@
-// LayerNorm and the quantization of its result, tile by tile in the first cache.
+// LayerNorm and the quantization of its result, tile by tile in L1.
 #pragma once
 
 #include "cpu/isa.h"
@@ -8,8 +8,8 @@
 
 namespace vqt::cpu {
 
-// rows: whole tiles of quantize.out. What norm.y and quantize.x point to is not used: a row of the norm lives
-// in this thread's scratch.
+// rows: whole tiles of quantize.out. norm.y and quantize.x are not used: a tile of the norm is stored in this
+// thread's scratch memory.
 void layer_norm_quantize(const LayerNorm& norm, const QuantizeRows& quantize, Isa isa, Range rows);
 
 }  // namespace vqt::cpu

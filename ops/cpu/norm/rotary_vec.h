@@ -1,6 +1,6 @@
-// rotary_kernel.h with vectors of any width. Include a vec_*.h first.
-// Tokens outside, heads inside: what a projection wrote is read in its own order (a token's heads lie side
-// by side), and a token's cos and sin stay in the first cache.
+// rotary_kernel.h with vectors of any width. Include a vec_*.h first. Tokens are the outer loop, heads the
+// inner one: a projection's result is read in its own order (a token's heads are side by side), and a token's
+// cos and sin stay in L1.
 #pragma once
 
 #include "cpu/norm/rotary_kernel.h"
@@ -9,10 +9,10 @@
 namespace vqt::cpu {
 namespace {
 
-// One row. value(i, load): the values from i on, before they are turned.
+// One row. value(i, load): the values from i on, before they are rotated.
 template <class Value>
-__attribute__((always_inline)) inline void turn_row(Value value, const float* cos, const float* sin,
-                                                    int64_t d, int64_t part, float* y) {
+__attribute__((always_inline)) inline void rotate_row(Value value, const float* cos, const float* sin,
+                                                      int64_t d, int64_t part, float* y) {
   const auto load = [](const float* p) { return Vec::load(p); };
   for (int64_t first = 0; first < d; first += 2 * part) {
     int64_t i = first, j = first + part;  // of a pair
@@ -30,17 +30,17 @@ __attribute__((always_inline)) inline void turn_row(Value value, const float* co
   }
 }
 
-constexpr int64_t kHeads = 16;  // whose moments are taken before the first is turned
+constexpr int64_t kHeadsAtOnce = 16;  // whose moments are taken before the first is rotated
 
 // d and part: a.d and a.part, which the compiler may know.
 __attribute__((always_inline)) inline void rotary_rows_of(const Rotary& a, Range tokens, int64_t d,
                                                           int64_t part) {
   for (int64_t i = tokens.begin; i < tokens.end; ++i) {
     const int64_t b = i / a.tokens, t = i % a.tokens;
-    for (int64_t first = 0; first < a.heads; first += kHeads) {
-      const int64_t heads = a.heads - first < kHeads ? a.heads - first : kHeads;
+    for (int64_t first = 0; first < a.heads; first += kHeadsAtOnce) {
+      const int64_t heads = a.heads - first < kHeadsAtOnce ? a.heads - first : kHeadsAtOnce;
       const auto row = [&](int64_t h) { return a.x.row(b, first + h, t); };
-      RowMoments moments[kHeads];
+      RowMoments moments[kHeadsAtOnce];
       if (a.normed) moments_of_rows(row, heads, d, a.norm.eps, moments);
       for (int64_t h = 0; h < heads; ++h) {
         const float *x = row(h), *cos = a.cos.row(b, first + h, t), *sin = a.sin.row(b, first + h, t);
@@ -50,9 +50,9 @@ __attribute__((always_inline)) inline void rotary_rows_of(const Rotary& a, Range
           __builtin_prefetch(y + 2 * d + j);
         }
         if (a.normed) {
-          turn_row(Normed(a.norm, moments[h], x), cos, sin, d, part, y);
+          rotate_row(Normed(a.norm, moments[h], x), cos, sin, d, part, y);
         } else {
-          turn_row([x](int64_t j, auto load) { return load(x + j); }, cos, sin, d, part, y);
+          rotate_row([x](int64_t j, auto load) { return load(x + j); }, cos, sin, d, part, y);
         }
       }
     }

@@ -1,5 +1,5 @@
 // row_norm.h with vectors of any width that divides 32. Include a vec_*.h first.
-// Passes over a row that stays in the first cache; 32 lanes are enough additions in flight.
+// Passes over a row that stays in L1; 32 lanes are enough additions in flight.
 #pragma once
 
 #include "cpu/norm/row_norm.h"

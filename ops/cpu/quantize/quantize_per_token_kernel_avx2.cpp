@@ -1,4 +1,4 @@
-// Two passes over a row that stays in the first cache: its range (4 vectors in flight), then 32 values a
+// Two passes over a row that stays in L1: its range (4 vectors in flight), then 32 values a
 // step. Nothing of the C++ library is called: an inline function compiled here with AVX2 could replace
 // the portable one.
 #include <immintrin.h>
@@ -27,7 +27,7 @@ __m256i first_lanes(int64_t count) {
                             _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
-RowRange range_of(const float* x, int64_t k) {
+RowRange row_range(const float* x, int64_t k) {
   __m256 min[4], max[4], products[4];  // products: of x and 0, which is NaN from Inf and NaN on
   for (int i = 0; i < 4; ++i) min[i] = max[i] = products[i] = _mm256_setzero_ps();
   const auto take = [&](int i, __m256 v) __attribute__((always_inline)) {
@@ -99,7 +99,7 @@ int32_t store_row(const float* x, int64_t k, const Rounding& round, uint8_t* q) 
 void quantize_row(const QuantizeRows& a, int64_t row) {
   const float* x = a.x + row * a.x_stride;
   uint8_t* q = a.out.q + row * a.out.k_pad;
-  const RowRange range = range_of(x, a.k);
+  const RowRange range = row_range(x, a.k);
   float scale = a.static_scale;
   int32_t zero = a.symmetric ? 128 : a.static_zero;
   if (a.dynamic) {

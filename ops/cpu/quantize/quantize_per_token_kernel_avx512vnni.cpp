@@ -1,6 +1,8 @@
 // Four rows at a time: their ranges in one pass each, then 64 values of each at a step become bytes, whose
-// 32-bit groups are transposed, so that the four rows of 4 k's are 16 bytes of the tile. The next four rows
-// are fetched meanwhile. g++ 12's own headers hand these warnings out (GCC bug 105593).
+// 32-bit groups are transposed, so that 4 values of k of the four rows are 16 bytes of the tile. The next
+// four rows are prefetched meanwhile.
+
+// The headers of g++ 12 cause these warnings (GCC bug 105593).
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 
@@ -15,15 +17,15 @@
 namespace vqt::cpu {
 namespace {
 
-constexpr int kRows = 4;
-constexpr int64_t kStep = 64;  // values of a row
+constexpr int kGroupRows = 4;
+constexpr int64_t kStepValues = 64;  // values of a row
 
 struct RowRange {
   float min, max;  // widened to hold 0
   bool finite;
 };
 
-RowRange range_of(const float* x, int64_t k) {
+RowRange row_range(const float* x, int64_t k) {
   __m512 min[4], max[4], nothing[4];  // nothing: a sum of x * 0, NaN where x is not finite
 #pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) min[i] = max[i] = nothing[i] = _mm512_setzero_ps();
@@ -79,7 +81,7 @@ __mmask64 first_bytes(int64_t left) {
 }
 
 // The next 64 values of a row, `left` if fewer, as stored bytes: 32 bits j of lane i (of 128 bits) are the 4
-// k's from 16 j + 4 i on.
+// values of k from 16 j + 4 i on.
 template <Method kMethod, bool kSymmetric, bool kWhole>
 inline __attribute__((always_inline)) __m512i to_bytes(const float* x, int64_t left, const Rounding& round,
                                                        __mmask64 keep) {
@@ -101,14 +103,15 @@ inline __attribute__((always_inline)) __m512i to_bytes(const float* x, int64_t l
 // A row of a tile of one: its bytes in order.
 inline void store_row(__m512i v, uint8_t* q, int64_t left) {
   const __m512i in_order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-  const __mmask64 wanted = left >= kStep ? ~__mmask64{0} : (__mmask64{1} << left) - 1;
+  const __mmask64 wanted = left >= kStepValues ? ~__mmask64{0} : (__mmask64{1} << left) - 1;
   _mm512_mask_storeu_epi8(q, wanted, _mm512_permutexvar_epi32(in_order, v));
 }
 
-// The first `count` rows of a tile: 4 k's of all of them side by side, `pitch` bytes further the next 4.
+// The first `count` rows of a tile: 4 values of k of all of them side by side, the next 4
+// `pitch` bytes further.
 template <bool kWhole>
-inline __attribute__((always_inline)) void store_rows(const __m512i (&v)[kRows], int64_t count, uint8_t* q,
-                                                      int64_t pitch, int64_t left) {
+inline __attribute__((always_inline)) void store_rows(const __m512i (&v)[kGroupRows], int64_t count,
+                                                      uint8_t* q, int64_t pitch, int64_t left) {
   const __m512i a = _mm512_unpacklo_epi32(v[0], v[1]), b = _mm512_unpackhi_epi32(v[0], v[1]),
                 c = _mm512_unpacklo_epi32(v[2], v[3]), d = _mm512_unpackhi_epi32(v[2], v[3]);
   const __m512i t[4] = {_mm512_unpacklo_epi64(a, c), _mm512_unpackhi_epi64(a, c), _mm512_unpacklo_epi64(b, d),
@@ -127,33 +130,33 @@ inline __attribute__((always_inline)) void store_rows(const __m512i (&v)[kRows],
 }
 
 // Up to four rows from `row` on, of one tile or each in its own.
-struct Group {
+struct RowGroup {
   int64_t row, count;
-  const float* x[kRows];  // rows that are not there: the last one again
-  RowParameters p[kRows];
+  const float* x[kGroupRows];  // rows that are not there: the last one again
+  RowParameters p[kGroupRows];
 };
 
 template <Method kMethod, bool kSymmetric>
-void quantize_group(const QuantizeRows& a, const Group& g) {
-  Rounding round[kRows];
-  __mmask64 keep[kRows];  // all bytes, or none of a row that is not finite
-  __m512i sum[kRows];
+void quantize_group(const QuantizeRows& a, const RowGroup& g) {
+  Rounding round[kGroupRows];
+  __mmask64 keep[kGroupRows];  // all bytes, or none of a row that is not finite
+  __m512i sum[kGroupRows];
 #pragma GCC unroll 4
-  for (int r = 0; r < kRows; ++r) {
+  for (int r = 0; r < kGroupRows; ++r) {
     round[r] = Rounding(g.p[r].scale, g.p[r].zero, kSymmetric, kMethod);
     keep[r] = g.p[r].finite ? ~__mmask64{0} : 0;
     sum[r] = _mm512_setzero_si512();
   }
   // Copies: a byte that is stored might otherwise be one of theirs.
-  const float* const x[kRows] = {g.x[0], g.x[1], g.x[2], g.x[3]};
+  const float* const x[kGroupRows] = {g.x[0], g.x[1], g.x[2], g.x[3]};
   uint8_t* const q = a.out.q + a.out.offset(g.row, 0);
   const bool tall = a.out.tile != 1;
   const int64_t height = tall ? a.out.height(a.out.first(g.row)) : 1;
   const int64_t depth = a.k, pad = a.out.k_pad, count = g.count, ahead = g.count * a.x_stride;
   const auto step = [&](auto whole, int64_t k) __attribute__((always_inline)) {
-    __m512i v[kRows];
+    __m512i v[kGroupRows];
 #pragma GCC unroll 4
-    for (int r = 0; r < kRows; ++r) {
+    for (int r = 0; r < kGroupRows; ++r) {
       v[r] = _mm512_setzero_si512();
       if (whole || k < depth)
         v[r] = to_bytes<kMethod, kSymmetric, whole>(x[r] + k, depth - k, round[r], keep[r]);
@@ -167,14 +170,14 @@ void quantize_group(const QuantizeRows& a, const Group& g) {
       store_rows<whole>(v, count, q + k * height, 4 * height, pad - k);
     } else {
 #pragma GCC unroll 4
-      for (int r = 0; r < kRows; ++r) {
+      for (int r = 0; r < kGroupRows; ++r) {
         if (r < count) store_row(v[r], q + r * pad + k, pad - k);
       }
     }
   };
   int64_t k = 0;
-  for (; k + kStep <= depth; k += kStep) step(std::true_type(), k);
-  for (; k < pad; k += kStep) step(std::false_type(), k);
+  for (; k + kStepValues <= depth; k += kStepValues) step(std::true_type(), k);
+  for (; k < pad; k += kStepValues) step(std::false_type(), k);
   for (int64_t r = 0; r < g.count; ++r) {
     const RowParameters& p = g.p[r];
     a.out.scale[g.row + r] = p.finite ? p.scale : __builtin_nanf("");
@@ -183,7 +186,7 @@ void quantize_group(const QuantizeRows& a, const Group& g) {
   }
 }
 
-using GroupFn = void (*)(const QuantizeRows& a, const Group& g);
+using GroupFn = void (*)(const QuantizeRows& a, const RowGroup& g);
 
 template <bool kSymmetric>
 constexpr GroupFn kMethods[] = {quantize_group<Method::kReciprocal, kSymmetric>,
@@ -193,16 +196,16 @@ constexpr GroupFn kMethods[] = {quantize_group<Method::kReciprocal, kSymmetric>,
 }  // namespace
 
 void quantize_rows_avx512vnni(const QuantizeRows& a, int64_t row_begin, int64_t row_end) {
-  Group g;
+  RowGroup g;
   for (g.row = row_begin; g.row < row_end; g.row += g.count) {
     const int64_t first = a.out.first(g.row), tile_end = first + a.out.height(first);
     const int64_t end = a.out.tile == 1 || row_end < tile_end ? row_end : tile_end;
-    g.count = end - g.row < kRows ? end - g.row : kRows;
+    g.count = end - g.row < kGroupRows ? end - g.row : kGroupRows;
     Method method = method_for(1.0f, !a.dynamic);
-    for (int64_t r = 0; r < kRows; ++r) {
+    for (int64_t r = 0; r < kGroupRows; ++r) {
       const bool there = r < g.count;
       g.x[r] = there ? a.x + (g.row + r) * a.x_stride : g.x[r - 1];
-      g.p[r] = there ? parameters(a, range_of(g.x[r], a.k)) : g.p[r - 1];
+      g.p[r] = there ? parameters(a, row_range(g.x[r], a.k)) : g.p[r - 1];
       if (g.p[r].finite && !Divisor::takes(g.p[r].scale)) method = Method::kDivision;
     }
     (a.symmetric ? kMethods<true> : kMethods<false>)[static_cast<int>(method)](a, g);
