@@ -98,7 +98,7 @@ class Product {
   vqt::LinearPlan plan_;
   std::vector<uint8_t> x_, w_;
   std::vector<float> y_;
-  vqt::cpu::LinearInt8 job_;
+  vqt::cpu::LinearInt8Job job_;
 };
 
 }  // namespace

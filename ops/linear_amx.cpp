@@ -16,7 +16,7 @@ constexpr int64_t kRowsPerTask = 12;
 
 }  // namespace
 
-void run_int8_torch(const LinearPlan& plan, RowSlice rows, const cpu::LinearInt8& job) {
+void run_int8_torch(const LinearPlan& plan, RowSlice rows, const cpu::LinearInt8Job& job) {
   cpu::count_run(plan.kernel);
   const int64_t m = job.x.rows, depth = job.w_depth(), block = plan.block.columns;
   const cpu::FinishSumsFn finish = cpu::finish_sums_kernel(cpu::best_isa());

@@ -9,6 +9,6 @@
 namespace vqt {
 
 // plan: kInt8Torch. rows: of the weight, as a RunLinear gets them. job: the one our own kernels would get.
-void run_int8_torch(const LinearPlan& plan, RowSlice rows, const cpu::LinearInt8& job);
+void run_int8_torch(const LinearPlan& plan, RowSlice rows, const cpu::LinearInt8Job& job);
 
 }  // namespace vqt

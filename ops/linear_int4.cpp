@@ -78,7 +78,7 @@ void run_int4(const PackedBlock& weight, const cpu::ActivationRows& x, RowSlice 
               const cpu::Epilogue& out) {
   const cpu::PackedHeader& h = weight.header;
   const cpu::PackedSections s = cpu::sections(h);
-  cpu::LinearInt4 job;
+  cpu::LinearInt4Job job;
   job.groups = h.k / cpu::row_group(h);
   job.group = s.k_pad / job.groups;
   job.group_bytes = s.group_bytes;

@@ -56,7 +56,7 @@ void run_int8(const PackedBlock& weight, const cpu::ActivationRows& x, RowSlice 
               const cpu::Epilogue& out) {
   const cpu::PackedHeader& h = weight.header;
   const cpu::PackedSections s = cpu::sections(h);
-  cpu::LinearInt8 job;
+  cpu::LinearInt8Job job;
   job.k = h.k;
   job.x = x;
   job.w = reinterpret_cast<const int8_t*>(weight.block + s.weight);

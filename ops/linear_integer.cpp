@@ -42,7 +42,7 @@ void run_canonical(const PackedBlock& weight, const cpu::ActivationRows& x, RowS
   std::vector<int32_t> zero(s.scales);
   std::vector<uint8_t> canonical(cpu::canonical_bytes(h.n, h.k, h.bits));
   cpu::unpack(weight.block, canonical.data(), scale.data(), zero.data());
-  cpu::LinearCanonical job;
+  cpu::LinearCanonicalJob job;
   job.k = h.k;
   job.x = x;
   job.bits = h.bits;

@@ -52,7 +52,7 @@ LinearPlan plan_weight_only(const at::Tensor& x, int64_t bits, RowSlice rows, bo
   return plan;
 }
 
-at::Tensor run_kernel(const LinearPlan& plan, const at::Tensor& x, cpu::WeightOnly job, RowSlice rows,
+at::Tensor run_kernel(const LinearPlan& plan, const at::Tensor& x, cpu::WeightOnlyJob job, RowSlice rows,
                       const std::optional<at::Tensor>& bias) {
   const Sizes s = sizes_of(x, rows.size());
   const at::Tensor x2 = x.to(at::kFloat).reshape({s.m, s.k}).contiguous();
@@ -103,7 +103,7 @@ at::Tensor run_torch(const LinearPlan& plan, const at::Tensor& x, RowSlice rows_
 at::Tensor weight_only_linear(const at::Tensor& x, const PackedBlock& weight, RowSlice rows,
                               const std::optional<at::Tensor>& bias) {
   const KernelScope scope;
-  cpu::WeightOnly job;
+  cpu::WeightOnlyJob job;
   const bool aligned = reinterpret_cast<uintptr_t>(weight.block) % alignof(float) == 0;
   const bool has_layout = aligned && cpu::set_weight(job, weight.header, weight.block);
   const LinearPlan plan = plan_weight_only(x, weight.header.bits, rows, has_layout);
@@ -122,8 +122,8 @@ at::Tensor weight_only_linear(const at::Tensor& x, const at::Tensor& weight, con
   const int64_t n = weight.size(0), k = weight.size(1);
   const LinearPlan plan = plan_weight_only(x, 16, rows, true);
   if (plan.kernel != cpu::LinearKernel::kWeightOnlyTorch) {
-    cpu::WeightOnly job;
-    job.kind = cpu::WeightOnly::Kind::kInt16;
+    cpu::WeightOnlyJob job;
+    job.kind = cpu::WeightOnlyJob::Kind::kInt16;
     job.k = job.k_pad = job.group = k;
     job.w = reinterpret_cast<const uint8_t*>(data);
     job.scale = scales.const_data_ptr<float>();

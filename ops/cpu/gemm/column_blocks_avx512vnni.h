@@ -1,11 +1,11 @@
-// The order in which an AVX512-VNNI linear goes through its result. For files named *_avx512vnni.cpp only.
+// The order in which an AVX512-VNNI linear computes its result. For files named *_avx512vnni.cpp only.
 //
-//   for each block of rows              what it has of x stays in L2
-//     for each strip of 1, 2 or 4 panels of the weight
-//       visit                           the strip stays in L1 or L2 while the tiles of the block pass
+//   for each block of rows              its part of x stays in L2
+//     for each column block             1, 2 or 4 panels of the weight
+//       visit                           the column block stays in L1 or L2 while all tiles of the rows use it
 //
-// While a strip is multiplied the next one is fetched into L2, an even share with every tile: so memory is
-// read all the time, not by the first tile of a strip alone.
+// While a column block is multiplied the next one is fetched into L2, an even share with every tile: so
+// memory is read all the time, not by the first tile of a column block alone.
 #pragma once
 
 #include <utility>
@@ -18,15 +18,15 @@
 namespace vqt::cpu {
 namespace {
 
-constexpr int kFewRows = 4;  // of a tile that may take 4 panels (linear_block.h)
+constexpr int kSmallMRows = 4;  // of a tile that may take 4 panels (linear_block.h)
 
-// `bytes` bytes at w, to be fetched in even shares.
-struct Fetch {
+// `bytes` bytes at w, to be prefetched in even shares.
+struct PrefetchShares {
   const char* w = nullptr;
   int64_t bytes = 0, share_bytes = 0, step_bytes = 0;
 
-  Ahead share(int64_t i) const {
-    Ahead a;
+  Prefetch share(int64_t i) const {
+    Prefetch a;
     if (i * share_bytes >= bytes) return a;
     a.weights = w + i * share_bytes;
     a.step_bytes = step_bytes;
@@ -34,15 +34,15 @@ struct Fetch {
   }
 };
 
-struct Strip {
+struct ColumnBlock {
   int64_t column;  // of W, the first
   int64_t panels;
-  int64_t next;  // first column of the strip that comes next; -1: none
+  int64_t next;  // first column of the next column block; -1: none
   Range rows;    // whole tiles
   int64_t tiles;
 
-  // How `shares` products of `depth` k's each fetch the next strip, `bytes` bytes at w.
-  Fetch fetch(const void* w, int64_t bytes, int64_t depth, int64_t shares) const {
+  // How `shares` products of depth `depth` prefetch the next column block, `bytes` bytes at w.
+  PrefetchShares prefetch(const void* w, int64_t bytes, int64_t depth, int64_t shares) const {
     const int64_t steps = depth / 16;
     if (next < 0 || steps == 0) return {};
     const int64_t lines = (bytes / 64 + steps * shares - 1) / (steps * shares);  // with every step
@@ -50,7 +50,8 @@ struct Strip {
   }
 };
 
-// F<rows, panels>::run for a tile of a strip: few rows have an instance with 4 panels too.
+// F<rows, panels>::run for a tile of a column block. Up to kSmallMRows rows have an instance with
+// 4 panels too.
 template <template <int, int> class F, int kPanels, int... kRows>
 inline auto instance(int64_t rows, std::integer_sequence<int, kRows...>) {
   static constexpr decltype(&F<1, kPanels>::run) kTable[] = {F<kRows + 1, kPanels>::run...};
@@ -58,24 +59,24 @@ inline auto instance(int64_t rows, std::integer_sequence<int, kRows...>) {
 }
 template <template <int, int> class F>
 inline auto instance(int64_t rows, int64_t panels) {
-  using All = std::make_integer_sequence<int, kTileRows>;
-  if (panels == 4) return instance<F, 4>(rows, std::make_integer_sequence<int, kFewRows>());
+  using All = std::make_integer_sequence<int, kTileRowsAvx512>;
+  if (panels == 4) return instance<F, 4>(rows, std::make_integer_sequence<int, kSmallMRows>());
   return panels == 2 ? instance<F, 2>(rows, All()) : instance<F, 1>(rows, All());
 }
 
 // Row blocks have at most block_rows rows each and about as many as each other, strips at most block_columns
-// columns (4 panels only where no tile has more than kFewRows rows). A tile belongs to the range of rows that
-// holds its last row.
+// columns (4 panels only where no tile has more than kSmallMRows rows). A tile belongs to the range of rows
+// that holds its last row.
 template <class Visit>
-inline void for_each_strip(const ActivationRows& x, Range rows, Range columns, int64_t block_rows,
-                           int64_t block_columns, Visit visit) {
-  const int64_t block_tiles = block_rows / kTileRows, most_panels = block_columns / kPanel;
+inline void for_each_column_block(const ActivationRows& x, Range rows, Range columns, int64_t block_rows,
+                                  int64_t block_columns, Visit visit) {
+  const int64_t block_tiles = block_rows / kTileRowsAvx512, most_panels = block_columns / kPanel;
   const int64_t end = x.first(rows.end), first_column = columns.begin / kPanel * kPanel;
   int64_t row = x.first(rows.begin), tiles = 0;
   for (int64_t r = row; r < end; r += x.height(r)) ++tiles;
   const int64_t blocks = (tiles + block_tiles - 1) / block_tiles;
   for (int64_t b = 0; b < blocks; ++b) {
-    Strip s;
+    ColumnBlock s;
     s.tiles = tiles * (b + 1) / blocks - tiles * b / blocks;
     s.rows.begin = row;
     for (int64_t t = 0; t < s.tiles; ++t) row += x.height(row);

@@ -15,7 +15,7 @@
 namespace vqt::cpu {
 namespace {
 
-// Which of 8 columns are wanted: [begin, end).
+// Which of 8 columns are part of the result: [begin, end).
 struct Lanes {
   int begin = 0, end = 8;
   __m256i mask = _mm256_set1_epi32(-1);
@@ -60,7 +60,7 @@ inline void store_u8(const Epilogue& e, int64_t row, int64_t c, const Lanes& l, 
   for (int i = l.begin; i < l.end; ++i) to[i] = part[i];
 }
 
-// kVectors times 8 columns, all of them wanted, or those in `columns`.
+// kVectors times 8 columns: all of them, or those in `columns`.
 template <bool kAll, int kVectors>
 inline void finish_columns(const Epilogue& e, int64_t row, int64_t column, Range columns,
                            __m256 (&v)[kVectors]) {

@@ -14,29 +14,29 @@
 namespace vqt::cpu {
 namespace {
 
-// The columns of the panel that begins at c which lie in `columns`.
+// The columns of the panel that begins at c that are in `columns`.
 inline __mmask16 lanes_in(Range columns, int64_t c) {
   const int64_t begin = columns.begin > c ? columns.begin - c : 0,
                 end = columns.end - c < kPanel ? columns.end - c : kPanel;
   return static_cast<__mmask16>((0xffffu << begin) & (0xffffu >> (kPanel - end)));
 }
 
-// Says what of the result and the residual the tile of `rows` rows will touch, in `steps` steps.
-inline void fetch_result(const Epilogue& e, int64_t row, int64_t rows, int64_t c, int64_t steps,
-                         Ahead& ahead) {
-  ahead.rows = rows;
-  ahead.step_rows = steps >= rows ? 1 : steps == 0 ? rows : (rows + steps - 1) / steps;
+// Adds what the tile of `rows` rows will touch of the result and the residual, in `steps` steps.
+inline void prefetch_result(const Epilogue& e, int64_t row, int64_t rows, int64_t c, int64_t steps,
+                            Prefetch& prefetch) {
+  prefetch.rows = rows;
+  prefetch.step_rows = steps >= rows ? 1 : steps == 0 ? rows : (rows + steps - 1) / steps;
   const int64_t at = c - e.first_column;
-  if (e.y == nullptr) {  // 32 columns of a tile lie side by side
-    ahead.out = reinterpret_cast<const char*>(e.q.q + e.q.offset(row, 0) + at * e.q.height(row));
-    ahead.out_stride = 2 * kPanel;
+  if (e.y == nullptr) {  // 32 columns of a tile are side by side
+    prefetch.out = reinterpret_cast<const char*>(e.q.q + e.q.offset(row, 0) + at * e.q.height(row));
+    prefetch.out_stride = 2 * kPanel;
     return;
   }
-  ahead.out = reinterpret_cast<const char*>(e.y + row * e.y_stride + at);
-  ahead.out_stride = e.y_stride * static_cast<int64_t>(sizeof(float));
+  prefetch.out = reinterpret_cast<const char*>(e.y + row * e.y_stride + at);
+  prefetch.out_stride = e.y_stride * static_cast<int64_t>(sizeof(float));
   if (e.residual == nullptr) return;
-  ahead.residual = reinterpret_cast<const char*>(e.residual + row * e.residual_stride + at);
-  ahead.residual_stride = e.residual_stride * static_cast<int64_t>(sizeof(float));
+  prefetch.residual = reinterpret_cast<const char*>(e.residual + row * e.residual_stride + at);
+  prefetch.residual_stride = e.residual_stride * static_cast<int64_t>(sizeof(float));
 }
 
 // A panel of a tile as u8: rounded row by row, then stored with 4 rows of 4 columns side by side.
@@ -90,7 +90,7 @@ class PanelBytes {
   Method method_;
   Rounding rounding_;
   __m512i after_;
-  __m128i bytes_[kTileRows] = {};
+  __m128i bytes_[kTileRowsAvx512] = {};
 };
 
 // The steps after the bias, on v: [rows].
@@ -143,7 +143,7 @@ inline __attribute__((always_inline)) void finish_panel(const Epilogue& e, int64
     }
     return;
   }
-  __m512 v[kTileRows];
+  __m512 v[kTileRowsAvx512];
   for (int64_t r = 0; r < rows; ++r) v[r] = _mm512_add_ps(value(r), bias);
   finish_panel(e, row, rows, at, wanted, v);
 }

@@ -1,15 +1,15 @@
-// The product all AVX512-VNNI kernels are made of: a tile of u8 rows times panels of s8 columns, from
-// anywhere. For files named *_avx512vnni.cpp only (see avx512vnni.h).
+// The product of all AVX512-VNNI kernels: a tile of u8 rows times panels of s8 columns. For files named
+// *_avx512vnni.cpp only (see avx512vnni.h).
 //
 //   x       [depth/4][kRows][4] u8            one pointer walks it
 //   w       kPanels x [depth/4][16][4] s8     panel p begins at w + p * panel_stride
 //   result  int32 [kRows][kPanels][16], in registers, handed to `finish`
 //
-// 12 rows x 2 panels are 24 accumulators + 2 weights + 1 broadcast = 27 of 32 registers. 4 k's of it are 24
-// vpdpbusd and 14 loads: 12 cycles where two vpdpbusd and two loads start a cycle, 24 where one does, so
+// 12 rows x 2 panels are 24 accumulators + 2 weights + 1 broadcast = 27 of 32 registers. 4 values of k take
+// 24 vpdpbusd and 14 loads: 12 cycles where two vpdpbusd and two loads start a cycle, 24 where one does, so
 // that a third of the loads' slots is left for prefetches and a third of the front end's for the rest. They
-// bring in 128 bytes of weights and 48 of x, at most 15 bytes a cycle: L2 can give that.
-// A tile needs (latency of vpdpbusd) x (started in a cycle) = 10 accumulators to fill the pipes: 5 rows x 2.
+// bring in 128 bytes of weights and 48 of x, at most 15 bytes a cycle: L2 can give that. A tile needs
+// (latency of vpdpbusd) x (started in a cycle) = 10 accumulators to fill the pipes: 5 rows x 2.
 #pragma once
 
 #include "cpu/simd/avx512vnni.h"
@@ -17,10 +17,10 @@
 namespace vqt::cpu {
 namespace {
 
-constexpr int kTileRows = 12;
+constexpr int kTileRowsAvx512 = 12;
 
-// What is fetched while a product runs, a little with every step of 16 k's.
-struct Ahead {
+// What a product prefetches while it runs, a part with every step of 16 values of k.
+struct Prefetch {
   const char* weights = nullptr;  // into L2: step_bytes with every step, a multiple of 64
   int64_t step_bytes = 0;
   // Two lines of each of `rows` rows of the result, so that its stores need not wait for memory, and of what
@@ -32,26 +32,27 @@ struct Ahead {
   int64_t residual_stride = 0;
 };
 
-inline void fetch_row(const Ahead& ahead, int64_t row) {
-  const char* out = ahead.out + row * ahead.out_stride;
+inline void prefetch_row(const Prefetch& prefetch, int64_t row) {
+  const char* out = prefetch.out + row * prefetch.out_stride;
   asm volatile("prefetchw %0" : : "m"(out[0]));
   asm volatile("prefetchw %0" : : "m"(out[64]));
-  if (ahead.residual == nullptr) return;
-  const char* residual = ahead.residual + row * ahead.residual_stride;
+  if (prefetch.residual == nullptr) return;
+  const char* residual = prefetch.residual + row * prefetch.residual_stride;
   _mm_prefetch(residual, _MM_HINT_T0);
   _mm_prefetch(residual + 64, _MM_HINT_T0);
 }
 
 template <int kRows, int kPanels, class Finish>
 inline __attribute__((always_inline)) void product(const uint8_t* x, const int8_t* w, int64_t panel_stride,
-                                                   int64_t depth, const Ahead& ahead, Finish finish) {
+                                                   int64_t depth, const Prefetch& prefetch, Finish finish) {
   __m512i acc[kRows][kPanels];
 #pragma GCC unroll 12
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
     for (int p = 0; p < kPanels; ++p) asm volatile("vpxord %0, %0, %0" : "=v"(acc[r][p]));
   }
-  const auto step = [&](int64_t k) __attribute__((always_inline)) {  // 4 k's, k of them after x and w
+  const auto step = [&](int64_t k)
+      __attribute__((always_inline)) {  // 4 values of k, from offset k of x and w on
     __m512i weights[kPanels];
 #pragma GCC unroll 4
     for (int p = 0; p < kPanels; ++p) weights[p] = load_panel(w + p * panel_stride + k * 16);
@@ -63,18 +64,18 @@ inline __attribute__((always_inline)) void product(const uint8_t* x, const int8_
     }
   };
   const uint8_t *const end = x + depth * kRows, *const last = end - 16 * kRows;
-  const char* weights = ahead.weights;
+  const char* weights = prefetch.weights;
   for (int64_t row = 0; x <= last; x += 16 * kRows, w += 16 * 16) {
-    for (const char* stop = weights + ahead.step_bytes; weights != stop; weights += 64) {
+    for (const char* stop = weights + prefetch.step_bytes; weights != stop; weights += 64) {
       _mm_prefetch(weights, _MM_HINT_T1);
     }
-    if (row < ahead.rows) {
-      for (int64_t stop = row + ahead.step_rows; row < stop; ++row) fetch_row(ahead, row);
+    if (row < prefetch.rows) {
+      for (int64_t stop = row + prefetch.step_rows; row < stop; ++row) prefetch_row(prefetch, row);
     }
 #pragma GCC unroll 4
     for (int k = 0; k < 16; k += 4) step(k);
 #pragma GCC unroll 12
-    for (int r = 0; r < kRows; ++r) {  // says that they live here: else g++ 12 copies one to and fro
+    for (int r = 0; r < kRows; ++r) {  // keeps them in registers: else g++ 12 copies one back and forth
 #pragma GCC unroll 4
       for (int p = 0; p < kPanels; ++p) asm volatile("" : "+v"(acc[r][p]));
     }

@@ -6,8 +6,8 @@
 //   result  int32 [kRows][16]
 //
 // 6 rows are 12 accumulators + 2 weights + 1 broadcast = 15 of 16 registers: 12 vpdpbusd and 8 loads for
-// every 4 k's, 6 cycles where two vpdpbusd start in a cycle. Inline asm, volatile and pinned: else g++ 12
-// copies accumulators around each _mm256_dpbusd_avx_epi32, and spills.
+// every 4 values of k, 6 cycles where two vpdpbusd start in a cycle. Inline asm, volatile and pinned: else
+// g++ 12 copies accumulators around each _mm256_dpbusd_avx_epi32, and spills.
 #pragma once
 
 #include <immintrin.h>
@@ -18,11 +18,11 @@
 namespace vqt::cpu {
 namespace {
 
-constexpr int kTileRows = 6;
+constexpr int kTileRowsAvxVnni = 6;
 
 inline __m256i load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
 
-// acc += x (u8) * w (s8), 4 k's a 32-bit lane.
+// acc += x (u8) * w (s8), 4 values of k per 32-bit lane.
 inline void dot4(__m256i& acc, __m256i x, __m256i w) {
   asm volatile("%{vex%} vpdpbusd %2, %1, %0" : "+x"(acc) : "x"(x), "x"(w));
 }
@@ -62,7 +62,8 @@ inline __attribute__((always_inline)) void product(const uint8_t* x, int64_t x_s
 template <class Tile>
 inline void for_each_tile(int64_t begin, int64_t end, Tile tile) {
   int64_t r = begin;
-  for (; r + kTileRows <= end; r += kTileRows) tile(r, std::integral_constant<int, kTileRows>());
+  for (; r + kTileRowsAvxVnni <= end; r += kTileRowsAvxVnni)
+    tile(r, std::integral_constant<int, kTileRowsAvxVnni>());
   for (; r + 3 <= end; r += 3) tile(r, std::integral_constant<int, 3>());
   if (r + 2 == end) tile(r, std::integral_constant<int, 2>());
   if (r + 1 == end) tile(r, std::integral_constant<int, 1>());

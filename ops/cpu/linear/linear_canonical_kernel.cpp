@@ -10,7 +10,7 @@ namespace vqt::cpu {
 namespace {
 
 // Row `row` of W as integers.
-void integers(const LinearCanonical& a, int64_t row, int32_t* out) {
+void integers(const LinearCanonicalJob& a, int64_t row, int32_t* out) {
   for (int64_t k = 0; k < a.k; ++k) {
     if (a.bits == 8) {
       const uint8_t byte = static_cast<const uint8_t*>(a.w)[row * a.k + k];
@@ -25,7 +25,7 @@ void integers(const LinearCanonical& a, int64_t row, int32_t* out) {
 
 }  // namespace
 
-void linear_canonical(const LinearCanonical& a, Range rows, Range columns) {
+void linear_canonical(const LinearCanonicalJob& a, Range rows, Range columns) {
   count_run(LinearKernel::kCanonical);
   std::vector<int32_t> w(a.k);
   for (int64_t c = columns.begin; c < columns.end; ++c) {

@@ -12,7 +12,7 @@
 
 namespace vqt::cpu {
 
-struct LinearCanonical {
+struct LinearCanonicalJob {
   int64_t k = 0;
   ActivationRows x;  // sum: not read
   int64_t bits = 8;  // 4 or 8
@@ -24,6 +24,6 @@ struct LinearCanonical {
   Epilogue out;
 };
 
-void linear_canonical(const LinearCanonical& a, Range rows, Range columns);
+void linear_canonical(const LinearCanonicalJob& a, Range rows, Range columns);
 
 }  // namespace vqt::cpu

@@ -25,7 +25,7 @@
 
 namespace vqt::cpu {
 
-struct LinearInt4 {
+struct LinearInt4Job {
   int64_t groups = 0, group = 0;  // of one row; group is padded to a multiple of 8
   int64_t group_bytes = 0;        // of one group of one panel
   bool symmetric = true;
@@ -37,13 +37,13 @@ struct LinearInt4 {
 
 // Fills rows x columns of the result. Columns are W's own and may begin and end anywhere. No two calls
 // may share outputs.
-using LinearInt4Fn = void (*)(const LinearInt4& a, Range rows, Range columns);
+using LinearInt4Fn = void (*)(const LinearInt4Job& a, Range rows, Range columns);
 
-void linear_int4_ref(const LinearInt4& a, Range rows, Range columns);
-void linear_int4_small_m_avx2(const LinearInt4& a, Range rows, Range columns);
-void linear_int4_large_m_avx2(const LinearInt4& a, Range rows, Range columns);
-void linear_int4_avxvnni(const LinearInt4& a, Range rows, Range columns);
-void linear_int4_avx512vnni(const LinearInt4& a, Range rows, Range columns);
+void linear_int4_ref(const LinearInt4Job& a, Range rows, Range columns);
+void linear_int4_small_m_avx2(const LinearInt4Job& a, Range rows, Range columns);
+void linear_int4_large_m_avx2(const LinearInt4Job& a, Range rows, Range columns);
+void linear_int4_avxvnni(const LinearInt4Job& a, Range rows, Range columns);
+void linear_int4_avx512vnni(const LinearInt4Job& a, Range rows, Range columns);
 
 // The function of a kernel, null where it is not one of these. The caller has
 // checked available(isa_of(kernel)).

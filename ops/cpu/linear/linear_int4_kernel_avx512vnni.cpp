@@ -23,7 +23,7 @@ namespace vqt::cpu {
 namespace {
 
 // One group of one panel as s8 [group/4][16][4].
-void unpack(const LinearInt4& a, const uint8_t* packed, int8_t* w) {
+void unpack_group(const LinearInt4Job& a, const uint8_t* packed, int8_t* w) {
   const uint8_t* zeros = packed + kPanel * sizeof(float);
   const uint8_t* nibbles = a.symmetric ? zeros : zeros + kPanel;
   __m512i zero = _mm512_set1_epi8(8);
@@ -39,8 +39,8 @@ void unpack(const LinearInt4& a, const uint8_t* packed, int8_t* w) {
   }
 }
 
-// A tile and one group of a strip.
-struct Part {
+// A tile and one group of a column block.
+struct TileGroup {
   const uint8_t* x;
   const int8_t* w;  // panels of the group, side by side
   int64_t group;
@@ -51,8 +51,8 @@ struct Part {
 
 template <int kRows, int kPanels>
 struct Multiply {
-  static void run(const Part& part, const Ahead& ahead) {
-    const auto add = [ sums = part.sums, scales = part.scale, stride = part.scale_stride ](const auto& dot)
+  static void run(const TileGroup& group, const Prefetch& prefetch) {
+    const auto add = [ sums = group.sums, scales = group.scale, stride = group.scale_stride ](const auto& dot)
         __attribute__((always_inline)) {
 #pragma GCC unroll 4
       for (int p = 0; p < kPanels; ++p) {
@@ -65,19 +65,19 @@ struct Multiply {
         }
       }
     };
-    product<kRows, kPanels>(part.x, part.w, kPanel * part.group, part.group, ahead, add);
+    product<kRows, kPanels>(group.x, group.w, kPanel * group.group, group.group, prefetch, add);
   }
 };
 
 // sums: [rows][panels][16]
-void finish(const LinearInt4& a, int64_t row, int64_t rows, const Strip& strip, Range columns,
+void finish(const LinearInt4Job& a, int64_t row, int64_t rows, const ColumnBlock& column_block, Range columns,
             const float* sums) {
   // Copies: what is stored might otherwise be one of a's fields.
   const float* const x_scale = a.x.scale + row;
   const int32_t* const x_zero = a.x.zero + row;
-  const int64_t pitch = strip.panels * kPanel;
-  for (int64_t p = 0; p < strip.panels; ++p, sums += kPanel) {
-    const int64_t c = strip.column + p * kPanel;
+  const int64_t pitch = column_block.panels * kPanel;
+  for (int64_t p = 0; p < column_block.panels; ++p, sums += kPanel) {
+    const int64_t c = column_block.column + p * kPanel;
     const __m512 offset = _mm512_loadu_ps(a.offset + c);
     finish_panel(
         a.out, row, rows, c, columns, [=](int64_t r) __attribute__((always_inline)) {
@@ -90,38 +90,39 @@ void finish(const LinearInt4& a, int64_t row, int64_t rows, const Strip& strip, 
 
 }  // namespace
 
-void linear_int4_avx512vnni(const LinearInt4& a, Range rows, Range columns) {
+void linear_int4_avx512vnni(const LinearInt4Job& a, Range rows, Range columns) {
   count_run(LinearKernel::kInt4Avx512Vnni);
   const int64_t panel_bytes = a.groups * a.group_bytes;
   const LinearBlock block =
       linear_block(LinearKernel::kInt4Avx512Vnni, a.x.rows, a.x.k_pad, a.group, cache_sizes());
-  constexpr int64_t kTileSums = kTileRows * 2 * kPanel;
-  static_assert(kTileSums >= kFewRows * 4 * kPanel);
-  const int64_t sums_bytes = block.rows / kTileRows * kTileSums * static_cast<int64_t>(sizeof(float));
+  constexpr int64_t kTileSums = kTileRowsAvx512 * 2 * kPanel;
+  static_assert(kTileSums >= kSmallMRows * 4 * kPanel);
+  const int64_t sums_bytes = block.rows / kTileRowsAvx512 * kTileSums * static_cast<int64_t>(sizeof(float));
   auto* const sums = static_cast<float*>(scratch(sums_bytes + 4 * kPanel * a.group));
   auto* const w = reinterpret_cast<int8_t*>(sums) + sums_bytes;
 
-  for_each_strip(a.x, rows, columns, block.rows, block.columns, [&](const Strip& strip) {
-    const uint8_t* packed = a.w + strip.column / kPanel * panel_bytes;
-    const Fetch fetch = strip.fetch(a.w + strip.next / kPanel * panel_bytes, strip.panels * panel_bytes,
-                                    a.group, a.groups * strip.tiles);
+  for_each_column_block(a.x, rows, columns, block.rows, block.columns, [&](const ColumnBlock& column_block) {
+    const uint8_t* packed = a.w + column_block.column / kPanel * panel_bytes;
+    const PrefetchShares shares =
+        column_block.prefetch(a.w + column_block.next / kPanel * panel_bytes,
+                              column_block.panels * panel_bytes, a.group, a.groups * column_block.tiles);
     // A masked load that leaves the first group's out would cost the ports of vpdpbusd an instruction.
-    for (int64_t i = 0; i < strip.tiles * kTileSums; i += kPanel)
+    for (int64_t i = 0; i < column_block.tiles * kTileSums; i += kPanel)
       _mm512_store_ps(sums + i, _mm512_setzero_ps());
     for (int64_t g = 0, share = 0; g < a.groups; ++g, packed += a.group_bytes) {
-      for (int64_t p = 0; p < strip.panels; ++p) {
-        unpack(a, packed + p * panel_bytes, w + p * kPanel * a.group);
+      for (int64_t p = 0; p < column_block.panels; ++p) {
+        unpack_group(a, packed + p * panel_bytes, w + p * kPanel * a.group);
       }
       const bool last = g + 1 == a.groups;
-      int64_t row = strip.rows.begin;
-      for (int64_t t = 0; t < strip.tiles; ++t, ++share) {
+      int64_t row = column_block.rows.begin;
+      for (int64_t t = 0; t < column_block.tiles; ++t, ++share) {
         const int64_t height = a.x.height(row);
-        Ahead ahead = fetch.share(share);
-        if (last) fetch_result(a.out, row, height, strip.column, a.group / 16, ahead);
+        Prefetch prefetch = shares.share(share);
+        if (last) prefetch_result(a.out, row, height, column_block.column, a.group / 16, prefetch);
         const uint8_t* x = a.x.q + row * a.x.k_pad + g * a.group * height;
-        const Part part = {x, w, a.group, packed, panel_bytes, sums + t * kTileSums};
-        instance<Multiply>(height, strip.panels)(part, ahead);
-        if (last) finish(a, row, height, strip, columns, part.sums);
+        const TileGroup group = {x, w, a.group, packed, panel_bytes, sums + t * kTileSums};
+        instance<Multiply>(height, column_block.panels)(group, prefetch);
+        if (last) finish(a, row, height, column_block, columns, group.sums);
         row += height;
       }
     }

@@ -11,7 +11,7 @@ namespace vqt::cpu {
 namespace {
 
 // One group of a panel as s8 [group/4][16][4].
-void unpack(const LinearInt4& a, const uint8_t* packed, int8_t* w) {
+void unpack_group(const LinearInt4Job& a, const uint8_t* packed, int8_t* w) {
   const uint8_t* zeros = packed + kPanel * sizeof(float);
   const uint8_t* nibbles = a.symmetric ? zeros : zeros + kPanel;
   const __m256i low = _mm256_set1_epi8(15);
@@ -32,7 +32,7 @@ void unpack(const LinearInt4& a, const uint8_t* packed, int8_t* w) {
 }
 
 // sum: float [16] of a row
-void finish_panel(const LinearInt4& a, int64_t row, int64_t column, Range columns, const float* sum) {
+void finish_panel(const LinearInt4Job& a, int64_t row, int64_t column, Range columns, const float* sum) {
   const __m256 x_zero = _mm256_set1_ps(static_cast<float>(a.x.zero[row])),
                x_scale = _mm256_set1_ps(a.x.scale[row]);
   __m256 v[2];
@@ -45,7 +45,7 @@ void finish_panel(const LinearInt4& a, int64_t row, int64_t column, Range column
 
 }  // namespace
 
-void linear_int4_avxvnni(const LinearInt4& a, Range rows, Range columns) {
+void linear_int4_avxvnni(const LinearInt4Job& a, Range rows, Range columns) {
   count_run(LinearKernel::kInt4AvxVnni);
   const int64_t block =
       linear_block(LinearKernel::kInt4AvxVnni, a.x.rows, a.x.k_pad, a.group, cache_sizes()).rows;
@@ -57,7 +57,7 @@ void linear_int4_avxvnni(const LinearInt4& a, Range rows, Range columns) {
       for (int64_t i = 0; i < (end - begin) * kPanel; ++i) sums[i] = 0.0f;
       const uint8_t* packed = a.w + c / kPanel * a.groups * a.group_bytes;
       for (int64_t g = 0; g < a.groups; ++g, packed += a.group_bytes) {
-        unpack(a, packed, w);
+        unpack_group(a, packed, w);
         const __m256 low = _mm256_loadu_ps(reinterpret_cast<const float*>(packed)),
                      high = _mm256_loadu_ps(reinterpret_cast<const float*>(packed) + 8);
         for_each_tile(begin, end, [&](int64_t row, auto count) {

@@ -5,7 +5,7 @@
 
 namespace vqt::cpu {
 
-void linear_int4_ref(const LinearInt4& a, Range rows, Range columns) {
+void linear_int4_ref(const LinearInt4Job& a, Range rows, Range columns) {
   count_run(LinearKernel::kInt4Ref);
   for (int64_t r = rows.begin; r < rows.end; ++r) {
     for (int64_t c = columns.begin; c < columns.end; ++c) {

@@ -1,7 +1,7 @@
-// int4 on AVX2, many rows: a group of a panel is unpacked to s8 once for the rows of a block, and stays in L1
+// int4 on AVX2, large m: a group of a panel is unpacked to s8 once for the rows of a block, and stays in L1
 // (2 KB at g128) beside float sums of the rows. A tile is 3 rows x 16 columns: 6 s16 and 6 int32
-// accumulators, 2 weights, 1 broadcast, 1 product. 4 k's take 12 instructions on four ports, 6 of them on the
-// two that multiply: 3 cycles, were no addition ever in the way of a product.
+// accumulators, 2 weights, 1 broadcast, 1 product. 4 values of k take 12 instructions on four ports, 6 of
+// them on the two that multiply: 3 cycles, were no addition ever in the way of a product.
 #include <immintrin.h>
 
 #include <algorithm>
@@ -14,23 +14,23 @@
 namespace vqt::cpu {
 namespace {
 
-constexpr int kTileRows = 3;
+constexpr int kLargeMTileRows = 3;
 alignas(32) constexpr int16_t kOnes[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
 // One group of one panel -> s8 [group/4][16][4].
-void unpack_group(const LinearInt4& a, const uint8_t* group, int8_t* out) {
-  Group g = open_group(a, group);
+void unpack_group(const LinearInt4Job& a, const uint8_t* group, int8_t* out) {
+  NibbleGroup g = open_group(a, group);
   for (int64_t k = 0; k < a.group; k += 8, g.nibbles += 64, out += 128) {
-    _mm_prefetch(g.nibbles + kAhead, _MM_HINT_T0);
+    _mm_prefetch(g.nibbles + kPrefetchBytes, _MM_HINT_T0);
     for (int i = 0; i < 2; ++i) {
-      const Pair w = unpack(g.nibbles + 32 * i, g.zero[i]);
+      const NibblePair w = unpack_nibbles(g.nibbles + 32 * i, g.zero[i]);
       store(out + 32 * i, w.low);
       store(out + 64 + 32 * i, w.high);
     }
   }
 }
 
-// int32 sums of products over `lanes` 32-bit lanes (4 k's each). s16 has room for at_once of them.
+// int32 sums of products over `lanes` 32-bit lanes (4 values of k each). s16 has room for at_once of them.
 template <int kRows>
 inline void multiply(const uint8_t* x, int64_t x_stride, const int8_t* w, int64_t lanes, int64_t at_once,
                      __m256i (&dot)[kRows][2]) {
@@ -49,8 +49,8 @@ inline void multiply(const uint8_t* x, int64_t x_stride, const int8_t* w, int64_
   }
 }
 
-// The main tile in inline asm: left to itself the compiler keeps half of the accumulators in memory. ymm0 to
-// ymm5 are the s16 sums.
+// The main tile in inline asm, as the compiler keeps half of the accumulators in memory. ymm0 to ymm5 are
+// the s16 sums.
 #define VQT_WEIGHTS(i) "vmovdqu 64*" #i "(%[w]), %%ymm12\n\tvmovdqu 64*" #i "+32(%[w]), %%ymm13\n\t"
 #define VQT_ROW_FIRST(i, address, low, high) \
   "vpbroadcastd 4*" #i address               \
@@ -76,7 +76,7 @@ inline void multiply(const uint8_t* x, int64_t x_stride, const int8_t* w, int64_
   "vpmaddwd %[ones], %%ymm" #part ", %%ymm" #part \
   "\n\t"                                          \
   "vpaddd %%ymm" #part ", %[" sum "], %[" sum "]\n\t"
-// Goes `times` times through `lanes` lanes, and moves x and w on.
+// Multiplies `lanes` lanes, `times` times, and advances x and w.
 #define VQT_MULTIPLY(lanes)                                                                                 \
   asm volatile(".p2align 5\n1:\n\t" VQT_LANES_##lanes                                                       \
                "add $64*" #lanes ", %[w]\n\tadd $4*" #lanes ", %[x]\n\t" VQT_WIDEN(0, "a0")                 \
@@ -89,8 +89,8 @@ inline void multiply(const uint8_t* x, int64_t x_stride, const int8_t* w, int64_
                  "ymm15")
 
 template <>
-inline void multiply<kTileRows>(const uint8_t* x, int64_t x_stride, const int8_t* w, int64_t lanes,
-                                int64_t at_once, __m256i (&dot)[kTileRows][2]) {
+inline void multiply<kLargeMTileRows>(const uint8_t* x, int64_t x_stride, const int8_t* w, int64_t lanes,
+                                      int64_t at_once, __m256i (&dot)[kLargeMTileRows][2]) {
   int64_t times = lanes / at_once;
   if (times > 0 && at_once == 8) VQT_MULTIPLY(8);
   if (times > 0 && at_once == 4) VQT_MULTIPLY(4);
@@ -108,7 +108,7 @@ inline void multiply<kTileRows>(const uint8_t* x, int64_t x_stride, const int8_t
 #undef VQT_WIDEN
 #undef VQT_MULTIPLY
 
-// Asks for what the epilogue will touch.
+// Prefetches what the epilogue will touch.
 inline void prefetch_result(const Epilogue& e, int64_t row, int64_t column) {
   const int64_t c = column - e.first_column;
   if (e.y != nullptr) __builtin_prefetch(e.y + row * e.y_stride + c, 1);
@@ -116,7 +116,7 @@ inline void prefetch_result(const Epilogue& e, int64_t row, int64_t column) {
 }
 
 // One group of a panel.
-struct Part {
+struct PanelGroup {
   int64_t g;
   const uint8_t* group;
   const int8_t* w;  // unpacked
@@ -125,21 +125,21 @@ struct Part {
 
 // sums: [kRows][16]
 template <int kRows>
-void many_rows_tile(const LinearInt4& a, const Part& part, int64_t row, Range columns, float* sums) {
-  const bool last = part.g + 1 == a.groups;
-  for (int r = 0; r < kRows && last; ++r) prefetch_result(a.out, row + r, part.column);
+void large_m_tile(const LinearInt4Job& a, const PanelGroup& panel, int64_t row, Range columns, float* sums) {
+  const bool last = panel.g + 1 == a.groups;
+  for (int r = 0; r < kRows && last; ++r) prefetch_result(a.out, row + r, panel.column);
   __m256i dot[kRows][2] = {};
-  multiply<kRows>(a.x.q + row * a.x.k_pad + part.g * a.group, a.x.k_pad, part.w, a.group / 4,
+  multiply<kRows>(a.x.q + row * a.x.k_pad + panel.g * a.group, a.x.k_pad, panel.w, a.group / 4,
                   lanes_at_once(a), dot);
   __m256 sum[kRows][2];
   for (int r = 0; r < kRows; ++r) {
     for (int i = 0; i < 2; ++i)
-      sum[r][i] = part.g == 0 ? _mm256_setzero_ps() : _mm256_loadu_ps(sums + r * kPanel + 8 * i);
+      sum[r][i] = panel.g == 0 ? _mm256_setzero_ps() : _mm256_loadu_ps(sums + r * kPanel + 8 * i);
   }
-  add_group(part.group, dot, sum);
+  add_group(panel.group, dot, sum);
   for (int r = 0; r < kRows; ++r) {
     if (last) {
-      finish_panel(a, row + r, part.column, columns, sum[r]);
+      finish_panel(a, row + r, panel.column, columns, sum[r]);
     } else {
       for (int i = 0; i < 2; ++i) _mm256_storeu_ps(sums + r * kPanel + 8 * i, sum[r][i]);
     }
@@ -148,7 +148,7 @@ void many_rows_tile(const LinearInt4& a, const Part& part, int64_t row, Range co
 
 }  // namespace
 
-void linear_int4_large_m_avx2(const LinearInt4& a, Range rows, Range columns) {
+void linear_int4_large_m_avx2(const LinearInt4Job& a, Range rows, Range columns) {
   if (rows.size() <= 0) return;
   count_run(LinearKernel::kInt4LargeMAvx2);
   const int64_t most =
@@ -160,16 +160,17 @@ void linear_int4_large_m_avx2(const LinearInt4& a, Range rows, Range columns) {
     const int64_t begin = rows.begin + rows.size() * b / blocks;
     const int64_t end = rows.begin + rows.size() * (b + 1) / blocks;
     for (int64_t c = columns.begin / kPanel * kPanel; c < columns.end; c += kPanel) {
-      Part part = {0, a.w + c / kPanel * a.groups * a.group_bytes, w, c};
-      for (; part.g < a.groups; ++part.g, part.group += a.group_bytes) {
-        unpack_group(a, part.group, w);
+      PanelGroup panel = {0, a.w + c / kPanel * a.groups * a.group_bytes, w, c};
+      for (; panel.g < a.groups; ++panel.g, panel.group += a.group_bytes) {
+        unpack_group(a, panel.group, w);
         int64_t r = begin;
         const auto tiles = [&](auto tile, int64_t tile_rows) {
-          for (; r + tile_rows <= end; r += tile_rows) tile(a, part, r, columns, sums + (r - begin) * kPanel);
+          for (; r + tile_rows <= end; r += tile_rows)
+            tile(a, panel, r, columns, sums + (r - begin) * kPanel);
         };
-        tiles(many_rows_tile<kTileRows>, kTileRows);
-        tiles(many_rows_tile<2>, 2);
-        tiles(many_rows_tile<1>, 1);
+        tiles(large_m_tile<kLargeMTileRows>, kLargeMTileRows);
+        tiles(large_m_tile<2>, 2);
+        tiles(large_m_tile<1>, 1);
       }
     }
   }

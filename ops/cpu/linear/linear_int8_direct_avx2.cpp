@@ -1,8 +1,8 @@
-// int8 on AVX2, few rows: weights are widened on the way.
+// int8 on AVX2, small m: weights are widened in registers.
 //
-// 4 k's of 4 rows x 16 columns take 16 vpmaddwd (two a cycle), 16 vpaddd and 6 shifts on four ports: 0.84 of
-// vpmaddwd's rate. Widening a panel once for all rows saves the shifts and costs stores and loads: below 32
-// rows it gains nothing, above Strassen's scheme is faster.
+// 4 values of k for 4 rows x 16 columns take 16 vpmaddwd (two a cycle), 16 vpaddd and 6 shifts on four ports:
+// 0.84 of vpmaddwd's rate. Widening a panel once for all rows saves the shifts and costs stores and loads:
+// below 32 rows it gains nothing, above Strassen's scheme is faster.
 #include <algorithm>
 #include <cstdint>
 
@@ -19,21 +19,21 @@ inline __m256i broadcast2(const int16_t* pair) {
   return _mm256_castps_si256(_mm256_broadcast_ss(reinterpret_cast<const float*>(pair)));
 }
 
-// Memory that is asked for while a tile is computed, `step` bytes on for each lane of k.
-struct Ahead {
+// Memory that is prefetched while a tile is computed, `step` bytes further for each lane of k.
+struct Prefetch {
   const int8_t* at;
   int64_t step;
 };
 
 // x: widened rows less their zeros, [kRows][lanes][even, odd].
 template <int kRows>
-void direct_tile(const LinearInt8& a, const int16_t* x, int64_t row, int64_t panel_column, Range columns,
-                 Ahead ahead) {
+void direct_tile(const LinearInt8Job& a, const int16_t* x, int64_t row, int64_t panel_column, Range columns,
+                 Prefetch prefetch) {
   const int64_t lanes = a.w_depth() / 4;
   const int8_t* w = a.w + panel_column * a.w_depth();
   __m256i acc[kRows][2] = {};
-  for (int64_t k = 0; k < lanes; ++k, w += 64, ahead.at += ahead.step) {
-    _mm_prefetch(ahead.at, _MM_HINT_T1);
+  for (int64_t k = 0; k < lanes; ++k, w += 64, prefetch.at += prefetch.step) {
+    _mm_prefetch(prefetch.at, _MM_HINT_T1);
     const Wide w0 = widen_signed(load(w)), w1 = widen_signed(load(w + 32));
 #pragma GCC unroll 4
     for (int r = 0; r < kRows; ++r) {
@@ -49,13 +49,13 @@ void direct_tile(const LinearInt8& a, const int16_t* x, int64_t row, int64_t pan
   for (int r = 0; r < kRows; ++r) finish_panel(a, row + r, panel_column, columns, acc[r][0], acc[r][1]);
 }
 
-using DirectTileFn = void (*)(const LinearInt8& a, const int16_t* x, int64_t row, int64_t panel_column,
-                              Range columns, Ahead ahead);
+using DirectTileFn = void (*)(const LinearInt8Job& a, const int16_t* x, int64_t row, int64_t panel_column,
+                              Range columns, Prefetch prefetch);
 constexpr DirectTileFn kDirectTiles[kDirectRows] = {direct_tile<1>, direct_tile<2>, direct_tile<3>,
                                                     direct_tile<4>};
 
 // x - x_zero, [rows][lanes][even, odd].
-inline void widen_rows(const LinearInt8& a, Range rows, int16_t* to) {
+inline void widen_rows(const LinearInt8Job& a, Range rows, int16_t* to) {
   for (int64_t r = rows.begin; r < rows.end; ++r) {
     const uint8_t* from = a.x.q + r * a.x.k_pad;
     const int32_t zero = a.x.zero[r];
@@ -70,9 +70,9 @@ inline void widen_rows(const LinearInt8& a, Range rows, int16_t* to) {
 
 }  // namespace
 
-// While the tiles of a panel are computed they ask for the next panel, each for its share: so sums do not
-// wait for memory, nor memory for sums.
-void linear_int8_direct_avx2(const LinearInt8& a, Range rows, Range columns) {
+// While the tiles of a panel are computed they prefetch the next panel, each its share: sums do not wait for
+// memory, and memory does not wait for sums.
+void linear_int8_direct_avx2(const LinearInt8Job& a, Range rows, Range columns) {
   if (rows.size() <= 0 || columns.size() <= 0) return;
   count_run(LinearKernel::kInt8DirectAvx2);
   const int64_t depth = a.w_depth(), tiles = (rows.size() + kDirectRows - 1) / kDirectRows;
@@ -80,11 +80,11 @@ void linear_int8_direct_avx2(const LinearInt8& a, Range rows, Range columns) {
   widen_rows(a, rows, x);
   for (int64_t c = columns.begin / kPanel * kPanel; c < columns.end; c += kPanel) {
     const int64_t next = c + kPanel < columns.end ? c + kPanel : c;
-    Ahead ahead = {a.w + next * depth, next == c ? 0 : std::max<int64_t>(1, 64 / tiles)};
+    Prefetch prefetch = {a.w + next * depth, next == c ? 0 : std::max<int64_t>(1, 64 / tiles)};
     for (int64_t r = rows.begin; r < rows.end; r += kDirectRows) {
       const int64_t count = std::min(kDirectRows, rows.end - r);
-      kDirectTiles[count - 1](a, x + (r - rows.begin) * depth, r, c, columns, ahead);
-      ahead.at += ahead.step * depth / 4;
+      kDirectTiles[count - 1](a, x + (r - rows.begin) * depth, r, c, columns, prefetch);
+      prefetch.at += prefetch.step * depth / 4;
     }
   }
 }

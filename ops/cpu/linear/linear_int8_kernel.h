@@ -21,7 +21,7 @@
 
 namespace vqt::cpu {
 
-struct LinearInt8 {
+struct LinearInt8Job {
   int64_t k = 0;
   ActivationRows x;  // sum: read only with w_zero
   const int8_t* w = nullptr;
@@ -35,21 +35,21 @@ struct LinearInt8 {
 
 // Fills rows x columns of the result. Columns are W's own and may begin and end anywhere. No two calls
 // may share outputs.
-using LinearInt8Fn = void (*)(const LinearInt8& a, Range rows, Range columns);
+using LinearInt8Fn = void (*)(const LinearInt8Job& a, Range rows, Range columns);
 
-void linear_int8_ref(const LinearInt8& a, Range rows, Range columns);
-void linear_int8_direct_avx2(const LinearInt8& a, Range rows, Range columns);
-void linear_int8_strassen_avx2(const LinearInt8& a, Range rows, Range columns);
-void linear_int8_avxvnni(const LinearInt8& a, Range rows, Range columns);
-void linear_int8_avx512vnni(const LinearInt8& a, Range rows, Range columns);
+void linear_int8_ref(const LinearInt8Job& a, Range rows, Range columns);
+void linear_int8_direct_avx2(const LinearInt8Job& a, Range rows, Range columns);
+void linear_int8_strassen_avx2(const LinearInt8Job& a, Range rows, Range columns);
+void linear_int8_avxvnni(const LinearInt8Job& a, Range rows, Range columns);
+void linear_int8_avx512vnni(const LinearInt8Job& a, Range rows, Range columns);
 
 // The function of a kernel, null where it is not one of these. The caller has
 // checked available(isa_of(kernel)).
 LinearInt8Fn linear_int8_kernel(LinearKernel kernel);
 
 // For benchmarks: the product alone. What y receives are the int32 sums of x * w, as bits. Null: not there.
-void product_int8_avxvnni(const LinearInt8& a, Range rows, Range columns);
-void product_int8_avx512vnni(const LinearInt8& a, Range rows, Range columns);
+void product_int8_avxvnni(const LinearInt8Job& a, Range rows, Range columns);
+void product_int8_avx512vnni(const LinearInt8Job& a, Range rows, Range columns);
 LinearInt8Fn product_int8_kernel(Isa isa);
 
 }  // namespace vqt::cpu

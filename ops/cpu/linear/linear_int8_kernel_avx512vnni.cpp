@@ -16,7 +16,7 @@ namespace {
 
 template <int kRows, int kPanels>
 struct Multiply {
-  static void run(const uint8_t* x, const int8_t* w, int64_t depth, const Ahead& ahead, int32_t* sums) {
+  static void run(const uint8_t* x, const int8_t* w, int64_t depth, const Prefetch& prefetch, int32_t* sums) {
     const auto store = [&](const auto& acc) __attribute__((always_inline)) {
 #pragma GCC unroll 12
       for (int r = 0; r < kRows; ++r) {
@@ -24,20 +24,20 @@ struct Multiply {
         for (int p = 0; p < kPanels; ++p) _mm512_store_si512(sums + (r * kPanels + p) * kPanel, acc[r][p]);
       }
     };
-    product<kRows, kPanels>(x, w, kPanel * depth, depth, ahead, store);
+    product<kRows, kPanels>(x, w, kPanel * depth, depth, prefetch, store);
   }
 };
 
 // sums: [rows][panels][16]
-void finish(const LinearInt8& a, int64_t row, int64_t rows, const Strip& strip, Range columns,
+void finish(const LinearInt8Job& a, int64_t row, int64_t rows, const ColumnBlock& column_block, Range columns,
             const int32_t* sums) {
   // Copies: what is stored might otherwise be one of a's fields.
   const float* const x_scale = a.x.scale + row;
   const int32_t *const x_zero = a.x.zero + row, *const x_sum = a.x.sum + row;
   const auto depth = static_cast<uint32_t>(a.k);
-  const int64_t pitch = strip.panels * kPanel;
-  for (int64_t p = 0; p < strip.panels; ++p, sums += kPanel) {
-    const int64_t c = strip.column + p * kPanel;
+  const int64_t pitch = column_block.panels * kPanel;
+  for (int64_t p = 0; p < column_block.panels; ++p, sums += kPanel) {
+    const int64_t c = column_block.column + p * kPanel;
     const __m512i w_sum = _mm512_loadu_si512(a.w_sum + c);
     const __m512 w_scale = _mm512_loadu_ps(a.w_scale + c);
     const auto without_x_zero = [=](int64_t r) __attribute__((always_inline)) {
@@ -64,22 +64,22 @@ void finish(const LinearInt8& a, int64_t row, int64_t rows, const Strip& strip, 
 }
 
 template <class Finish>
-void run(const LinearInt8& a, Range rows, Range columns, Finish finish_tile) {
+void run(const LinearInt8Job& a, Range rows, Range columns, Finish finish_tile) {
   const int64_t depth = a.w_depth();
   const LinearBlock block = linear_block(LinearKernel::kInt8Avx512Vnni, a.x.rows, a.k, 0, cache_sizes());
-  alignas(64) int32_t sums[kTileRows * 2 * kPanel];
-  static_assert(sizeof(sums) >= kFewRows * 4 * kPanel * sizeof(int32_t));
-  for_each_strip(a.x, rows, columns, block.rows, block.columns, [&](const Strip& strip) {
-    const int8_t* const w = a.w + strip.column * depth;
-    const Fetch fetch =
-        strip.fetch(a.w + strip.next * depth, strip.panels * kPanel * depth, depth, strip.tiles);
-    int64_t row = strip.rows.begin;
-    for (int64_t t = 0; t < strip.tiles; ++t) {
+  alignas(64) int32_t sums[kTileRowsAvx512 * 2 * kPanel];
+  static_assert(sizeof(sums) >= kSmallMRows * 4 * kPanel * sizeof(int32_t));
+  for_each_column_block(a.x, rows, columns, block.rows, block.columns, [&](const ColumnBlock& column_block) {
+    const int8_t* const w = a.w + column_block.column * depth;
+    const PrefetchShares shares = column_block.prefetch(
+        a.w + column_block.next * depth, column_block.panels * kPanel * depth, depth, column_block.tiles);
+    int64_t row = column_block.rows.begin;
+    for (int64_t t = 0; t < column_block.tiles; ++t) {
       const int64_t height = a.x.height(row);
-      Ahead ahead = fetch.share(t);
-      fetch_result(a.out, row, height, strip.column, depth / 16, ahead);
-      instance<Multiply>(height, strip.panels)(a.x.q + row * a.x.k_pad, w, depth, ahead, sums);
-      finish_tile(row, height, strip, sums);
+      Prefetch prefetch = shares.share(t);
+      prefetch_result(a.out, row, height, column_block.column, depth / 16, prefetch);
+      instance<Multiply>(height, column_block.panels)(a.x.q + row * a.x.k_pad, w, depth, prefetch, sums);
+      finish_tile(row, height, column_block, sums);
       row += height;
     }
   });
@@ -87,23 +87,25 @@ void run(const LinearInt8& a, Range rows, Range columns, Finish finish_tile) {
 
 }  // namespace
 
-void linear_int8_avx512vnni(const LinearInt8& a, Range rows, Range columns) {
+void linear_int8_avx512vnni(const LinearInt8Job& a, Range rows, Range columns) {
   count_run(LinearKernel::kInt8Avx512Vnni);
-  run(a, rows, columns, [&](int64_t row, int64_t height, const Strip& strip, const int32_t* sums) {
-    finish(a, row, height, strip, columns, sums);
-  });
+  run(a, rows, columns,
+      [&](int64_t row, int64_t height, const ColumnBlock& column_block, const int32_t* sums) {
+        finish(a, row, height, column_block, columns, sums);
+      });
 }
 
-void product_int8_avx512vnni(const LinearInt8& a, Range rows, Range columns) {
-  run(a, rows, columns, [&](int64_t row, int64_t height, const Strip& strip, const int32_t* sums) {
-    for (int64_t r = 0; r < height; ++r) {
-      float* y = a.out.y + (row + r) * a.out.y_stride - a.out.first_column;
-      for (int64_t p = 0; p < strip.panels; ++p, sums += kPanel) {
-        const int64_t c = strip.column + p * kPanel;
-        _mm512_mask_storeu_epi32(y + c, lanes_in(columns, c), _mm512_load_si512(sums));
-      }
-    }
-  });
+void product_int8_avx512vnni(const LinearInt8Job& a, Range rows, Range columns) {
+  run(a, rows, columns,
+      [&](int64_t row, int64_t height, const ColumnBlock& column_block, const int32_t* sums) {
+        for (int64_t r = 0; r < height; ++r) {
+          float* y = a.out.y + (row + r) * a.out.y_stride - a.out.first_column;
+          for (int64_t p = 0; p < column_block.panels; ++p, sums += kPanel) {
+            const int64_t c = column_block.column + p * kPanel;
+            _mm512_mask_storeu_epi32(y + c, lanes_in(columns, c), _mm512_load_si512(sums));
+          }
+        }
+      });
 }
 
 }  // namespace vqt::cpu

@@ -10,7 +10,7 @@ namespace vqt::cpu {
 namespace {
 
 // Hands the int32 sums of one row and one panel to the epilogue.
-inline void finish_panel(const LinearInt8& a, int64_t r, int64_t panel_column, Range columns,
+inline void finish_panel(const LinearInt8Job& a, int64_t r, int64_t panel_column, Range columns,
                          const __m256i (&sum)[2]) {
   const __m256i x_zero = _mm256_set1_epi32(a.x.zero[r]);
   const __m256 x_scale = _mm256_set1_ps(a.x.scale[r]);
@@ -30,7 +30,7 @@ inline void finish_panel(const LinearInt8& a, int64_t r, int64_t panel_column, R
 }
 
 template <class Finish>
-void run(const LinearInt8& a, Range rows, Range columns, Finish finish_row) {
+void run(const LinearInt8Job& a, Range rows, Range columns, Finish finish_row) {
   const int64_t block = linear_block(LinearKernel::kInt8AvxVnni, a.x.rows, a.k, 0, cache_sizes()).rows;
   for (int64_t begin = rows.begin; begin < rows.end; begin += block) {
     const int64_t end = begin + block < rows.end ? begin + block : rows.end;
@@ -48,13 +48,13 @@ void run(const LinearInt8& a, Range rows, Range columns, Finish finish_row) {
 
 }  // namespace
 
-void linear_int8_avxvnni(const LinearInt8& a, Range rows, Range columns) {
+void linear_int8_avxvnni(const LinearInt8Job& a, Range rows, Range columns) {
   count_run(LinearKernel::kInt8AvxVnni);
   run(a, rows, columns,
       [&](int64_t row, int64_t c, const __m256i(&sum)[2]) { finish_panel(a, row, c, columns, sum); });
 }
 
-void product_int8_avxvnni(const LinearInt8& a, Range rows, Range columns) {
+void product_int8_avxvnni(const LinearInt8Job& a, Range rows, Range columns) {
   run(a, rows, columns, [&](int64_t row, int64_t c, const __m256i(&sum)[2]) {
     float* y = a.out.y + row * a.out.y_stride - a.out.first_column;
     for (int i = 0; i < 2; ++i, c += 8) {

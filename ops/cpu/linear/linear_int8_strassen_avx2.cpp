@@ -26,11 +26,11 @@ namespace {
 
 using Depth = StrassenDepth;
 
-constexpr int kTileRows = 4;
-constexpr int64_t kBlockRows = Depth::kRows, kBlockColumns = Depth::kColumns;
-constexpr int kProducts = Depth::kOperands;
-constexpr int64_t kSums = kBlockRows * kBlockColumns;
-static_assert(kBlockRows == 2 * kTileRows && kBlockColumns == 2 * kPanel);
+constexpr int kStrassenTileRows = 4;
+constexpr int64_t kStrassenRows = Depth::kRows, kStrassenColumns = Depth::kColumns;
+constexpr int kStrassenOperands = Depth::kOperands;
+constexpr int64_t kStrassenSums = kStrassenRows * kStrassenColumns;
+static_assert(kStrassenRows == 2 * kStrassenTileRows && kStrassenColumns == 2 * kPanel);
 
 // How k is cut: strassen_depth (linear_block.h); lanes past the end count as 0.
 //
@@ -44,7 +44,8 @@ inline Wide spread(int32_t value) {
 }
 
 // The 7 left and right operands from the 4 blocks.
-inline void combine_x(Wide x11, Wide x12, Wide x21, Wide x22, Wide (&out)[kProducts][kTileRows], int r) {
+inline void combine_x(Wide x11, Wide x12, Wide x21, Wide x22,
+                      Wide (&out)[kStrassenOperands][kStrassenTileRows], int r) {
   out[0][r] = x11 + x22;
   out[1][r] = x21 + x22;
   out[2][r] = x11;
@@ -53,7 +54,7 @@ inline void combine_x(Wide x11, Wide x12, Wide x21, Wide x22, Wide (&out)[kProdu
   out[5][r] = x21 - x11;
   out[6][r] = x12 - x22;
 }
-inline void combine_w(Wide w11, Wide w12, Wide w21, Wide w22, Wide (&out)[kProducts]) {
+inline void combine_w(Wide w11, Wide w12, Wide w21, Wide w22, Wide (&out)[kStrassenOperands]) {
   out[0] = w11 + w22;
   out[1] = w11;
   out[2] = w12 - w22;
@@ -73,13 +74,13 @@ inline Wide x_lanes(const uint8_t* row, int64_t at, int64_t end, Wide zero) {
 }
 
 // 8 lanes of 4 rows -> [8][4] { even, odd }
-inline void interleave(const Wide (&rows)[kTileRows], int32_t* out) {
-  __m256i low[kTileRows], high[kTileRows];  // { even, odd } of lanes 0 1 | 4 5 and 2 3 | 6 7
-  for (int r = 0; r < kTileRows; ++r) {
+inline void interleave(const Wide (&rows)[kStrassenTileRows], int32_t* out) {
+  __m256i low[kStrassenTileRows], high[kStrassenTileRows];  // { even, odd } of lanes 0 1 | 4 5 and 2 3 | 6 7
+  for (int r = 0; r < kStrassenTileRows; ++r) {
     low[r] = _mm256_unpacklo_epi32(rows[r].even, rows[r].odd);
     high[r] = _mm256_unpackhi_epi32(rows[r].even, rows[r].odd);
   }
-  const auto put = [&](const __m256i(&v)[kTileRows], int lane) {
+  const auto put = [&](const __m256i(&v)[kStrassenTileRows], int lane) {
     const __m256i a01 = _mm256_unpacklo_epi64(v[0], v[1]), a23 = _mm256_unpacklo_epi64(v[2], v[3]);
     const __m256i b01 = _mm256_unpackhi_epi64(v[0], v[1]), b23 = _mm256_unpackhi_epi64(v[2], v[3]);
     store(out + 8 * lane, _mm256_permute2x128_si256(a01, a23, 0x20));
@@ -99,29 +100,29 @@ inline int32_t negated_sum(__m256i v) {
 }
 
 // 8 rows and one pass -> 7 operands.
-void widen_x(const LinearInt8& a, const Depth& d, int64_t row, int64_t pass, int32_t* out) {
+void widen_x(const LinearInt8Job& a, const Depth& d, int64_t row, int64_t pass, int32_t* out) {
   const int64_t begin = pass * d.pass_lanes, middle = begin + d.half;
   const int64_t end = std::min(begin + d.pass_lanes, d.lanes), first_end = std::min(middle, end);
-  __m256i products[kProducts][kTileRows];
-  for (auto& operand : products) std::fill(operand, operand + kTileRows, _mm256_setzero_si256());
+  __m256i products[kStrassenOperands][kStrassenTileRows];
+  for (auto& operand : products) std::fill(operand, operand + kStrassenTileRows, _mm256_setzero_si256());
   for (int64_t i = 0; i < d.half; i += 8) {
-    Wide wide[kProducts][kTileRows];
-    for (int r = 0; r < kTileRows; ++r) {
+    Wide wide[kStrassenOperands][kStrassenTileRows];
+    for (int r = 0; r < kStrassenTileRows; ++r) {
       const uint8_t* upper = a.x.q + (row + r) * a.x.k_pad;
-      const uint8_t* lower = upper + kTileRows * a.x.k_pad;
-      const Wide z1 = spread(a.x.zero[row + r]), z2 = spread(a.x.zero[row + r + kTileRows]);
+      const uint8_t* lower = upper + kStrassenTileRows * a.x.k_pad;
+      const Wide z1 = spread(a.x.zero[row + r]), z2 = spread(a.x.zero[row + r + kStrassenTileRows]);
       combine_x(x_lanes(upper, begin + i, first_end, z1), x_lanes(upper, middle + i, end, z1),
                 x_lanes(lower, begin + i, first_end, z2), x_lanes(lower, middle + i, end, z2), wide, r);
     }
-    for (int p = 0; p < kProducts; ++p) {
-      for (int r = 0; r < kTileRows; ++r) {
+    for (int p = 0; p < kStrassenOperands; ++p) {
+      for (int r = 0; r < kStrassenTileRows; ++r) {
         products[p][r] = _mm256_add_epi32(products[p][r], _mm256_madd_epi16(wide[p][r].even, wide[p][r].odd));
       }
-      interleave(wide[p], out + p * d.x_operand() + 2 * kTileRows * (i + 1));
+      interleave(wide[p], out + p * d.x_operand() + 2 * kStrassenTileRows * (i + 1));
     }
   }
-  for (int p = 0; p < kProducts; ++p) {
-    for (int r = 0; r < kTileRows; ++r) out[p * d.x_operand() + r] = negated_sum(products[p][r]);
+  for (int p = 0; p < kStrassenOperands; ++p) {
+    for (int r = 0; r < kStrassenTileRows; ++r) out[p * d.x_operand() + r] = negated_sum(products[p][r]);
   }
 }
 
@@ -131,27 +132,27 @@ inline Wide w_lanes(const int8_t* panel, int64_t at, int64_t end) {
 }
 
 // 32 columns and one pass -> 7 operands.
-void widen_w(const LinearInt8& a, const Depth& d, int64_t column, int64_t pass, int32_t* out) {
+void widen_w(const LinearInt8Job& a, const Depth& d, int64_t column, int64_t pass, int32_t* out) {
   const int64_t begin = pass * d.pass_lanes, middle = begin + d.half;
   const int64_t end = std::min(begin + d.pass_lanes, d.lanes), first_end = std::min(middle, end);
   for (int part = 0; part < 2; ++part) {  // 8 columns of each panel
     const int8_t* left = a.w + column * a.w_depth() + 32 * part;
     const int8_t* right = left + kPanel * a.w_depth();
-    __m256i products[kProducts];
-    std::fill(products, products + kProducts, _mm256_setzero_si256());
+    __m256i products[kStrassenOperands];
+    std::fill(products, products + kStrassenOperands, _mm256_setzero_si256());
     for (int64_t i = 0; i < d.half; ++i) {
-      Wide wide[kProducts];
+      Wide wide[kStrassenOperands];
       combine_w(w_lanes(left, begin + i, first_end), w_lanes(right, begin + i, first_end),
                 w_lanes(left, middle + i, end), w_lanes(right, middle + i, end), wide);
       int32_t* to = out + kPanel + 2 * kPanel * i + kPanel * part;
 #pragma GCC unroll 7
-      for (int p = 0; p < kProducts; ++p, to += d.w_operand()) {
+      for (int p = 0; p < kStrassenOperands; ++p, to += d.w_operand()) {
         products[p] = _mm256_sub_epi32(products[p], _mm256_madd_epi16(wide[p].even, wide[p].odd));
         store(to, wide[p].odd);
         store(to + 8, wide[p].even);
       }
     }
-    for (int p = 0; p < kProducts; ++p) store(out + p * d.w_operand() + 8 * part, products[p]);
+    for (int p = 0; p < kStrassenOperands; ++p) store(out + p * d.w_operand() + 8 * part, products[p]);
   }
 }
 
@@ -198,12 +199,12 @@ void widen_w(const LinearInt8& a, const Depth& d, int64_t column, int64_t pass, 
 enum class To { kAdd, kSubtract, kNone };
 
 template <To kTo>
-inline void add_to(int32_t* sums, const __m256i (&acc)[kTileRows][2]) {
+inline void add_to(int32_t* sums, const __m256i (&acc)[kStrassenTileRows][2]) {
   if (kTo == To::kNone) return;
 #pragma GCC unroll 4
-  for (int r = 0; r < kTileRows; ++r) {
+  for (int r = 0; r < kStrassenTileRows; ++r) {
     for (int i = 0; i < 2; ++i) {
-      int32_t* s = sums + r * kBlockColumns + 8 * i;
+      int32_t* s = sums + r * kStrassenColumns + 8 * i;
       store(s, kTo == To::kAdd ? _mm256_add_epi32(load(s), acc[r][i]) : _mm256_sub_epi32(load(s), acc[r][i]));
     }
   }
@@ -211,7 +212,7 @@ inline void add_to(int32_t* sums, const __m256i (&acc)[kTileRows][2]) {
 
 template <To kFirst, To kSecond>
 void tile(const Depth& d, const int32_t* x, const int32_t* w, int32_t* first, int32_t* second) {
-  __m256i acc[kTileRows][2];
+  __m256i acc[kStrassenTileRows][2];
   int64_t lanes = d.half;
   asm volatile(
       "vmovdqa (%[w]), %%ymm12\n\t"
@@ -246,7 +247,7 @@ void tile(const Depth& d, const int32_t* x, const int32_t* w, int32_t* first, in
 
 // All of one pass for 8 rows x 32 columns. x, w: 7 operands each. c: sums [8][32].
 void multiply(const Depth& d, const int32_t* x, const int32_t* w, int32_t* c) {
-  int32_t *c11 = c, *c12 = c + kPanel, *c21 = c + kTileRows * kBlockColumns, *c22 = c21 + kPanel;
+  int32_t *c11 = c, *c12 = c + kPanel, *c21 = c + kStrassenTileRows * kStrassenColumns, *c22 = c21 + kPanel;
   const int64_t next_x = d.x_operand(), next_w = d.w_operand();
   tile<To::kAdd, To::kAdd>(d, x, w, c11, c22);
   tile<To::kAdd, To::kSubtract>(d, x += next_x, w += next_w, c21, c22);
@@ -261,8 +262,8 @@ void multiply(const Depth& d, const int32_t* x, const int32_t* w, int32_t* c) {
 template <class T>
 inline void prefetch(const T* rows, int64_t stride) {
   if (rows == nullptr) return;
-  for (int64_t r = 0; r < kBlockRows; ++r, rows += stride) {
-    for (int64_t c = 0; c < kBlockColumns; c += 64 / static_cast<int64_t>(sizeof(T))) {
+  for (int64_t r = 0; r < kStrassenRows; ++r, rows += stride) {
+    for (int64_t c = 0; c < kStrassenColumns; c += 64 / static_cast<int64_t>(sizeof(T))) {
       __builtin_prefetch(rows + c, 0, 1);
     }
   }
@@ -273,9 +274,9 @@ inline void prefetch_result(const Epilogue& e, int64_t row, int64_t column) {
   if (e.residual != nullptr) prefetch(e.residual + row * e.residual_stride + c, e.residual_stride);
 }
 
-inline void finish_block(const LinearInt8& a, int64_t row, int64_t column, Range columns,
+inline void finish_block(const LinearInt8Job& a, int64_t row, int64_t column, Range columns,
                          const int32_t* sums) {
-  for (int64_t r = row; r < row + kBlockRows; ++r, sums += kBlockColumns) {
+  for (int64_t r = row; r < row + kStrassenRows; ++r, sums += kStrassenColumns) {
     __m256 v[4];
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) v[i] = scaled(a, r, column + 8 * i, load(sums + 8 * i));
@@ -284,39 +285,39 @@ inline void finish_block(const LinearInt8& a, int64_t row, int64_t column, Range
 }
 
 // rows: a multiple of 8, not empty. columns: an even number of panels, not empty.
-void strassen(const LinearInt8& a, Range rows, Range columns) {
+void strassen(const LinearInt8Job& a, Range rows, Range columns) {
   count_run(LinearKernel::kInt8StrassenAvx2);
   const Depth d = strassen_depth(a.k);
   const LinearBlock block = linear_block(LinearKernel::kInt8StrassenAvx2, a.x.rows, a.k, 0, cache_sizes());
   const int64_t first = columns.begin / kPanel * kPanel;
-  const int64_t pairs = (columns.end - first + kBlockColumns - 1) / kBlockColumns;  // of panels
-  const int64_t x_pass = kProducts * d.x_operand(), x_block = d.passes * x_pass;    // of 8 rows
-  const int64_t w_pair = kProducts * d.w_operand();
-  const int64_t blocks_at_once = std::min(block.rows, rows.size()) / kBlockRows;
-  const int64_t pairs_at_once = std::min(block.columns / kBlockColumns, pairs);
+  const int64_t pairs = (columns.end - first + kStrassenColumns - 1) / kStrassenColumns;  // of panels
+  const int64_t x_pass = kStrassenOperands * d.x_operand(), x_block = d.passes * x_pass;  // of 8 rows
+  const int64_t w_pair = kStrassenOperands * d.w_operand();
+  const int64_t blocks_at_once = std::min(block.rows, rows.size()) / kStrassenRows;
+  const int64_t pairs_at_once = std::min(block.columns / kStrassenColumns, pairs);
   const int64_t x_count = blocks_at_once * x_block, w_count = pairs_at_once * w_pair;
-  const int64_t sum_count = blocks_at_once * pairs_at_once * kSums;
+  const int64_t sum_count = blocks_at_once * pairs_at_once * kStrassenSums;
   int32_t* w = static_cast<int32_t*>(scratch(static_cast<size_t>(x_count + w_count + sum_count) * 4));
   int32_t* sums = w + w_count;  // w comes first: it is read aligned
   int32_t* x = sums + sum_count;
-  for (int64_t row = rows.begin; row < rows.end; row += blocks_at_once * kBlockRows) {
-    const int64_t blocks = std::min(blocks_at_once, (rows.end - row) / kBlockRows);
+  for (int64_t row = rows.begin; row < rows.end; row += blocks_at_once * kStrassenRows) {
+    const int64_t blocks = std::min(blocks_at_once, (rows.end - row) / kStrassenRows);
     for (int64_t b = 0; b < blocks; ++b) {
       for (int64_t pass = 0; pass < d.passes; ++pass) {
-        widen_x(a, d, row + b * kBlockRows, pass, x + b * x_block + pass * x_pass);
+        widen_x(a, d, row + b * kStrassenRows, pass, x + b * x_block + pass * x_pass);
       }
     }
     for (int64_t pair = 0; pair < pairs; pair += pairs_at_once) {
       const int64_t now = std::min(pairs_at_once, pairs - pair);
-      std::memset(sums, 0, static_cast<size_t>(blocks * now * kSums) * 4);
+      std::memset(sums, 0, static_cast<size_t>(blocks * now * kStrassenSums) * 4);
       for (int64_t pass = 0; pass < d.passes; ++pass) {
         for (int64_t p = 0; p < now; ++p) {
-          widen_w(a, d, first + (pair + p) * kBlockColumns, pass, w + p * w_pair);
+          widen_w(a, d, first + (pair + p) * kStrassenColumns, pass, w + p * w_pair);
         }
         for (int64_t b = 0; b < blocks; ++b) {
           for (int64_t p = 0; p < now; ++p) {
-            const int64_t r = row + b * kBlockRows, c = first + (pair + p) * kBlockColumns;
-            int32_t* block_sums = sums + (b * now + p) * kSums;
+            const int64_t r = row + b * kStrassenRows, c = first + (pair + p) * kStrassenColumns;
+            int32_t* block_sums = sums + (b * now + p) * kStrassenSums;
             const bool last = pass + 1 == d.passes;
             if (last) prefetch_result(a.out, r, c);
             multiply(d, x + b * x_block + pass * x_pass, w + p * w_pair, block_sums);
@@ -331,9 +332,9 @@ void strassen(const LinearInt8& a, Range rows, Range columns) {
 }  // namespace
 
 // Rows that do not fill a block of 8 and a panel without a neighbour are left to the direct kernel.
-void linear_int8_strassen_avx2(const LinearInt8& a, Range rows, Range columns) {
+void linear_int8_strassen_avx2(const LinearInt8Job& a, Range rows, Range columns) {
   if (rows.size() <= 0 || columns.size() <= 0) return;
-  const int64_t tail = rows.begin + rows.size() / kBlockRows * kBlockRows;
+  const int64_t tail = rows.begin + rows.size() / kStrassenRows * kStrassenRows;
   const int64_t first_panel = columns.begin / kPanel, panels = (columns.end - 1) / kPanel + 1 - first_panel;
   const int64_t paired =
       panels < 2 ? columns.begin : std::min(columns.end, (first_panel + panels / 2 * 2) * kPanel);

@@ -1,4 +1,4 @@
-// What both ways of multiplying int8 on AVX2 share: operands widened to s16, sums scaled. There is no u8 x s8
+// What both int8 kernels of AVX2 share: operands widened to s16, sums scaled. There is no u8 x s8
 // product without saturation here, so both sides are widened and multiplied by vpmaddwd. x enters as x -
 // x_zero, so that only the weights' zero is left to correct. For files named linear_int8_*_avx2.cpp only.
 #pragma once
@@ -35,20 +35,20 @@ inline Wide operator-(Wide a, Wide b) {
 }
 
 // What a row's sums have to lose for a weight whose zero is 1: the sum of x - x_zero.
-inline __m256i row_rest(const LinearInt8& a, int64_t r) {
+inline __m256i row_rest(const LinearInt8Job& a, int64_t r) {
   const uint32_t zeros = static_cast<uint32_t>(a.k) * static_cast<uint32_t>(a.x.zero[r]);
   return _mm256_set1_epi32(static_cast<int32_t>(static_cast<uint32_t>(a.x.sum[r]) - zeros));
 }
 
 // Sums of (x - x_zero) * w of 8 columns, scaled.
-inline __m256 scaled(const LinearInt8& a, int64_t r, int64_t column, __m256i sum) {
+inline __m256 scaled(const LinearInt8Job& a, int64_t r, int64_t column, __m256i sum) {
   if (a.w_zero) sum = _mm256_sub_epi32(sum, _mm256_mullo_epi32(row_rest(a, r), load(a.w_zero + column)));
   const __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), _mm256_set1_ps(a.x.scale[r]));
   return _mm256_mul_ps(v, _mm256_loadu_ps(a.w_scale + column));
 }
 
-// One row of one panel; stores the columns that are wanted.
-inline void finish_panel(const LinearInt8& a, int64_t r, int64_t column, Range columns, __m256i sum0,
+// One row of one panel; stores those in `columns`.
+inline void finish_panel(const LinearInt8Job& a, int64_t r, int64_t column, Range columns, __m256i sum0,
                          __m256i sum1) {
   __m256 v[2] = {scaled(a, r, column, sum0), scaled(a, r, column + 8, sum1)};
   finish(a.out, r, column, columns, v);

@@ -8,7 +8,8 @@ __m256i load(const int32_t* p, const Lanes& l) { return _mm256_maskload_epi32(p,
 
 }  // namespace
 
-void finish_sums_avx2(const LinearInt8& a, const int32_t* sums, int64_t stride, Range rows, Range columns) {
+void finish_sums_avx2(const LinearInt8Job& a, const int32_t* sums, int64_t stride, Range rows,
+                      Range columns) {
   for (int64_t c = columns.begin / 8 * 8; c < columns.end; c += 8) {
     const Lanes lanes = lanes_in(columns, c);
     const __m256i w_sum = load(a.w_sum + c, lanes);

@@ -9,11 +9,10 @@
 
 namespace vqt::cpu {
 
-void finish_sums_avx512vnni(const LinearInt8& a, const int32_t* sums, int64_t stride, Range rows,
+void finish_sums_avx512vnni(const LinearInt8Job& a, const int32_t* sums, int64_t stride, Range rows,
                             Range columns) {
-  constexpr int64_t kMost = 12;  // rows of a tile of a u8 result
   for (int64_t row = rows.begin; row < rows.end;) {
-    int64_t end = std::min(row + kMost, rows.end);
+    int64_t end = std::min(row + kTileRowsAvx512, rows.end);
     if (a.out.q.q != nullptr) end = std::min(end, a.out.q.first(row) + a.out.q.height(a.out.q.first(row)));
     for (int64_t c = columns.begin / kPanel * kPanel; c < columns.end; c += kPanel) {
       const __mmask16 wanted = lanes_in(columns, c);

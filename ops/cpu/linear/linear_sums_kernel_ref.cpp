@@ -6,7 +6,7 @@
 
 namespace vqt::cpu {
 
-void shifted_rows(const LinearInt8& a, Range rows, int8_t* to) {
+void shifted_rows(const LinearInt8Job& a, Range rows, int8_t* to) {
   const int64_t depth = a.w_depth();
   for (int64_t row = rows.begin; row < rows.end; ++row, to += depth) {
     const uint8_t* from = a.x.q + a.x.offset(row, 0);
@@ -20,7 +20,7 @@ void shifted_rows(const LinearInt8& a, Range rows, int8_t* to) {
   }
 }
 
-void panel_columns(const LinearInt8& a, Range columns, int8_t* to) {
+void panel_columns(const LinearInt8Job& a, Range columns, int8_t* to) {
   const int64_t depth = a.w_depth();
   const int8_t* from = a.w + columns.begin * depth;
   for (int64_t panel = columns.begin; panel < columns.end; panel += kPanel, to += kPanel * depth) {
@@ -30,7 +30,7 @@ void panel_columns(const LinearInt8& a, Range columns, int8_t* to) {
   }
 }
 
-void finish_sums_ref(const LinearInt8& a, const int32_t* sums, int64_t stride, Range rows, Range columns) {
+void finish_sums_ref(const LinearInt8Job& a, const int32_t* sums, int64_t stride, Range rows, Range columns) {
   for (int64_t r = rows.begin; r < rows.end; ++r, sums += stride) {
     const uint32_t x_zero = uint32_t(a.x.zero[r]);
     for (int64_t c = columns.begin; c < columns.end; ++c) {

@@ -19,7 +19,7 @@ WeightOnlyFn weight_only_kernel(LinearKernel kernel) {
   }
 }
 
-bool set_weight(WeightOnly& a, const PackedHeader& h, const uint8_t* block) {
+bool set_weight(WeightOnlyJob& a, const PackedHeader& h, const uint8_t* block) {
   const PackedSections s = sections(h);
   a.k = h.k;
   a.w = block + s.weight;
@@ -27,20 +27,20 @@ bool set_weight(WeightOnly& a, const PackedHeader& h, const uint8_t* block) {
   a.k_pad = a.group = s.k_pad;
   a.groups = 1;
   if (h.layout == Layout::kCpuInt8) {
-    a.kind = WeightOnly::Kind::kInt8;
+    a.kind = WeightOnlyJob::Kind::kInt8;
     a.scale = reinterpret_cast<const float*>(block + s.scale);
     a.zero = a.symmetric ? nullptr : reinterpret_cast<const int32_t*>(block + s.zero);
     return true;
   }
   if (h.layout == Layout::kCpuInt4) {
-    a.kind = WeightOnly::Kind::kInt4;
+    a.kind = WeightOnlyJob::Kind::kInt4;
     a.groups = h.k / row_group(h);
     a.group = s.k_pad / a.groups;
     a.group_bytes = s.group_bytes;
     return true;
   }
   if (h.bits == 16 && h.granularity != Granularity::kGroup) {
-    a.kind = WeightOnly::Kind::kInt16;
+    a.kind = WeightOnlyJob::Kind::kInt16;
     a.scale = reinterpret_cast<const float*>(block + s.scale);
     a.one_scale = h.granularity == Granularity::kPerTensor;
     return true;

@@ -18,7 +18,7 @@
 
 namespace vqt::cpu {
 
-struct WeightOnly {
+struct WeightOnlyJob {
   enum class Kind : uint8_t { kInt8, kInt4, kInt16 };
   Kind kind = Kind::kInt8;
   int64_t k = 0;
@@ -40,19 +40,19 @@ struct WeightOnly {
 
 // Fills rows x columns (of the weight) of y. Rows begin at a multiple of 4, columns at a.first_column or at a
 // multiple of kPanel: then any split gives the same bits.
-using WeightOnlyFn = void (*)(const WeightOnly& a, Range rows, Range columns);
+using WeightOnlyFn = void (*)(const WeightOnlyJob& a, Range rows, Range columns);
 
-void weight_only_ref(const WeightOnly& a, Range rows, Range columns);
-void weight_only_small_m_avx2(const WeightOnly& a, Range rows, Range columns);
-void weight_only_large_m_avx2(const WeightOnly& a, Range rows, Range columns);
-void weight_only_small_m_avx512vnni(const WeightOnly& a, Range rows, Range columns);
-void weight_only_large_m_avx512vnni(const WeightOnly& a, Range rows, Range columns);
+void weight_only_ref(const WeightOnlyJob& a, Range rows, Range columns);
+void weight_only_small_m_avx2(const WeightOnlyJob& a, Range rows, Range columns);
+void weight_only_large_m_avx2(const WeightOnlyJob& a, Range rows, Range columns);
+void weight_only_small_m_avx512vnni(const WeightOnlyJob& a, Range rows, Range columns);
+void weight_only_large_m_avx512vnni(const WeightOnlyJob& a, Range rows, Range columns);
 
 // The function of a kernel, null where it is not one of these. The caller has
 // checked available(isa_of(kernel)).
 WeightOnlyFn weight_only_kernel(LinearKernel kernel);
 
 // Points a at the weights of a packed block (aligned to 4 bytes). False: its layout has no kernel here.
-bool set_weight(WeightOnly& a, const PackedHeader& header, const uint8_t* block);
+bool set_weight(WeightOnlyJob& a, const PackedHeader& header, const uint8_t* block);
 
 }  // namespace vqt::cpu

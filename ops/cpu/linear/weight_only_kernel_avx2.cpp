@@ -36,7 +36,7 @@ struct Ints {
     const __m256i shifted = _mm256_srli_epi32(v, 8 * (k % 4) + 4 * (k / 4));
     return {_mm256_cvtepi32_ps(_mm256_and_si256(shifted, _mm256_set1_epi32(15)))};
   }
-  Vec scaled_nibble(int k) const {  // where it stands in its half of the lane
+  Vec scaled_nibble(int k) const {  // at its place in its half of the lane
     const __m256i half = k % 4 >= 2 ? _mm256_srli_epi32(v, 16) : v;
     return {_mm256_cvtepi32_ps(_mm256_and_si256(half, _mm256_set1_epi32(15 << (8 * (k % 2) + 4 * (k / 4)))))};
   }
@@ -44,7 +44,7 @@ struct Ints {
 
 // 6 x 2 sums, 2 weights, 1 value of x: 15 of 16 registers. 192 rows of 384 values are 288 KB of L2; a panel's
 // 384 values are 24 KB of L1.
-constexpr int64_t kTileRows = 6, kTileVecs = 2, kDepth = kWeightOnlyDepthAvx2;
+constexpr int64_t kFloatTileRows = 6, kFloatTileVecs = 2, kFloatDepth = kWeightOnlyDepthAvx2;
 constexpr LinearKernel kSmallM = LinearKernel::kWeightOnlySmallMAvx2,
                        kLargeM = LinearKernel::kWeightOnlyLargeMAvx2;
 
@@ -55,8 +55,12 @@ constexpr LinearKernel kSmallM = LinearKernel::kWeightOnlySmallMAvx2,
 
 namespace vqt::cpu {
 
-void weight_only_small_m_avx2(const WeightOnly& a, Range rows, Range columns) { small_m(a, rows, columns); }
+void weight_only_small_m_avx2(const WeightOnlyJob& a, Range rows, Range columns) {
+  small_m(a, rows, columns);
+}
 
-void weight_only_large_m_avx2(const WeightOnly& a, Range rows, Range columns) { large_m(a, rows, columns); }
+void weight_only_large_m_avx2(const WeightOnlyJob& a, Range rows, Range columns) {
+  large_m(a, rows, columns);
+}
 
 }  // namespace vqt::cpu

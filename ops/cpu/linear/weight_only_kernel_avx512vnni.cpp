@@ -45,7 +45,7 @@ struct Ints {
     const __m512i shifted = _mm512_maskz_srli_epi32(kAll, v, 8 * (k % 4) + 4 * (k / 4));
     return {_mm512_maskz_cvtepi32_ps(kAll, _mm512_and_si512(shifted, _mm512_set1_epi32(15)))};
   }
-  Vec scaled_nibble(int k) const {  // where it stands in its half of the lane
+  Vec scaled_nibble(int k) const {  // at its place in its half of the lane
     const __m512i half = k % 4 >= 2 ? _mm512_maskz_srli_epi32(kAll, v, 16) : v;
     return {_mm512_maskz_cvtepi32_ps(
         kAll, _mm512_and_si512(half, _mm512_set1_epi32(15 << (8 * (k % 2) + 4 * (k / 4)))))};
@@ -54,7 +54,7 @@ struct Ints {
 
 // 14 x 2 sums, 2 weights, 1 value of x: 31 of 32 registers. 224 rows of 256 values are 224 KB of L2; two
 // panels' 256 values are 32 KB, read in order.
-constexpr int64_t kTileRows = 14, kTileVecs = 2, kDepth = kWeightOnlyDepthAvx512;
+constexpr int64_t kFloatTileRows = 14, kFloatTileVecs = 2, kFloatDepth = kWeightOnlyDepthAvx512;
 constexpr LinearKernel kSmallM = LinearKernel::kWeightOnlySmallMAvx512Vnni,
                        kLargeM = LinearKernel::kWeightOnlyLargeMAvx512Vnni;
 
@@ -65,11 +65,11 @@ constexpr LinearKernel kSmallM = LinearKernel::kWeightOnlySmallMAvx512Vnni,
 
 namespace vqt::cpu {
 
-void weight_only_small_m_avx512vnni(const WeightOnly& a, Range rows, Range columns) {
+void weight_only_small_m_avx512vnni(const WeightOnlyJob& a, Range rows, Range columns) {
   small_m(a, rows, columns);
 }
 
-void weight_only_large_m_avx512vnni(const WeightOnly& a, Range rows, Range columns) {
+void weight_only_large_m_avx512vnni(const WeightOnlyJob& a, Range rows, Range columns) {
   large_m(a, rows, columns);
 }
 

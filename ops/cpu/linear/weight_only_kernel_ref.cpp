@@ -1,4 +1,4 @@
-// Portable, and what the others are tested against: a block of k's of a panel as float, then the product.
+// Portable: a block of values of k of a panel as float, then the product.
 #include <algorithm>
 #include <vector>
 
@@ -7,10 +7,10 @@
 namespace vqt::cpu {
 namespace {
 
-using Kind = WeightOnly::Kind;
+using Kind = WeightOnlyJob::Kind;
 
 // The integer of (column, k), its zero point taken away, times its scale.
-float weight_at(const WeightOnly& a, int64_t column, int64_t k) {
+float weight_at(const WeightOnlyJob& a, int64_t column, int64_t k) {
   const int64_t panel = column / kPanel, c = column % kPanel;
   if (a.kind == Kind::kInt16) {
     const int16_t q = reinterpret_cast<const int16_t*>(a.w)[column * a.k + k];
@@ -31,7 +31,7 @@ float weight_at(const WeightOnly& a, int64_t column, int64_t k) {
 
 }  // namespace
 
-void weight_only_ref(const WeightOnly& a, Range rows, Range columns) {
+void weight_only_ref(const WeightOnlyJob& a, Range rows, Range columns) {
   count_run(LinearKernel::kWeightOnlyRef);
   constexpr int64_t kDepth = 256;
   std::vector<float> w(kDepth * kPanel);

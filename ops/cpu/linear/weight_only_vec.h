@@ -2,8 +2,8 @@
 // that width, by files compiled for one instruction set.
 //
 // Ints: 32-bit lanes of a panel, one column each (two Vec, or one, for the 16 columns).
-//   int8  a lane holds the 4 k's of a step, lowest byte first
-//   int4  a lane holds the 8 k's of a step: byte b holds k = b in its low, k = b + 4 in its high nibble
+//   int8  a lane holds the 4 values of k of a step, lowest byte first
+//   int4  a lane holds the 8 values of k of a step: byte b holds k = b in its low, k = b + 4 in its high nibble
 #pragma once
 
 #include <algorithm>
@@ -18,26 +18,26 @@ namespace vqt::cpu {
 namespace {
 
 constexpr int kVecs = kPanel / Vec::kWidth;  // of a panel
-// Zero points are taken from sums of x * q after every so many k's: sums of x * q alone grow with the mean of
-// x, and would lose low bits of the result.
+// Zero points are subtracted from sums of x * q after every kChunk values of k: sums of x * q alone grow with
+// the mean of x, and would lose low bits of the result.
 constexpr int64_t kChunk = 32;
 constexpr float kLargestX = 1e20f;
 
-// ---- few rows: x is laid out anew, then each panel is read once ----
+// ---- small m: rows of x are packed, then each panel is read once ----
 
-// Lanes are used as they are, nibbles where they stand: the value is 16, 256 or 4096 times too large,
-// x that much smaller, both without rounding. Position of k's nibble within a 16-bit half of the lane:
+// Lanes are used as they are, nibbles at their place in the lane: the value is 16, 256 or 4096 times too
+// large, x that much smaller, both without rounding. Position of k's nibble within a 16-bit half of the lane:
 // 4 * kShift4[k].
 constexpr int kShift4[8] = {0, 2, 0, 2, 1, 3, 1, 3};
 
-struct FewRows {
+struct PackedRows {
   const float* x;           // [rows][k_pad]
   const float* minus_sums;  // [rows][chunks] of x; null: no zero points
   int64_t chunks;
 };
 
-bool has_zeros(const WeightOnly& a) {
-  return a.kind == WeightOnly::Kind::kInt4 || (a.kind == WeightOnly::Kind::kInt8 && a.zero != nullptr);
+bool has_zeros(const WeightOnlyJob& a) {
+  return a.kind == WeightOnlyJob::Kind::kInt4 || (a.kind == WeightOnlyJob::Kind::kInt8 && a.zero != nullptr);
 }
 
 int64_t chunks_of_group(int64_t group) { return (group + kChunk - 1) / kChunk; }
@@ -50,10 +50,11 @@ bool all_moderate(const float* x, int64_t count) {
   return good;
 }
 
-FewRows lay_out(const WeightOnly& a, Range rows, float* buffer) {
+PackedRows pack_rows(const WeightOnlyJob& a, Range rows, float* buffer) {
   const int64_t k_pad = a.k_pad, m = rows.size();
   const int64_t group = a.group, real = a.k / a.groups;  // values of a group, with and without padding
-  FewRows few = {buffer, has_zeros(a) ? buffer + m * k_pad : nullptr, a.groups * chunks_of_group(group)};
+  PackedRows packed = {buffer, has_zeros(a) ? buffer + m * k_pad : nullptr,
+                       a.groups * chunks_of_group(group)};
   float* minus_sums = buffer + m * k_pad;
   for (int64_t r = 0; r < m; ++r) {
     const float* from = a.x + (rows.begin + r) * a.k;
@@ -61,29 +62,29 @@ FewRows lay_out(const WeightOnly& a, Range rows, float* buffer) {
     for (int64_t g = 0; g < a.groups; ++g, to += group, from += real) {
       std::memcpy(to, from, real * sizeof(float));
       std::memset(to + real, 0, (group - real) * sizeof(float));
-      if (few.minus_sums == nullptr) continue;
+      if (packed.minus_sums == nullptr) continue;
       for (int64_t k = 0; k < group; k += kChunk) {
         float sum = 0.0f;
         for (int64_t i = k; i < std::min(group, k + kChunk); ++i) sum += to[i];
         *minus_sums++ = -sum;
       }
-      if (a.kind != WeightOnly::Kind::kInt4) continue;
+      if (a.kind != WeightOnlyJob::Kind::kInt4) continue;
       static constexpr float kFactor[4] = {1.0f, 1.0f / 16, 1.0f / 256, 1.0f / 4096};
       for (int64_t k = 0; k < group; k += 8) {
         for (int i = 0; i < 8; ++i) to[k + i] *= kFactor[kShift4[i]];
       }
     }
   }
-  return few;
+  return packed;
 }
 
-// The sums of one group: acc += sum over its k's of x * q - zero * (sum of x). kSplit sums a row and vector,
-// so that few rows do not wait for each other.
+// The sums of one group: acc += sum over its values of k of x * q - zero * (sum of x). kSplit sums a row and
+// vector, so that few rows do not wait for each other.
 template <int kRows, int kSplit, bool kInt4>
 __attribute__((always_inline)) inline void add_group(const float* x, int64_t k_pad, const uint8_t* w,
                                                      int64_t group, const Vec* zero, const float* minus_sums,
                                                      int64_t chunks, Vec (&acc)[kRows][kVecs][kSplit]) {
-  constexpr int kCount = kInt4 ? 8 : 4;  // k's of a step
+  constexpr int kCount = kInt4 ? 8 : 4;  // values of k of a step
   for (int64_t begin = 0; begin < group; begin += kChunk) {
     const int64_t end = std::min(group, begin + kChunk);
     for (int64_t k = begin; k < end; k += kCount, w += kPanel * 4, x += kCount) {
@@ -118,7 +119,7 @@ __attribute__((always_inline)) inline void add_group(const float* x, int64_t k_p
 }
 
 template <int kRows>
-void store_panel(const WeightOnly& a, int64_t row, int64_t panel, Range columns,
+void store_panel(const WeightOnlyJob& a, int64_t row, int64_t panel, Range columns,
                  const Vec (&total)[kRows][kVecs]) {
   alignas(64) float values[kPanel];
   const int64_t begin = std::max(panel * kPanel, columns.begin),
@@ -134,15 +135,15 @@ void store_panel(const WeightOnly& a, int64_t row, int64_t panel, Range columns,
 }
 
 template <int kRows, bool kInt4>
-void few_rows_panel(const WeightOnly& a, const FewRows& few, int64_t r, int64_t row, int64_t panel,
-                    Range columns) {
+void small_m_panel(const WeightOnlyJob& a, const PackedRows& packed, int64_t r, int64_t row, int64_t panel,
+                   Range columns) {
   constexpr int kSplit = kRows == 1 ? 4 : kRows == 2 ? 2 : 1;
   Vec total[kRows][kVecs];
   for (auto& of_row : total) {
     for (Vec& v : of_row) v = Vec::all(0.0f);
   }
-  const float* x = few.x + r * a.k_pad;
-  const float* minus_sums = few.minus_sums == nullptr ? nullptr : few.minus_sums + r * few.chunks;
+  const float* x = packed.x + r * a.k_pad;
+  const float* minus_sums = packed.minus_sums == nullptr ? nullptr : packed.minus_sums + r * packed.chunks;
   const uint8_t* w = a.w + panel * (kInt4 ? a.groups * a.group_bytes : kPanel * a.k_pad);
   for (int64_t g = 0; g < a.groups; ++g) {
     Vec scale[kVecs], zero[kVecs];
@@ -172,7 +173,7 @@ void few_rows_panel(const WeightOnly& a, const FewRows& few, int64_t r, int64_t 
       }
     }
     add_group<kRows, kSplit, kInt4>(x, a.k_pad, values, a.group, minus_sums == nullptr ? nullptr : zero,
-                                    minus_sums, few.chunks, acc);
+                                    minus_sums, packed.chunks, acc);
     x += a.group;
     if (minus_sums != nullptr) minus_sums += chunks_of_group(a.group);
 #pragma GCC unroll 4
@@ -189,13 +190,13 @@ void few_rows_panel(const WeightOnly& a, const FewRows& few, int64_t r, int64_t 
   store_panel<kRows>(a, row, panel, columns, total);
 }
 
-// ---- few rows, int16: the weight's rows lie along k, and so do the sums ----
+// ---- small m, int16: the weight's rows are along k, and so are the sums ----
 
 constexpr int kColumns16 = 2;  // at a time
 
-// kColumns columns from c on; what lies beyond columns.end is computed from its last one and not stored.
+// kColumns16 columns from c on; those beyond columns.end repeat the last one and are not stored.
 template <int kRows>
-void few_rows16(const WeightOnly& a, int64_t row, int64_t c, Range columns) {
+void small_m_int16(const WeightOnlyJob& a, int64_t row, int64_t c, Range columns) {
   constexpr int kSplit = kRows == 1 ? 4 : kRows == 2 ? 2 : 1;
   constexpr int64_t kStep = Vec::kWidth * kSplit;
   const auto* w = reinterpret_cast<const int16_t*>(a.w);
@@ -243,10 +244,10 @@ void few_rows16(const WeightOnly& a, int64_t row, int64_t c, Range columns) {
   }
 }
 
-// ---- more rows: blocks of x in the second cache, a panel of float weights in the first ----
+// ---- large m: blocks of x in L2, a panel of float weights in L1 ----
 
 // Values [k, k + count) of a panel as float [count][kPanel], (q - zero) * scale.
-inline void dequantize_steps8(const WeightOnly& a, int64_t panel, int64_t k, int64_t count, float* out) {
+inline void dequantize_steps8(const WeightOnlyJob& a, int64_t panel, int64_t k, int64_t count, float* out) {
   const uint8_t* w = a.w + panel * kPanel * a.k_pad + k * kPanel;
   for (int v = 0; v < kVecs; ++v) {
     const int64_t column = v * Vec::kWidth;
@@ -261,7 +262,7 @@ inline void dequantize_steps8(const WeightOnly& a, int64_t panel, int64_t k, int
   }
 }
 
-inline void dequantize_steps4(const WeightOnly& a, int64_t panel, int64_t k, int64_t count, float* out) {
+inline void dequantize_steps4(const WeightOnlyJob& a, int64_t panel, int64_t k, int64_t count, float* out) {
   const uint8_t* w = a.w + panel * a.groups * a.group_bytes;
   while (count > 0) {
     const int64_t g = k / a.group, in_group = k % a.group, part = std::min(count, a.group - in_group);
@@ -283,8 +284,8 @@ inline void dequantize_steps4(const WeightOnly& a, int64_t panel, int64_t k, int
   }
 }
 
-// 8 rows of 8 values, `stride` apart, turned: out[i] holds value i of every row.
-inline void turn8(const int16_t* rows, int64_t stride, __m128i (&out)[8]) {
+// 8 rows of 8 values, `stride` apart, transposed: out[i] holds value i of every row.
+inline void transpose8(const int16_t* rows, int64_t stride, __m128i (&out)[8]) {
   __m128i a[8], b[8];
   for (int r = 0; r < 8; ++r) a[r] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(rows + r * stride));
   for (int i = 0; i < 4; ++i) {
@@ -303,7 +304,7 @@ inline void turn8(const int16_t* rows, int64_t stride, __m128i (&out)[8]) {
   }
 }
 
-inline void dequantize_steps16(const WeightOnly& a, int64_t panel, int64_t k, int64_t count, int64_t end,
+inline void dequantize_steps16(const WeightOnlyJob& a, int64_t panel, int64_t k, int64_t count, int64_t end,
                                float* out) {
   const auto* w = reinterpret_cast<const int16_t*>(a.w) + panel * kPanel * a.k + k;
   const int64_t columns = std::min(kPanel, end - panel * kPanel);
@@ -311,15 +312,15 @@ inline void dequantize_steps16(const WeightOnly& a, int64_t panel, int64_t k, in
   for (int64_t c = 0; c < columns; ++c) scale[c] = a.scale[a.one_scale ? 0 : panel * kPanel + c];
   const int64_t whole = columns == kPanel ? count / 8 * 8 : 0;
   for (int64_t i = 0; i < whole; i += 8) {
-    alignas(64) int16_t turned[8][kPanel];
+    alignas(64) int16_t transposed[8][kPanel];
     for (int64_t half = 0; half < kPanel; half += 8) {
       __m128i of_k[8];
-      turn8(w + half * a.k + i, a.k, of_k);
-      for (int j = 0; j < 8; ++j) _mm_store_si128(reinterpret_cast<__m128i*>(turned[j] + half), of_k[j]);
+      transpose8(w + half * a.k + i, a.k, of_k);
+      for (int j = 0; j < 8; ++j) _mm_store_si128(reinterpret_cast<__m128i*>(transposed[j] + half), of_k[j]);
     }
     for (int64_t j = 0; j < 8; ++j) {
       for (int64_t c = 0; c < kPanel; c += Vec::kWidth)
-        (Ints::from_int16(turned[j] + c) * Vec::load(scale + c)).store(out + (i + j) * kPanel + c);
+        (Ints::from_int16(transposed[j] + c) * Vec::load(scale + c)).store(out + (i + j) * kPanel + c);
     }
   }
   for (int64_t i = whole; i < count; ++i) {
@@ -327,23 +328,23 @@ inline void dequantize_steps16(const WeightOnly& a, int64_t panel, int64_t k, in
   }
 }
 
-// How a tile goes to y: columns [begin, end) of its kTileVecs vectors.
+// Where a tile is stored in y: columns [begin, end) of its kFloatTileVecs vectors.
 struct TileTarget {
-  float* y;  // of the tile's first row and column, whether or not that column is wanted
+  float* y;  // of the tile's first row and column, whether or not that column is part of the result
   int64_t stride;
   const float* bias;  // likewise; or null
   int64_t begin, end;
-  bool add;  // to what is there, the sums of k's before
+  bool add;  // to what y holds, the sums of the values of k before
 };
 
 template <int kRows>
-void store_tile(const Vec (&acc)[kRows][kTileVecs], const TileTarget& to) {
-  constexpr int64_t kWidth = kTileVecs * Vec::kWidth;
+void store_tile(const Vec (&acc)[kRows][kFloatTileVecs], const TileTarget& to) {
+  constexpr int64_t kWidth = kFloatTileVecs * Vec::kWidth;
   if (to.begin == 0 && to.end == kWidth) {
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 2
-      for (int v = 0; v < kTileVecs; ++v) {
+      for (int v = 0; v < kFloatTileVecs; ++v) {
         float* y = to.y + r * to.stride + v * Vec::kWidth;
         Vec sum = acc[r][v];
         if (to.add) sum = sum + Vec::load(y);
@@ -355,7 +356,7 @@ void store_tile(const Vec (&acc)[kRows][kTileVecs], const TileTarget& to) {
   }
   for (int r = 0; r < kRows; ++r) {
     alignas(64) float values[kWidth];
-    for (int v = 0; v < kTileVecs; ++v) acc[r][v].store(values + v * Vec::kWidth);
+    for (int v = 0; v < kFloatTileVecs; ++v) acc[r][v].store(values + v * Vec::kWidth);
     float* y = to.y + r * to.stride;
     for (int64_t c = to.begin; c < to.end; ++c) {
       const float sum = to.add ? values[c] + y[c] : values[c];
@@ -364,27 +365,27 @@ void store_tile(const Vec (&acc)[kRows][kTileVecs], const TileTarget& to) {
   }
 }
 
-// x: [kRows][kDepth]; w: [kTileVecs * width / 16][kDepth][16].
+// x: [kRows][kFloatDepth]; w: [kFloatTileVecs * width / 16][kFloatDepth][16].
 template <int kRows>
 void tile(const float* x, const float* w, int64_t depth, const TileTarget& to) {
-  Vec acc[kRows][kTileVecs];
+  Vec acc[kRows][kFloatTileVecs];
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
     __builtin_prefetch(to.y + r * to.stride, 1);
 #pragma GCC unroll 2
-    for (int v = 0; v < kTileVecs; ++v) acc[r][v] = Vec::all(0.0f);
+    for (int v = 0; v < kFloatTileVecs; ++v) acc[r][v] = Vec::all(0.0f);
   }
   constexpr int64_t kNext =
-      kVecs == 2 ? Vec::kWidth : kDepth * kPanel;  // from one vector of a k to the other
+      kVecs == 2 ? Vec::kWidth : kFloatDepth * kPanel;  // from one vector of a k to the other
   for (int64_t k = 0; k < depth; ++k, w += kPanel, ++x) {
-    Vec b[kTileVecs];
+    Vec b[kFloatTileVecs];
 #pragma GCC unroll 2
-    for (int v = 0; v < kTileVecs; ++v) b[v] = Vec::load(w + v * kNext);
+    for (int v = 0; v < kFloatTileVecs; ++v) b[v] = Vec::load(w + v * kNext);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
-      const Vec value = Vec::all(x[r * kDepth]);
+      const Vec value = Vec::all(x[r * kFloatDepth]);
 #pragma GCC unroll 2
-      for (int v = 0; v < kTileVecs; ++v) acc[r][v] = fma(value, b[v], acc[r][v]);
+      for (int v = 0; v < kFloatTileVecs; ++v) acc[r][v] = fma(value, b[v], acc[r][v]);
     }
   }
   store_tile<kRows>(acc, to);
@@ -398,45 +399,46 @@ TileFn tile_of(int64_t rows, std::index_sequence<kIndex...>) {
   return kTiles[rows - 1];
 }
 
-void dequantize_steps(const WeightOnly& a, int64_t panel, int64_t k, int64_t depth, int64_t end, float* out) {
+void dequantize_steps(const WeightOnlyJob& a, int64_t panel, int64_t k, int64_t depth, int64_t end,
+                      float* out) {
   if (panel * kPanel >= end) return;  // the second panel of a tile, beyond the last column
   switch (a.kind) {
-    case WeightOnly::Kind::kInt8:
+    case WeightOnlyJob::Kind::kInt8:
       return dequantize_steps8(a, panel, k, depth, out);
-    case WeightOnly::Kind::kInt4:
+    case WeightOnlyJob::Kind::kInt4:
       return dequantize_steps4(a, panel, k, depth, out);
-    case WeightOnly::Kind::kInt16:
+    case WeightOnlyJob::Kind::kInt16:
       return dequantize_steps16(a, panel, k, depth, end, out);
   }
 }
 
-void blocks(const WeightOnly& a, Range rows, Range columns) {
-  constexpr int64_t kTilePanels = kTileVecs / kVecs, kTileColumns = kTilePanels * kPanel;
+void large_m_blocks(const WeightOnlyJob& a, Range rows, Range columns) {
+  constexpr int64_t kTilePanels = kFloatTileVecs / kVecs, kTileColumns = kTilePanels * kPanel;
   const int64_t row_block = linear_block(kLargeM, rows.size(), a.k, a.group, cache_sizes()).rows;
-  auto* w = static_cast<float*>(scratch((kTilePanels * kPanel + row_block) * kDepth * sizeof(float)));
-  float* x = w + kTilePanels * kPanel * kDepth;
-  std::memset(w, 0, kTilePanels * kPanel * kDepth * sizeof(float));
+  auto* w = static_cast<float*>(scratch((kTilePanels * kPanel + row_block) * kFloatDepth * sizeof(float)));
+  float* x = w + kTilePanels * kPanel * kFloatDepth;
+  std::memset(w, 0, kTilePanels * kPanel * kFloatDepth * sizeof(float));
   for (int64_t row = rows.begin; row < rows.end; row += row_block) {
     const int64_t height = std::min(row_block, rows.end - row);
-    for (int64_t k = 0; k < a.k_pad; k += kDepth) {
-      const int64_t depth = std::min(kDepth, a.k_pad - k), real = std::min(depth, a.k - k);
+    for (int64_t k = 0; k < a.k_pad; k += kFloatDepth) {
+      const int64_t depth = std::min(kFloatDepth, a.k_pad - k), real = std::min(depth, a.k - k);
       for (int64_t r = 0; r < height; ++r) {
-        std::memcpy(x + r * kDepth, a.x + (row + r) * a.k + k, real * sizeof(float));
-        std::memset(x + r * kDepth + real, 0, (depth - real) * sizeof(float));
+        std::memcpy(x + r * kFloatDepth, a.x + (row + r) * a.k + k, real * sizeof(float));
+        std::memset(x + r * kFloatDepth + real, 0, (depth - real) * sizeof(float));
       }
       for (int64_t column = columns.begin / kPanel * kPanel; column < columns.end; column += kTileColumns) {
         for (int64_t p = 0; p < kTilePanels; ++p)
-          dequantize_steps(a, column / kPanel + p, k, depth, columns.end, w + p * kPanel * kDepth);
+          dequantize_steps(a, column / kPanel + p, k, depth, columns.end, w + p * kPanel * kFloatDepth);
         TileTarget to;
         to.stride = a.y_stride;
         to.begin = std::max<int64_t>(columns.begin - column, 0);
         to.end = std::min(columns.end - column, kTileColumns);
         to.add = k > 0;
         to.bias = a.bias == nullptr || k + depth < a.k_pad ? nullptr : a.bias + column - a.first_column;
-        for (int64_t r = 0; r < height; r += kTileRows) {
+        for (int64_t r = 0; r < height; r += kFloatTileRows) {
           to.y = a.y + (row + r) * a.y_stride + column - a.first_column;
-          const int64_t tall = std::min(kTileRows, height - r);
-          tile_of(tall, std::make_index_sequence<kTileRows>())(x + r * kDepth, w, depth, to);
+          const int64_t tall = std::min(kFloatTileRows, height - r);
+          tile_of(tall, std::make_index_sequence<kFloatTileRows>())(x + r * kFloatDepth, w, depth, to);
         }
       }
     }
@@ -446,50 +448,50 @@ void blocks(const WeightOnly& a, Range rows, Range columns) {
 constexpr int64_t kShared = 4;  // rows that share what is made of a weight in registers
 
 template <size_t... kIndex>
-auto few_rows_of(WeightOnly::Kind kind, int64_t rows, std::index_sequence<kIndex...>) {
-  using Fn = void (*)(const WeightOnly&, const FewRows&, int64_t, int64_t, int64_t, Range);
-  static constexpr Fn kInt8[] = {few_rows_panel<kIndex + 1, false>...};
-  static constexpr Fn kInt4[] = {few_rows_panel<kIndex + 1, true>...};
-  return (kind == WeightOnly::Kind::kInt4 ? kInt4 : kInt8)[rows - 1];
+auto small_m_of(WeightOnlyJob::Kind kind, int64_t rows, std::index_sequence<kIndex...>) {
+  using Fn = void (*)(const WeightOnlyJob&, const PackedRows&, int64_t, int64_t, int64_t, Range);
+  static constexpr Fn kInt8[] = {small_m_panel<kIndex + 1, false>...};
+  static constexpr Fn kInt4[] = {small_m_panel<kIndex + 1, true>...};
+  return (kind == WeightOnlyJob::Kind::kInt4 ? kInt4 : kInt8)[rows - 1];
 }
 
 template <size_t... kIndex>
-auto few_rows16_of(int64_t rows, std::index_sequence<kIndex...>) {
-  using Fn = void (*)(const WeightOnly&, int64_t, int64_t, Range);
-  static constexpr Fn kFns[] = {few_rows16<kIndex + 1>...};
+auto small_m_int16_of(int64_t rows, std::index_sequence<kIndex...>) {
+  using Fn = void (*)(const WeightOnlyJob&, int64_t, int64_t, Range);
+  static constexpr Fn kFns[] = {small_m_int16<kIndex + 1>...};
   return kFns[rows - 1];
 }
 
-void few(const WeightOnly& a, Range rows, Range columns) {
+void small_m_rows(const WeightOnlyJob& a, Range rows, Range columns) {
   const auto heights = std::make_index_sequence<kShared>();
-  if (a.kind == WeightOnly::Kind::kInt16) {
+  if (a.kind == WeightOnlyJob::Kind::kInt16) {
     for (int64_t c = columns.begin; c < columns.end; c += kColumns16) {
       for (int64_t row = rows.begin; row < rows.end; row += kShared)
-        few_rows16_of(std::min(kShared, rows.end - row), heights)(a, row, c, columns);
+        small_m_int16_of(std::min(kShared, rows.end - row), heights)(a, row, c, columns);
     }
     return;
   }
   const int64_t chunks = a.groups * chunks_of_group(a.group);
   auto* buffer = static_cast<float*>(scratch(rows.size() * (a.k_pad + chunks) * sizeof(float)));
-  const FewRows laid_out = lay_out(a, rows, buffer);
+  const PackedRows packed = pack_rows(a, rows, buffer);
   for (int64_t panel = columns.begin / kPanel; panel * kPanel < columns.end; ++panel) {
     for (int64_t row = rows.begin; row < rows.end; row += kShared) {
-      few_rows_of(a.kind, std::min(kShared, rows.end - row), heights)(a, laid_out, row - rows.begin, row,
-                                                                      panel, columns);
+      small_m_of(a.kind, std::min(kShared, rows.end - row), heights)(a, packed, row - rows.begin, row, panel,
+                                                                     columns);
     }
   }
 }
 
-void large_m(const WeightOnly& a, Range rows, Range columns) {
+void large_m(const WeightOnlyJob& a, Range rows, Range columns) {
   count_run(kLargeM);
-  blocks(a, rows, columns);
+  large_m_blocks(a, rows, columns);
 }
 
-void small_m(const WeightOnly& a, Range rows, Range columns) {
+void small_m(const WeightOnlyJob& a, Range rows, Range columns) {
   count_run(kSmallM);
-  few(a, rows, columns);
+  small_m_rows(a, rows, columns);
   for (int64_t row = rows.begin; row < rows.end; ++row) {
-    if (!all_moderate(a.x + row * a.k, a.k)) blocks(a, {row, row + 1}, columns);
+    if (!all_moderate(a.x + row * a.k, a.k)) large_m_blocks(a, {row, row + 1}, columns);
   }
 }
 

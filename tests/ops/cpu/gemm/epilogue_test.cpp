@@ -71,7 +71,7 @@ struct Problem {
     std::mt19937 random(1);  // where rows and columns are cut
     const uint8_t* b = block.data();
     if (header.bits == 8) {
-      LinearInt8 a;
+      LinearInt8Job a;
       a.k = k;
       a.x = rows.rows;
       a.w = reinterpret_cast<const int8_t*>(b + parts.weight);
@@ -80,7 +80,7 @@ struct Problem {
       a.out = out;
       run_split(linear_int8_kernel(kernel), a, {0, m}, columns, parts_of, random);
     } else {
-      LinearInt4 a;
+      LinearInt4Job a;
       a.groups = 1;
       a.group = parts.k_pad;
       a.group_bytes = parts.group_bytes;

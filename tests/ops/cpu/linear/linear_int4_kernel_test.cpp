@@ -68,9 +68,9 @@ struct Problem {
 
   Activations activations(Isa isa) const { return {x, x_scale, x_zero, shape.k, activation_tile(isa)}; }
 
-  LinearInt4 job(const Activations& rows, std::vector<float>& y, Range columns, bool with_bias) const {
+  LinearInt4Job job(const Activations& rows, std::vector<float>& y, Range columns, bool with_bias) const {
     const uint8_t* start = block.data() + 4;
-    LinearInt4 a;
+    LinearInt4Job a;
     a.groups = shape.k / group;
     a.group = sections_of.k_pad / a.groups;
     a.group_bytes = sections_of.group_bytes;
@@ -123,14 +123,14 @@ void check(Shape shape, int64_t group, int64_t first = 0, int64_t last = -1) {
     const bool with_bias = random() % 4 != 0;
     std::vector<float> reference, y;
     const Activations plain = p.activations(Isa::kRef);
-    const LinearInt4 reference_job = p.job(plain, reference, columns, with_bias);
+    const LinearInt4Job reference_job = p.job(plain, reference, columns, with_bias);
     linear_int4_ref(reference_job, rows, columns);
     p.expect_near(reference, columns, with_bias, reference_job.out.y_stride);
     if (testing::Test::HasFatalFailure()) return;
     for (const LinearKernel kernel : tested_kernels(linear_int4_kernel)) {
       const Activations x = p.activations(isa_of(kernel));
       for (int64_t parts : {1, 3, 7}) {
-        const LinearInt4 job = p.job(x, y, columns, with_bias);
+        const LinearInt4Job job = p.job(x, y, columns, with_bias);
         run_split(linear_int4_kernel(kernel), job, rows, columns, parts, random);
         ASSERT_EQ(difference(reference, y), "") << to_string(kernel) << ", " << describe(p, columns, parts);
       }
@@ -193,7 +193,7 @@ TEST(LinearInt4Kernel, NanScaleStaysInItsRow) {
   for (const LinearKernel kernel : tested_kernels(linear_int4_kernel)) {
     std::vector<float> y;
     const Activations x = p.activations(isa_of(kernel));
-    const LinearInt4 job = p.job(x, y, {0, 40}, true);
+    const LinearInt4Job job = p.job(x, y, {0, 40}, true);
     linear_int4_kernel(kernel)(job, {0, 14}, {0, 40});
     for (int64_t r = 0; r < 14; ++r) {
       for (int64_t c = 0; c < 40; ++c) EXPECT_EQ(std::isnan(y[r * job.out.y_stride + c]), r == 3);

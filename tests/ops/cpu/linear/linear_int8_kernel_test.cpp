@@ -59,8 +59,8 @@ struct Problem {
 
   Activations activations(Isa isa) const { return {x, x_scale, x_zero, shape.k, activation_tile(isa)}; }
 
-  LinearInt8 job(const Activations& rows, std::vector<float>& y, Range columns, bool with_bias) const {
-    LinearInt8 a;
+  LinearInt8Job job(const Activations& rows, std::vector<float>& y, Range columns, bool with_bias) const {
+    LinearInt8Job a;
     a.k = shape.k;
     a.x = rows.rows;
     a.w = w.data();
@@ -116,7 +116,7 @@ void check(Shape shape, int64_t first = 0, int64_t last = -1, int64_t repeat = 0
   for (const LinearKernel kernel : tested_kernels(linear_int8_kernel)) {
     const Activations x = p.activations(isa_of(kernel));
     for (int64_t parts : {1, 3, 7}) {
-      const LinearInt8 job = p.job(x, y, columns, with_bias);
+      const LinearInt8Job job = p.job(x, y, columns, with_bias);
       run_split(linear_int8_kernel(kernel), job, rows, columns, parts, random);
       ASSERT_EQ(difference(reference, y), "") << to_string(kernel) << ", " << describe(p, columns, parts);
     }
@@ -184,7 +184,7 @@ TEST(LinearInt8Kernel, DeepestSymmetricSumIsExact) {
   for (const LinearKernel kernel : tested_kernels(linear_int8_kernel)) {
     std::vector<float> y;
     const Activations x = p.activations(isa_of(kernel));
-    const LinearInt8 job = p.job(x, y, {0, 32}, false);
+    const LinearInt8Job job = p.job(x, y, {0, 32}, false);
     linear_int8_kernel(kernel)(job, {0, 12}, {0, 32});
     EXPECT_EQ(y[0], -2147483520.0f) << to_string(kernel);  // -255 * 128 * 65793
     EXPECT_EQ(y[11 * job.out.y_stride + 31], -2147483520.0f) << to_string(kernel);
@@ -198,7 +198,7 @@ TEST(LinearInt8Kernel, NanScaleStaysInItsRow) {
   for (const LinearKernel kernel : tested_kernels(linear_int8_kernel)) {
     std::vector<float> y;
     const Activations x = p.activations(isa_of(kernel));
-    const LinearInt8 job = p.job(x, y, {0, 40}, true);
+    const LinearInt8Job job = p.job(x, y, {0, 40}, true);
     linear_int8_kernel(kernel)(job, {0, 14}, {0, 40});
     for (int64_t r = 0; r < 14; ++r) {
       for (int64_t c = 0; c < 40; ++c) EXPECT_EQ(std::isnan(y[r * job.out.y_stride + c]), r == 3);
@@ -218,7 +218,7 @@ TEST(LinearInt8Kernel, ExtremeScales) {
   for (float v : reference) EXPECT_TRUE(std::isfinite(v));
   for (const LinearKernel kernel : tested_kernels(linear_int8_kernel)) {
     const Activations x = p.activations(isa_of(kernel));
-    const LinearInt8 job = p.job(x, y, {0, 33}, true);
+    const LinearInt8Job job = p.job(x, y, {0, 33}, true);
     linear_int8_kernel(kernel)(job, {0, 13}, {0, 33});
     EXPECT_EQ(difference(reference, y), "") << to_string(kernel);
   }

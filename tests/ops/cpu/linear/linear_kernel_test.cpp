@@ -90,7 +90,7 @@ TEST(LinearKernel, ACallCountsForTheKernelThatRan) {
     const Activations x(values, std::vector<float>(m, 1.0f), std::vector<int32_t>(m, 0), k,
                         activation_tile(isa_of(kernel)));
     std::vector<float> y(m * n);
-    LinearInt8 job;
+    LinearInt8Job job;
     job.k = k;
     job.x = x.rows;
     job.w = w.data();

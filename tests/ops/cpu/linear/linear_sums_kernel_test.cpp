@@ -46,8 +46,8 @@ struct Case {
     for (int64_t i = 0; i < s.m * s.n; ++i) residual.push_back(number() * 100.0f);
   }
 
-  LinearInt8 job(const Activations& rows, int64_t first_column, bool all) const {
-    LinearInt8 a;
+  LinearInt8Job job(const Activations& rows, int64_t first_column, bool all) const {
+    LinearInt8Job a;
     a.k = shape.k;
     a.x = rows.rows;
     a.w = w.data();
@@ -63,7 +63,7 @@ struct Case {
   }
 };
 
-std::vector<int32_t> sums_of(const LinearInt8& a, Range rows, Range columns) {
+std::vector<int32_t> sums_of(const LinearInt8Job& a, Range rows, Range columns) {
   const int64_t depth = a.w_depth();
   const Range panels = {columns.begin / kPanel * kPanel, (columns.end + kPanel - 1) / kPanel * kPanel};
   std::vector<int8_t> x(rows.size() * depth + 1, 99), w(panels.size() * depth + 1, 99);
@@ -90,7 +90,7 @@ void check(Shape shape, bool symmetric, Range columns) {
   for (const bool all : {false, true}) {
     std::vector<float> want(shape.m * width), got(shape.m * width);
     const Activations plain(c.x, c.x_scale, c.x_zero, shape.k, 1);
-    LinearInt8 a = c.job(plain, columns.begin, all);
+    LinearInt8Job a = c.job(plain, columns.begin, all);
     a.out.y = want.data();
     a.out.y_stride = width;
     if (all) {
@@ -101,7 +101,7 @@ void check(Shape shape, bool symmetric, Range columns) {
     for (const Isa isa : kIsas) {
       if (!available(isa)) continue;
       const Activations x(c.x, c.x_scale, c.x_zero, shape.k, activation_tile(isa));
-      LinearInt8 b = a;
+      LinearInt8Job b = a;
       b.x = x.rows;
       b.out.y = got.data();
       got.assign(got.size(), -1.0f);
@@ -139,7 +139,7 @@ TEST(LinearSums, FinishedAsU8) {
       const Range columns = {0, 40};
       for (const bool by_sums : {false, true}) {
         std::vector<uint8_t> block(20 * activation_bytes_per_row(40));
-        LinearInt8 a = c.job(x, 0, true);
+        LinearInt8Job a = c.job(x, 0, true);
         a.out.q = activation_rows(block.data(), 19, 40, activation_tile(isa));
         a.out.y_scale = 0.37f;
         a.out.y_zero = y_symmetric ? 128 : 11;

@@ -135,7 +135,7 @@ void check_int8(Shape shape) {
   if (random.left_out()) return;
   const Case c(shape, random);
   const bool symmetric = random() % 2 == 0;
-  LinearInt8 job;
+  LinearInt8Job job;
   job.k = shape.k;
   const std::vector<int32_t> values = random_values(c.n_pad * job.w_depth(), random, -128, 128);
   std::vector<int8_t> w(values.begin(), values.end());
@@ -158,7 +158,7 @@ void check_int8(Shape shape) {
 void check_int4(Shape shape) {
   CaseRandom random({4, shape.m, shape.n, shape.k});
   if (random.left_out()) return;
-  LinearInt4 job;
+  LinearInt4Job job;
   job.group = activation_depth(shape.k);  // one group a row
   for (int64_t group : {8, 16, 24, 32, 64}) {
     if (shape.k % group == 0 && random() % 3 == 0) job.group = group;
@@ -205,7 +205,7 @@ TEST(ProductInt8, IsTheSumOfProducts) {
     for (const Shape shape : {Shape{1, 64, 96}, {3, 70, 33}, {13, 17, 100}, {31, 130, 17}, {60, 33, 8}}) {
       CaseRandom random({shape.m, shape.n, shape.k});
       if (random.left_out()) continue;
-      LinearInt8 job;
+      LinearInt8Job job;
       job.k = shape.k;
       const int64_t n_pad = (shape.n + kPanel - 1) / kPanel * kPanel, depth = job.w_depth(), first = 5;
       const std::vector<int32_t> values = random_values(n_pad * depth, random, -128, 128);

@@ -64,9 +64,9 @@ CaseRandom random_of(const Scheme& s) {
   return CaseRandom({s.bits, s.symmetric, static_cast<int64_t>(s.granularity), s.group_size});
 }
 
-WeightOnly make_job(const Weight& weight, const std::vector<float>& x, Range columns, const float* bias,
-                    std::vector<float>& y) {
-  WeightOnly job;
+WeightOnlyJob make_job(const Weight& weight, const std::vector<float>& x, Range columns, const float* bias,
+                       std::vector<float>& y) {
+  WeightOnlyJob job;
   EXPECT_TRUE(set_weight(job, weight.header, reinterpret_cast<const uint8_t*>(weight.block.data())));
   job.x = x.data();
   job.first_column = columns.begin;
@@ -109,7 +109,7 @@ void check(const Scheme& scheme, int64_t m, int64_t n, int64_t k, Range columns,
   for (float& v : bias) v = std::normal_distribution<float>()(random);
   for (const LinearKernel kernel : available_kernels(weight_only_kernel)) {
     std::vector<float> y(m * columns.size() + 1, -7.0f);
-    const WeightOnly job = make_job(weight, x, columns, with_bias ? bias.data() : nullptr, y);
+    const WeightOnlyJob job = make_job(weight, x, columns, with_bias ? bias.data() : nullptr, y);
     weight_only_kernel(kernel)(job, {0, m}, columns);
     EXPECT_EQ(y.back(), -7.0f) << "wrote past the end";
     double worst = 0.0;
@@ -186,7 +186,7 @@ TEST(WeightOnly, SplitsOfColumnsAndRowsGiveTheSameBits) {
       for (const LinearKernel kernel : available_kernels(weight_only_kernel)) {
         const WeightOnlyFn run = weight_only_kernel(kernel);
         run(make_job(weight, x, {3, 80}, nullptr, whole), {0, m}, {3, 80});
-        const WeightOnly job = make_job(weight, x, {3, 80}, nullptr, parts);
+        const WeightOnlyJob job = make_job(weight, x, {3, 80}, nullptr, parts);
         for (const Range columns : {Range{3, 16}, Range{16, 64}, Range{64, 80}}) {
           for (const Range rows : {Range{0, 4}, Range{4, std::min<int64_t>(m, 12)}, Range{12, m}}) {
             if (rows.size() > 0) run(job, rows, columns);
@@ -237,7 +237,7 @@ TEST(WeightOnly, NoKernelForGroupsAcrossRows) {
   scheme.group_size = 12;
   const PackedHeader header = make_header(4, 32, scheme, Layout::kCanonical);
   std::vector<uint8_t> block(header.bytes);
-  WeightOnly job;
+  WeightOnlyJob job;
   EXPECT_FALSE(set_weight(job, header, block.data()));
 }
 
