@@ -4,8 +4,8 @@
 //     for each column block             1, 2 or 4 panels of the weight
 //       visit                           the column block stays in L1 or L2 while all tiles of the rows use it
 //
-// While a column block is multiplied the next one is fetched into L2, an even share with every tile: so
-// memory is read all the time, not by the first tile of a column block alone.
+// While a column block is multiplied the next one is prefetched into L2, an even share with every tile: memory
+// is read all the time, not by the first tile of a column block alone.
 #pragma once
 
 #include <utility>
@@ -64,7 +64,7 @@ inline auto instance(int64_t rows, int64_t panels) {
   return panels == 2 ? instance<F, 2>(rows, All()) : instance<F, 1>(rows, All());
 }
 
-// Row blocks have at most block_rows rows each and about as many as each other, strips at most block_columns
+// Row blocks have at most block_rows rows each, all about the same number, column blocks at most block_columns
 // columns (4 panels only where no tile has more than kSmallMRows rows). A tile belongs to the range of rows
 // that holds its last row.
 template <class Visit>

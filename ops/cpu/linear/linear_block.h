@@ -30,8 +30,8 @@ struct StrassenDepth {
 };
 StrassenDepth strassen_depth(int64_t k);
 
-// Values of k, and rows of a tile, of the weight-only kernels for large m. The depth sets the order in which
-// products are added up, so it does not depend on the machine.
+// Values of k that the weight-only kernels for large m take at a time. They set the order in which products are
+// added up, so they do not depend on the machine.
 constexpr int64_t kWeightOnlyDepthAvx2 = 384, kWeightOnlyDepthAvx512 = 256;
 
 }  // namespace vqt::cpu
