@@ -51,7 +51,7 @@ constexpr LinearKernel kSmallM = LinearKernel::kWeightOnlySmallMAvx2,
 }  // namespace
 }  // namespace vqt::cpu
 
-#include "cpu/linear/weight_only_vec.h"
+#include "cpu/linear/weight_only_small_m_vec.h"
 
 namespace vqt::cpu {
 

@@ -61,7 +61,7 @@ constexpr LinearKernel kSmallM = LinearKernel::kWeightOnlySmallMAvx512Vnni,
 }  // namespace
 }  // namespace vqt::cpu
 
-#include "cpu/linear/weight_only_vec.h"
+#include "cpu/linear/weight_only_small_m_vec.h"
 
 namespace vqt::cpu {
 
