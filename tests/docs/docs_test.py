@@ -3,6 +3,7 @@
 import re
 import subprocess
 import tokenize
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -124,6 +125,14 @@ def test_a_path_that_does_not_exist_is_found() -> None:
     page = "`ops/cpu/no_such`, `ops/check.h`, `ops/{check,gone}.h`, `ops/<op>.cpp`, `gone.*`, `passes/...`, `cpu/isa.h`"
     assert missing_in_page(page, here) == ["ops/cpu/no_such", "ops/{check,gone}.h", "gone.*"]
     assert missing_in_comment("as docs/ops.md and docs/gone.md say (ops/gone.h).", here) == ["docs/gone.md", "ops/gone.h"]
+
+
+def test_folders_have_a_readme() -> None:
+    """Those with more than two files; a few are described by the README of the folder above."""
+    count = Counter(path.parent.relative_to(ROOT).as_posix() for path in tracked() if path.name != "README.md")
+    elsewhere = re.compile(r"tests/.+|examples/vggt_mini/scenes/.+|examples/configs|eval/report/page|python/vqt|.+/include/vqt")
+    folders = [f for f, n in sorted(count.items()) if n > 2 and not elsewhere.fullmatch(f)]
+    assert [f for f in folders if not (ROOT / f / "README.md").exists()] == []
 
 
 def test_there_are_pages_and_commands() -> None:
