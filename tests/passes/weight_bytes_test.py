@@ -25,7 +25,7 @@ class Mixed(nn.Module):
             self.add_module(name, nn.Linear(16, 24, bias=False, dtype=dtype))
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.f32(x) + self.bf16(x.bfloat16()) + self.f16(x.half())
+        y = self.f32(x) + self.bf16(x.to(torch.bfloat16)) + self.f16(x.half())
         return y + self.f64(x.double())
 
 
