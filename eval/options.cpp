@@ -78,7 +78,7 @@ std::vector<Candidate> typed_candidates(const cli::Flags::Parsed& parsed, bool m
 Limit limit_of_flag(const std::string& text) {
   try {
     return parse_limit(text);
-  } catch (const std::invalid_argument& e) {
+  } catch (const UsageError& e) {
     throw UsageError(fmt::format("--limit: {}", e.what()));
   }
 }

@@ -42,7 +42,7 @@ at::Tensor layer_norm_quantize_cpu(const at::Tensor& x, const OptionalTensor& we
       check_args(x, weight, bias, eps, {activation, symmetric, x_scale, x_zero_point});
   const at::Tensor out = empty_activation(x.sizes());
   const int64_t k = x.size(-1);
-  const cpu::QuantizeRows job = quantizer(args, activation_view(out, k), k);
+  const cpu::QuantizeRowsJob job = quantizer(args, activation_view(out, k), k);
   const at::Tensor values = dense_rows(x, job.out.rows);
   const NormParameters parameters(weight, bias, eps);
 

@@ -74,7 +74,7 @@ at::Tensor pack_canonical(const LinearSchemaArgs& args) {
                      scheme.group_size, args.x.size(-1), "auto");
 }
 
-void run_int4(const PackedBlock& weight, const cpu::ActivationRows& x, RowSlice rows,
+void run_int4(const PackedBlock& weight, const cpu::QuantizedRows& x, RowSlice rows,
               const cpu::Epilogue& out) {
   const cpu::PackedHeader& h = weight.header;
   const cpu::PackedSections s = cpu::sections(h);

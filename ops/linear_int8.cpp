@@ -52,7 +52,7 @@ at::Tensor pack_canonical(const LinearSchemaArgs& args) {
                      "cpu");
 }
 
-void run_int8(const PackedBlock& weight, const cpu::ActivationRows& x, RowSlice rows,
+void run_int8(const PackedBlock& weight, const cpu::QuantizedRows& x, RowSlice rows,
               const cpu::Epilogue& out) {
   const cpu::PackedHeader& h = weight.header;
   const cpu::PackedSections s = cpu::sections(h);

@@ -33,7 +33,7 @@ LinearPlan plan_call(const cpu::PackedHeader& h, int64_t x_rows, RowSlice rows) 
 
 namespace {
 
-void run_canonical(const PackedBlock& weight, const cpu::ActivationRows& x, RowSlice rows,
+void run_canonical(const PackedBlock& weight, const cpu::QuantizedRows& x, RowSlice rows,
                    const cpu::Epilogue& out) {
   const cpu::PackedHeader& h = weight.header;
   plan_call(h, x.rows, rows);  // to print it
@@ -76,7 +76,7 @@ at::Tensor linear_float(const PackedBlock& weight, const at::Tensor& x, const Li
 }
 
 // Sums of x's rows, where the weight needs them and the linear that stored x left them out.
-at::Tensor row_sums(const cpu::PackedHeader& h, const cpu::ActivationRows& x) {
+at::Tensor row_sums(const cpu::PackedHeader& h, const cpu::QuantizedRows& x) {
   const bool needed = h.layout == cpu::Layout::kCpuInt8 && !h.symmetric;
   if (!needed || x.rows == 0 || x.sum[0] >= 0) return {};
   const at::Tensor sums = at::empty({x.rows}, at::TensorOptions(at::kInt));
@@ -115,7 +115,7 @@ at::Tensor linear_integer(std::string_view op, int64_t bits, const at::Tensor& w
 
   const at::Tensor activation =
       inputs.quantized_x ? check_quantized_x(op, x, h.k) : quantize_activation(x, inputs.activation);
-  cpu::ActivationRows x_rows = activation_view(activation, h.k);
+  cpu::QuantizedRows x_rows = activation_view(activation, h.k);
   const at::Tensor sums = row_sums(h, x_rows);
   if (sums.defined()) x_rows.sum = sums.mutable_data_ptr<int32_t>();
 

@@ -14,7 +14,7 @@
 namespace vqt {
 
 // Computes the product of x and these rows of the weight, and the epilogue after it. Neither is empty.
-using RunLinear = void (*)(const PackedBlock& weight, const cpu::ActivationRows& x, RowSlice rows,
+using RunLinear = void (*)(const PackedBlock& weight, const cpu::QuantizedRows& x, RowSlice rows,
                            const cpu::Epilogue& out);
 
 // The plan of a product of x_rows rows of x and these rows of a packed weight, printed where

@@ -35,7 +35,7 @@ at::Tensor empty_activation(at::IntArrayRef sizes) {
   return at::empty(out, at::TensorOptions(at::kByte));
 }
 
-cpu::ActivationRows activation_view(const at::Tensor& activation, int64_t k) {
+cpu::QuantizedRows activation_view(const at::Tensor& activation, int64_t k) {
   return cpu::activation_rows(activation.mutable_data_ptr<uint8_t>(),
                               activation.numel() / activation.size(-1), k,
                               cpu::activation_tile(cpu::best_isa()));
@@ -62,8 +62,8 @@ at::Tensor dense_rows(const at::Tensor& x, int64_t rows) {
   return values.stride(1) == 1 ? values : values.contiguous();
 }
 
-cpu::QuantizeRows quantizer(const ActivationArgs& args, const cpu::ActivationRows& out, int64_t k) {
-  cpu::QuantizeRows job;
+cpu::QuantizeRowsJob quantizer(const ActivationArgs& args, const cpu::QuantizedRows& out, int64_t k) {
+  cpu::QuantizeRowsJob job;
   job.out = out;
   job.k = k;
   job.symmetric = args.symmetric;
@@ -73,13 +73,15 @@ cpu::QuantizeRows quantizer(const ActivationArgs& args, const cpu::ActivationRow
   return job;
 }
 
-int64_t rows_per_task(const cpu::QuantizeRows& job) { return std::max(job.out.tile, rows_per_task(job.k)); }
+int64_t rows_per_task(const cpu::QuantizeRowsJob& job) {
+  return std::max(job.out.tile, rows_per_task(job.k));
+}
 
 at::Tensor quantize_activation(const at::Tensor& x, const ActivationArgs& args) {
   const KernelScope scope;
   const at::Tensor out = empty_activation(x.sizes());
   const int64_t k = x.size(-1);
-  cpu::QuantizeRows job = quantizer(args, activation_view(out, k), k);
+  cpu::QuantizeRowsJob job = quantizer(args, activation_view(out, k), k);
   if (job.out.rows == 0) return out;
   const at::Tensor values = dense_rows(x, job.out.rows);
   job.x = values.const_data_ptr<float>();

@@ -21,7 +21,7 @@ inline c10::SymInt activation_bytes(const c10::SymInt& k) { return (k + 7) / 8 *
 // Undefined content. sizes: of x, k last.
 at::Tensor empty_activation(at::IntArrayRef sizes);
 // A view of the rows of such a tensor, which must outlive it.
-cpu::ActivationRows activation_view(const at::Tensor& activation, int64_t k);
+cpu::QuantizedRows activation_view(const at::Tensor& activation, int64_t k);
 
 // x and the arguments of an op that quantizes it: the mode is not kNone.
 ActivationArgs check_quantizer(std::string_view op, const at::Tensor& x, const ActivationSchemaArgs& args);
@@ -30,9 +30,9 @@ at::Tensor quantized_meta(const at::Tensor& x);
 // x as float32 [rows][k] whose rows are dense: x itself where possible.
 at::Tensor dense_rows(const at::Tensor& x, int64_t rows);
 // The kernel's job: how rows of k values are quantized, and into what. The caller sets the source.
-cpu::QuantizeRows quantizer(const ActivationArgs& args, const cpu::ActivationRows& out, int64_t k);
+cpu::QuantizeRowsJob quantizer(const ActivationArgs& args, const cpu::QuantizedRows& out, int64_t k);
 // Rows per task: at least a tile.
-int64_t rows_per_task(const cpu::QuantizeRows& job);
+int64_t rows_per_task(const cpu::QuantizeRowsJob& job);
 
 // x: float of any dtype and strides; args: not kNone.
 at::Tensor quantize_activation(const at::Tensor& x, const ActivationArgs& args);

@@ -35,7 +35,7 @@ PerToken quantize_per_token_meta(const at::Tensor& x, bool symmetric) {
 }
 
 // The kernel stores q + 128 with zero 128; a row of NaN is 0 already.
-void shift_to_signed(const cpu::QuantizeRows& job, int64_t row_begin, int64_t row_end) {
+void shift_to_signed(const cpu::QuantizeRowsJob& job, int64_t row_begin, int64_t row_end) {
   const int64_t k = job.k;  // a local: writing bytes may change job, as far as the compiler knows
   for (int64_t row = row_begin; row < row_end; ++row) {
     job.out.zero[row] = 0;
@@ -50,7 +50,7 @@ PerToken quantize_per_token_cpu(const at::Tensor& x, bool symmetric) {
   check_args(x);
   const at::Tensor values = x.to(at::kFloat).contiguous();
   const PerToken out = empty_outputs(values, symmetric);
-  cpu::QuantizeRows job;
+  cpu::QuantizeRowsJob job;
   job.x = values.const_data_ptr<float>();
   job.x_stride = job.k = x.size(-1);
   job.symmetric = symmetric;

@@ -7,9 +7,9 @@
 #include <cmath>
 #include <cstdlib>
 #include <limits>
-#include <stdexcept>
 
 #include "eval/compare/best_models.h"
+#include "vqt/error.h"
 
 namespace vqt {
 namespace {
@@ -43,7 +43,7 @@ double number(const std::string& text, const std::string& whole) {
   char* end = nullptr;
   const double value = std::strtod(text.c_str(), &end);
   if (text.empty() || *end != '\0' || !std::isfinite(value)) {
-    throw std::invalid_argument(fmt::format(
+    throw UsageError(fmt::format(
         "expected METRIC=VALUE with a number, as in psnr=35, auc_30=-2 or abs_rel=+5%, got {}", whole));
   }
   return value;
@@ -56,8 +56,7 @@ Limit parse_limit(const std::string& text) {
   Limit limit{text, text.substr(0, equals)};
   const TruthMetric* metric = truth_metric(limit.metric);
   if (!metric && limit.metric != kPsnr)
-    throw std::invalid_argument(
-        fmt::format("unknown metric {}; expected one of {}", limit.metric, all_names()));
+    throw UsageError(fmt::format("unknown metric {}; expected one of {}", limit.metric, all_names()));
   std::string value = equals == std::string::npos ? "" : text.substr(equals + 1);
   const bool sign = !value.empty() && (value[0] == '+' || value[0] == '-');
   const bool percent = !value.empty() && value.back() == '%';
@@ -65,22 +64,22 @@ Limit parse_limit(const std::string& text) {
   limit.value = number(value, text);
   if (!metric) {
     if (sign || percent)
-      throw std::invalid_argument(fmt::format(
+      throw UsageError(fmt::format(
           "psnr is relative to the float model already; expected dB as in psnr=35, got {}", text));
     return limit;
   }
   if (!sign) {
     if (percent)
-      throw std::invalid_argument(
+      throw UsageError(
           fmt::format("a share of the float model's value needs a sign, as in abs_rel=+5%; got {}", text));
     return limit;
   }
   limit.kind = percent ? Limit::Kind::kPercent : Limit::Kind::kChange;
   if (value[0] != (metric->more_is_better ? '-' : '+')) {
-    throw std::invalid_argument(
-        fmt::format("{}: {} is better: expected how far it may {}, as in {}={}, got {}", limit.metric,
-                    metric->more_is_better ? "higher" : "lower", metric->more_is_better ? "fall" : "rise",
-                    limit.metric, (metric->more_is_better ? '-' : '+') + text.substr(equals + 2), text));
+    throw UsageError(fmt::format("{}: {} is better: expected how far it may {}, as in {}={}, got {}",
+                                 limit.metric, metric->more_is_better ? "higher" : "lower",
+                                 metric->more_is_better ? "fall" : "rise", limit.metric,
+                                 (metric->more_is_better ? '-' : '+') + text.substr(equals + 2), text));
   }
   return limit;
 }

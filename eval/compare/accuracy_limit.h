@@ -10,7 +10,7 @@ namespace vqt {
 
 // METRIC=VALUE. psnr is the PSNR of a model's worst output in dB. The others are those of ground truth: a
 // value without sign is the bound itself, one with a sign how far the model may be off the float model, and
-// with % how far in percent of its value. Throws std::invalid_argument: what is wrong and what there is.
+// with % how far in percent of its value. Throws UsageError: what is wrong and what there is.
 Limit parse_limit(const std::string& text);
 
 bool needs_truth(const std::string& metric);

@@ -68,7 +68,7 @@ inline auto instance(int64_t rows, int64_t panels) {
 // columns (4 panels only where no tile has more than kSmallMRows rows). A tile belongs to the range of rows
 // that holds its last row.
 template <class Visit>
-inline void for_each_column_block(const ActivationRows& x, Range rows, Range columns, int64_t block_rows,
+inline void for_each_column_block(const QuantizedRows& x, Range rows, Range columns, int64_t block_rows,
                                   int64_t block_columns, Visit visit) {
   const int64_t block_tiles = block_rows / kTileRowsAvx512, most_panels = block_columns / kPanel;
   const int64_t end = x.first(rows.end), first_column = columns.begin / kPanel * kPanel;

@@ -34,7 +34,7 @@ struct Epilogue {
   // The caller calls begin_static before and clear_nan_rows after (activation.h). A kernel writes u8 values,
   // and NaN into the scale of a row that holds NaN or Inf (relaxed: several threads may). It writes neither
   // zero nor sum.
-  ActivationRows q;  // unused where q.q is null
+  QuantizedRows q;  // unused where q.q is null
   float y_scale = 0.0f;
   int32_t y_zero = 0;  // 0..255; symmetric values are stored as q + 128: y_zero is 128
   bool y_symmetric = false;

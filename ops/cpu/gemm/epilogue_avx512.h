@@ -59,7 +59,7 @@ class PanelBytes {
   }
 
   // Into `rows` rows of q from `row` on, `at` being the column of the panel's first lane.
-  void store(const ActivationRows& q, int64_t row, int64_t rows, int64_t at, __mmask16 wanted) const {
+  void store(const QuantizedRows& q, int64_t row, int64_t rows, int64_t at, __mmask16 wanted) const {
     const bool aligned = wanted == 0xffff && at % 4 == 0 && q.first(row) == row && q.height(row) == rows;
     if (!aligned) {
       const auto* bytes = reinterpret_cast<const uint8_t*>(bytes_);

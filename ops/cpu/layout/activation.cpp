@@ -5,7 +5,7 @@
 
 namespace vqt::cpu {
 
-void begin_static(const ActivationRows& a, int64_t k, float scale, int32_t zero) {
+void begin_static(const QuantizedRows& a, int64_t k, float scale, int32_t zero) {
   std::fill_n(a.scale, a.rows, scale);
   std::fill_n(a.zero, a.rows, zero);
   std::fill_n(a.sum, a.rows, -1);
@@ -17,7 +17,7 @@ void begin_static(const ActivationRows& a, int64_t k, float scale, int32_t zero)
   }
 }
 
-void clear_nan_rows(const ActivationRows& a) {
+void clear_nan_rows(const QuantizedRows& a) {
   for (int64_t row = 0; row < a.rows; ++row) {
     if (!std::isnan(a.scale[row])) continue;
     a.zero[row] = 0;
@@ -25,7 +25,7 @@ void clear_nan_rows(const ActivationRows& a) {
   }
 }
 
-void sum_rows(const ActivationRows& a, int64_t row_begin, int64_t row_end, int32_t* sum) {
+void sum_rows(const QuantizedRows& a, int64_t row_begin, int64_t row_end, int32_t* sum) {
   for (int64_t row = row_begin; row < row_end; ++row) {
     const int64_t step = 4 * a.height(a.first(row));
     const uint8_t* q = a.q + a.offset(row, 0);

@@ -19,7 +19,7 @@
 
 namespace vqt::cpu {
 
-struct ActivationRows {
+struct QuantizedRows {
   uint8_t* q = nullptr;
   float* scale = nullptr;
   int32_t* zero = nullptr;
@@ -68,8 +68,8 @@ constexpr int64_t activation_tile(Isa isa) { return isa == Isa::kAvx512Vnni ? 12
 constexpr int64_t activation_bytes_per_row(int64_t k) { return activation_depth(k) + 12; }
 
 // The view of such a block (aligned to 4 bytes).
-inline ActivationRows activation_rows(uint8_t* block, int64_t rows, int64_t k, int64_t tile) {
-  ActivationRows a;
+inline QuantizedRows activation_rows(uint8_t* block, int64_t rows, int64_t k, int64_t tile) {
+  QuantizedRows a;
   a.rows = rows;
   a.k_pad = activation_depth(k);
   a.tile = tile;
@@ -82,10 +82,10 @@ inline ActivationRows activation_rows(uint8_t* block, int64_t rows, int64_t k, i
 
 // What surrounds a kernel whose result is a quantized activation of k values a row (epilogue.h). Before it:
 // scales and zero points, no sums, padding that is 0. After it: rows whose scale became NaN are 0.
-void begin_static(const ActivationRows& a, int64_t k, float scale, int32_t zero);
-void clear_nan_rows(const ActivationRows& a);
+void begin_static(const QuantizedRows& a, int64_t k, float scale, int32_t zero);
+void clear_nan_rows(const QuantizedRows& a);
 
 // The sums of some rows. Every other field of a is read.
-void sum_rows(const ActivationRows& a, int64_t row_begin, int64_t row_end, int32_t* sum);
+void sum_rows(const QuantizedRows& a, int64_t row_begin, int64_t row_end, int32_t* sum);
 
 }  // namespace vqt::cpu

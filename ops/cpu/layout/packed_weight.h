@@ -42,7 +42,7 @@ struct PackedHeader {  // 64 bytes at the start of the block
   uint8_t bits;
   uint8_t symmetric;
   Granularity granularity;
-  uint8_t reserved[21];
+  uint8_t reserved[21];  // [0]: bytes per weight before quantization, 0 for 4; the others are 0
 };
 static_assert(sizeof(PackedHeader) == 64);
 

@@ -14,7 +14,7 @@ namespace vqt::cpu {
 
 struct LinearCanonicalJob {
   int64_t k = 0;
-  ActivationRows x;  // sum: not read
+  QuantizedRows x;   // sum: not read
   int64_t bits = 8;  // 4 or 8
   bool symmetric = true;
   const void* w = nullptr;  // canonical [n][k], or [n][ceil(k/2)] nibbles

@@ -29,7 +29,7 @@ struct LinearInt4Job {
   int64_t groups = 0, group = 0;  // of one row; group is padded to a multiple of 8
   int64_t group_bytes = 0;        // of one group of one panel
   bool symmetric = true;
-  ActivationRows x;  // sum: not read
+  QuantizedRows x;  // sum: not read
   const uint8_t* w = nullptr;
   const float* offset = nullptr;  // [n_pad], sum over groups of scale * sum(nibble - zero)
   Epilogue out;

@@ -23,7 +23,7 @@ namespace vqt::cpu {
 
 struct LinearInt8Job {
   int64_t k = 0;
-  ActivationRows x;  // sum: read only with w_zero
+  QuantizedRows x;  // sum: read only with w_zero
   const int8_t* w = nullptr;
   const float* w_scale = nullptr;   // [n_pad]
   const int32_t* w_zero = nullptr;  // [n_pad], or null: all 0

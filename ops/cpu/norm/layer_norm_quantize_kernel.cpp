@@ -6,18 +6,18 @@ namespace vqt::cpu {
 namespace {
 
 // The tile that begins at a row, as rows of its own.
-ActivationRows tile_of(const ActivationRows& rows, int64_t row) {
+QuantizedRows tile_of(const QuantizedRows& rows, int64_t row) {
   return {rows.q + row * rows.k_pad, rows.scale + row, rows.zero + row, rows.sum + row,
           rows.height(row),          rows.k_pad,       rows.tile};
 }
 
 }  // namespace
 
-void layer_norm_quantize(const LayerNorm& norm, const QuantizeRows& quantize, Isa isa, Range rows) {
+void layer_norm_quantize(const LayerNorm& norm, const QuantizeRowsJob& quantize, Isa isa, Range rows) {
   const LayerNormFn normalize = layer_norm_kernel(isa);
   const QuantizeRowsFn quantize_rows = quantize_rows_kernel(isa);
   LayerNorm tile = norm;
-  QuantizeRows job = quantize;
+  QuantizeRowsJob job = quantize;
   tile.y = static_cast<float*>(scratch(quantize.out.tile * norm.k * sizeof(float)));
   job.x = tile.y;
   job.x_stride = norm.k;

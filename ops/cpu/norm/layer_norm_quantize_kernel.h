@@ -10,6 +10,6 @@ namespace vqt::cpu {
 
 // rows: whole tiles of quantize.out. norm.y and quantize.x are not used: a tile of the norm is stored in this
 // thread's scratch memory.
-void layer_norm_quantize(const LayerNorm& norm, const QuantizeRows& quantize, Isa isa, Range rows);
+void layer_norm_quantize(const LayerNorm& norm, const QuantizeRowsJob& quantize, Isa isa, Range rows);
 
 }  // namespace vqt::cpu

@@ -19,8 +19,8 @@
 
 namespace vqt::cpu {
 
-struct QuantizeRows {
-  ActivationRows out;        // k_pad >= k, bytes from k on become 0; sum null: not computed
+struct QuantizeRowsJob {
+  QuantizedRows out;         // k_pad >= k, bytes from k on become 0; sum null: not computed
   const float* x = nullptr;  // row r begins at x + r * x_stride
   int64_t x_stride = 0;
   int64_t k = 0;
@@ -31,11 +31,11 @@ struct QuantizeRows {
 };
 
 // Rows may begin and end anywhere; ranges that hold whole tiles are faster.
-using QuantizeRowsFn = void (*)(const QuantizeRows& a, int64_t row_begin, int64_t row_end);
+using QuantizeRowsFn = void (*)(const QuantizeRowsJob& a, int64_t row_begin, int64_t row_end);
 
-void quantize_rows_ref(const QuantizeRows& a, int64_t row_begin, int64_t row_end);
-void quantize_rows_avx2(const QuantizeRows& a, int64_t row_begin, int64_t row_end);
-void quantize_rows_avx512vnni(const QuantizeRows& a, int64_t row_begin, int64_t row_end);
+void quantize_rows_ref(const QuantizeRowsJob& a, int64_t row_begin, int64_t row_end);
+void quantize_rows_avx2(const QuantizeRowsJob& a, int64_t row_begin, int64_t row_end);
+void quantize_rows_avx512vnni(const QuantizeRowsJob& a, int64_t row_begin, int64_t row_end);
 
 inline QuantizeRowsFn quantize_rows_kernel(Isa isa) {
   return kernel_for(isa, quantize_rows_ref, quantize_rows_avx2, quantize_rows_avx512vnni);

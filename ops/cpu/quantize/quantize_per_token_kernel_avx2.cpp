@@ -96,7 +96,7 @@ int32_t store_row(const float* x, int64_t k, const Rounding& round, uint8_t* q) 
   return static_cast<int32_t>(sum);
 }
 
-void quantize_row(const QuantizeRows& a, int64_t row) {
+void quantize_row(const QuantizeRowsJob& a, int64_t row) {
   const float* x = a.x + row * a.x_stride;
   uint8_t* q = a.out.q + row * a.out.k_pad;
   const RowRange range = row_range(x, a.k);
@@ -135,7 +135,7 @@ void quantize_row(const QuantizeRows& a, int64_t row) {
 
 }  // namespace
 
-void quantize_rows_avx2(const QuantizeRows& a, int64_t row_begin, int64_t row_end) {
+void quantize_rows_avx2(const QuantizeRowsJob& a, int64_t row_begin, int64_t row_end) {
   if (a.out.tile != 1)
     return quantize_rows_ref(a, row_begin, row_end);  // no kernel on AVX2 reads taller tiles
   for (int64_t row = row_begin; row < row_end; ++row) quantize_row(a, row);

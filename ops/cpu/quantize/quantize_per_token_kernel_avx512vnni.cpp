@@ -57,7 +57,7 @@ struct RowParameters {
   bool finite = false;
 };
 
-RowParameters parameters(const QuantizeRows& a, const RowRange& range) {
+RowParameters parameters(const QuantizeRowsJob& a, const RowRange& range) {
   RowParameters p = {a.static_scale, a.symmetric ? 128 : a.static_zero, range.finite};
   if (a.dynamic && a.symmetric) {
     p.scale = (range.max > -range.min ? range.max : -range.min) / 127.0f;
@@ -137,7 +137,7 @@ struct RowGroup {
 };
 
 template <Method kMethod, bool kSymmetric>
-void quantize_group(const QuantizeRows& a, const RowGroup& g) {
+void quantize_group(const QuantizeRowsJob& a, const RowGroup& g) {
   Rounding round[kGroupRows];
   __mmask64 keep[kGroupRows];  // all bytes, or none of a row that is not finite
   __m512i sum[kGroupRows];
@@ -186,7 +186,7 @@ void quantize_group(const QuantizeRows& a, const RowGroup& g) {
   }
 }
 
-using GroupFn = void (*)(const QuantizeRows& a, const RowGroup& g);
+using GroupFn = void (*)(const QuantizeRowsJob& a, const RowGroup& g);
 
 template <bool kSymmetric>
 constexpr GroupFn kMethods[] = {quantize_group<Method::kReciprocal, kSymmetric>,
@@ -195,7 +195,7 @@ constexpr GroupFn kMethods[] = {quantize_group<Method::kReciprocal, kSymmetric>,
 
 }  // namespace
 
-void quantize_rows_avx512vnni(const QuantizeRows& a, int64_t row_begin, int64_t row_end) {
+void quantize_rows_avx512vnni(const QuantizeRowsJob& a, int64_t row_begin, int64_t row_end) {
   RowGroup g;
   for (g.row = row_begin; g.row < row_end; g.row += g.count) {
     const int64_t first = a.out.first(g.row), tile_end = first + a.out.height(first);

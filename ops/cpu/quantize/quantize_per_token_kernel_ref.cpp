@@ -22,7 +22,7 @@ Parameters dynamic_parameters(float min, float max, bool symmetric) {
   return {scale, static_cast<int32_t>(std::nearbyint(std::min(-min / scale, 255.0f)))};
 }
 
-void quantize_row(const QuantizeRows& a, int64_t row) {
+void quantize_row(const QuantizeRowsJob& a, int64_t row) {
   const float* x = a.x + row * a.x_stride;
   float min = 0.0f, max = 0.0f;
   bool finite = true;
@@ -57,7 +57,7 @@ void quantize_row(const QuantizeRows& a, int64_t row) {
 
 }  // namespace
 
-void quantize_rows_ref(const QuantizeRows& a, int64_t row_begin, int64_t row_end) {
+void quantize_rows_ref(const QuantizeRowsJob& a, int64_t row_begin, int64_t row_end) {
   for (int64_t row = row_begin; row < row_end; ++row) quantize_row(a, row);
 }
 

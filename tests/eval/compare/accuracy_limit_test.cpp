@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "tests/eval/made_up_models.h"
+#include "vqt/error.h"
 
 namespace vqt {
 namespace {
@@ -30,7 +31,7 @@ ReferenceResult reference() {
 std::string error(const std::string& text) {
   try {
     parse_limit(text);
-  } catch (const std::invalid_argument& e) {
+  } catch (const UsageError& e) {
     return e.what();
   }
   return "no error";

@@ -64,7 +64,7 @@ inline std::vector<Range> split(int64_t begin, int64_t end, int64_t parts, std::
 // A quantized activation with memory of its own: rows [rows][k] of u8, and bytes from k on that are 0.
 struct Activations {
   std::vector<uint8_t> block;
-  ActivationRows rows;
+  QuantizedRows rows;
 
   Activations(const std::vector<uint8_t>& values, const std::vector<float>& scale,
               const std::vector<int32_t>& zero, int64_t k, int64_t tile)

@@ -8,18 +8,18 @@
 namespace vqt::cpu {
 namespace {
 
-ActivationRows layout(int64_t rows, int64_t k, int64_t tile) {
+QuantizedRows layout(int64_t rows, int64_t k, int64_t tile) {
   return activation_rows(nullptr, rows, k, tile);
 }
 
 std::vector<int64_t> heights(int64_t rows, int64_t tile) {
-  const ActivationRows a = layout(rows, 8, tile);
+  const QuantizedRows a = layout(rows, 8, tile);
   std::vector<int64_t> all;
   for (int64_t row = 0; row < rows; row += a.height(row)) all.push_back(a.height(row));
   return all;
 }
 
-TEST(ActivationRows, TheLastRowsAreCutEvenly) {
+TEST(QuantizedRows, TheLastRowsAreCutEvenly) {
   using Heights = std::vector<int64_t>;
   EXPECT_EQ(heights(0, 12), Heights());
   EXPECT_EQ(heights(1, 12), Heights({1}));
@@ -33,9 +33,9 @@ TEST(ActivationRows, TheLastRowsAreCutEvenly) {
   EXPECT_EQ(heights(3, 1), Heights({1, 1, 1}));
 }
 
-TEST(ActivationRows, OffsetsByHand) {
+TEST(QuantizedRows, OffsetsByHand) {
   // 13 rows of k 9 (padded to 16): a tile of 7 rows, 112 bytes, then one of 6
-  const ActivationRows a = layout(13, 9, 12);
+  const QuantizedRows a = layout(13, 9, 12);
   EXPECT_EQ(a.k_pad, 16);
   EXPECT_EQ(a.offset(0, 0), 0);
   EXPECT_EQ(a.offset(1, 0), 4);
@@ -46,10 +46,10 @@ TEST(ActivationRows, OffsetsByHand) {
   EXPECT_EQ(layout(13, 9, 1).offset(5, 12), 5 * 16 + 12);
 }
 
-TEST(ActivationRows, EveryPlaceIsTakenOnce) {
+TEST(QuantizedRows, EveryPlaceIsTakenOnce) {
   for (int64_t tile : {1, 2, 3, 12}) {
     for (int64_t rows = 0; rows <= 67; ++rows) {
-      const ActivationRows a = layout(rows, 17, tile);
+      const QuantizedRows a = layout(rows, 17, tile);
       std::vector<int> taken(rows * a.k_pad, 0);
       for (int64_t row = 0; row < rows; ++row) {
         const int64_t first = a.first(row);

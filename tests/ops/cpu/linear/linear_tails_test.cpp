@@ -104,7 +104,7 @@ std::vector<float> result(const Case& c, Job job, Kernel kernel, Isa isa, int64_
   }
   std::vector<uint8_t> block(static_cast<size_t>((c.shape.m + 1) * activation_bytes_per_row(c.shape.n)),
                              0xee);
-  const ActivationRows q = activation_rows(block.data(), c.shape.m, c.shape.n, activation_tile(isa));
+  const QuantizedRows q = activation_rows(block.data(), c.shape.m, c.shape.n, activation_tile(isa));
   begin_static(q, c.shape.n, job.out.y_scale, job.out.y_zero);
   job.out.q = q;
   run_split(kernel, job, rows, columns, parts, random);

@@ -37,7 +37,7 @@ TEST_P(LayerNormQuantize, EqualsTheStepsOneAfterTheOther) {
       norm.x_stride = k + 3;
       norm.k = k;
       norm.norm = {weight.data(), bias.data(), 1e-5};
-      QuantizeRows quantize;
+      QuantizeRowsJob quantize;
       quantize.k = quantize.x_stride = k;
       quantize.symmetric = rows % 2 != 0;
       quantize.dynamic = rows % 3 != 0;

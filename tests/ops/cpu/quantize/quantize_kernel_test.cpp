@@ -66,7 +66,7 @@ int32_t stored(const Quantized& job, const std::vector<uint8_t>& q, int64_t row,
   return job.symmetric ? static_cast<int8_t>(byte) : byte;
 }
 
-TEST(QuantizeRows, EveryWidthRunAndTailEqualsTheFormula) {
+TEST(QuantizeRowsJob, EveryWidthRunAndTailEqualsTheFormula) {
   for (const int64_t n : {1, 3}) {
     for (const int64_t k : {1, 2, 3, 8, 15, 17, 33, 64, 100, 515}) {
       for (const int64_t run : {int64_t{1}, int64_t{2}, int64_t{7}, int64_t{32}, k, n * k, 2 * n * k}) {
@@ -96,7 +96,7 @@ TEST(QuantizeRows, EveryWidthRunAndTailEqualsTheFormula) {
   }
 }
 
-TEST(QuantizeRows, SaysWhenARowIsNotFinite) {
+TEST(QuantizeRowsJob, SaysWhenARowIsNotFinite) {
   const float scale = 1.0f;
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     for (const float sign : {1.0f, -1.0f}) {

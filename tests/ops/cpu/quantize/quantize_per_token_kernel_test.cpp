@@ -24,7 +24,7 @@ struct Rows {
 };
 
 // a.out says k_pad and tile. q comes back row-major.
-Rows quantize(Isa isa, QuantizeRows a, const std::vector<float>& x, int64_t rows, int64_t split = 0) {
+Rows quantize(Isa isa, QuantizeRowsJob a, const std::vector<float>& x, int64_t rows, int64_t split = 0) {
   Rows r;
   std::vector<uint8_t> q(rows * a.out.k_pad, 0xee);
   r.scale.assign(rows, -1.0f);
@@ -46,7 +46,7 @@ Rows quantize(Isa isa, QuantizeRows a, const std::vector<float>& x, int64_t rows
 }
 
 Rows quantize_one(Isa isa, const std::vector<float>& x, bool symmetric) {
-  QuantizeRows a;
+  QuantizeRowsJob a;
   a.k = a.out.k_pad = a.x_stride = static_cast<int64_t>(x.size());
   a.symmetric = symmetric;
   return quantize(isa, a, x, 1);
@@ -79,7 +79,7 @@ TEST_P(QuantizePerToken, TheRangeIsWidenedToHoldZero) {
 }
 
 TEST_P(QuantizePerToken, HalvesGoToEvenAfterTheZeroPointIsAdded) {
-  QuantizeRows a;
+  QuantizeRowsJob a;
   a.k = a.out.k_pad = a.x_stride = 5;
   a.dynamic = false;
   a.static_scale = 1.0f;
@@ -97,7 +97,7 @@ TEST_P(QuantizePerToken, SymmetricByHand) {
 }
 
 TEST_P(QuantizePerToken, StaticValuesFarOutsideSaturate) {
-  QuantizeRows a;
+  QuantizeRowsJob a;
   a.k = a.out.k_pad = a.x_stride = 4;
   a.dynamic = false;
   a.static_scale = 1e-3f;
@@ -127,7 +127,7 @@ TEST_P(QuantizePerToken, ARowThatIsNotFiniteIsNanAndLeavesTheOthersAlone) {
     for (const bool dynamic : {true, false}) {
       for (const float bad : {kNan, -kNan, kInf, -kInf}) {
         for (int64_t at = 0; at < 45; ++at) {
-          QuantizeRows a;
+          QuantizeRowsJob a;
           a.k = a.x_stride = 45;
           a.out.k_pad = 48;
           a.symmetric = symmetric;
@@ -164,7 +164,7 @@ TEST_P(QuantizePerToken, EqualsTheReferenceBitForBit) {
       CaseRandom random({k, mode});
       if (random.left_out()) continue;
       std::normal_distribution<float> normal;
-      QuantizeRows a;
+      QuantizeRowsJob a;
       a.k = k;
       a.x_stride = k + mode % 3;
       a.out.k_pad = activation_depth(k);
