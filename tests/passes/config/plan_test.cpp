@@ -120,8 +120,8 @@ TEST(Plan, RulesInTheirOrder) {
           "blocks.0.mlp.fc1: float | ignore \"fc1\"", "blocks.0.mlp.fc2: float | ignore \"fc2\"",
           "blocks.1.attn.qkv: float | ignore \"attn\"", "blocks.1.attn.proj: float | ignore \"attn\"",
           "blocks.1.mlp.fc1: float | ignore \"fc1\"", "blocks.1.mlp.fc2: float | ignore \"fc2\"",
-          "camera_head.fc: w16a16 | overrides[0] \"camera_head\"; 16 bits compute with float "
-          "activations"));
+          "camera_head.fc: w16a16 | overrides[0] \"camera_head\"; 16 bits compute with "
+          "floating-point activations"));
 }
 
 TEST(Plan, MixedPrecisionChoosesBySite) {
