@@ -64,7 +64,7 @@ class Flags {
          "",
          take});
   }
-  // What stands without a flag.
+  // The one argument that is not a flag.
   void positional(std::string& value, TextKind kind, const std::string& help);
 
   struct Parsed {

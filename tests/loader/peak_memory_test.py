@@ -30,15 +30,15 @@ def peak_bytes(folder: Path, widths: list[int]) -> tuple[int, int]:
     """Size of the file, and peak memory that the program reports."""
     path = folder / f"{len(widths)}.pt"
     torch.jit.save(torch.jit.script(Growing(widths).eval()), str(path))
-    # In a shell: the peak that getrusage reports begins with that of the process that forked.
-    done = subprocess.run(["sh", "-c", '"$0" "$@"; exit $?', str(BINARY), str(path), "-o", str(folder / "q.pt"), "--preset",
-                           "prototype"], capture_output=True, text=True, check=True, timeout=300)  # fmt: skip
-    value, unit = re.search(r"peak memory: ([\d,.]+) (MB|GB)", done.stdout).groups()
-    return path.stat().st_size, int(float(value.replace(",", "")) * {"MB": 1e6, "GB": 1e9}[unit])
+    done = subprocess.run(
+        [BINARY, path, "-o", folder / "q.pt", "--preset", "prototype"], capture_output=True, text=True, check=True, timeout=300
+    )
+    peak = re.search(r"peak memory: ([\d,.]+) MB", done.stdout)[1]
+    return path.stat().st_size, int(float(peak.replace(",", "")) * 1e6)
 
 
 def test_quantizing_gives_memory_back(tmp_path: Path) -> None:
     _, without_weights = peak_bytes(tmp_path, [64, 64, 64, 64])
     size, peak = peak_bytes(tmp_path, list(range(1024, 1024 + 13 * 128, 128)))
     assert size == pytest.approx(163e6, rel=0.01)
-    assert (peak - without_weights) / size < 1.2  # without ScopedMallocTrim: 1.6 and more
+    assert (peak - without_weights) / size < 1.2  # without ScopedMallocTrim: 1.37 to 1.9

@@ -423,6 +423,12 @@ def test_repack_changes_the_report_as_the_program_does(tmp_path: Path) -> None:
     assert vqt.repack(without) == 6 and vqt.report(without).bytes_after == after.bytes_after
 
 
+def test_names_of_exceptions_keep_their_bases() -> None:
+    assert issubclass(vqt.Error, RuntimeError) and issubclass(vqt.ConfigError, ValueError)
+    assert vqt.ArchiveError is vqt.Error and vqt.QuantizeError is vqt.Error
+    assert not issubclass(vqt.ConfigError, vqt.Error)  # `except RuntimeError` does not catch a bad config
+
+
 def test_archive_errors(tmp_path: Path) -> None:
     with pytest.raises(vqt.QuantizeError, match="torch.jit.save writes float ones"):
         vqt.save(scripted(), tmp_path / "f.pt")
