@@ -96,7 +96,7 @@ EVAL_LINES = [
     ([*EVAL, "--preprocess", "1"], '--preprocess: expected one of crop, pad, got "1"; nearest: pad'),
     ([*EVAL, "--image_size", "500"], "--image-size: expected a multiple of 14, got 500"),
     ([*EVAL, "--image-size", "-14"], "--image-size: expected a multiple of 14, got -14"),
-    ([*EVAL, "--input-layout", "hwc"], '--input-layout: expected one of bshw, bchw, got "hwc"; nearest: bchw'),
+    ([*EVAL, "--input-layout", "hwc"], '--input-layout: expected one of bshw, bchw, got "hwc"; nearest: bshw'),
     ([*EVAL, "--mean", "1,2"], '--mean: expected three finite numbers R,G,B, got "1,2"'),
     ([*EVAL, "--mean", "nan,0,0"], '--mean: expected three finite numbers R,G,B, got "nan,0,0"'),
     ([*EVAL, "--mean", "0", "0", "x"], '--mean: expected three finite numbers R,G,B, got "0,0,x"'),
