@@ -171,7 +171,7 @@ def test_a_resumed_run_ends_as_one_that_was_not_interrupted(
     run(*place.command(out, "--resume", "--save_reference", tmp_path / "saved"))
     found = results(out)
     assert_same(found, full)
-    assert "resumed: outputs, time and memory of reference, model mine, model production are those of" in found["notes"][-1]
+    assert "resumed: outputs, time and memory of reference, model mine, model production come from" in found["notes"][-1]
     assert scene_ms(found)["mine"] == before["model_mine"]["run"]["all_ms"]
     assert found["models"][1]["peak_memory_bytes"] == before["model_production"]["run"]["peak_memory_bytes"]
     assert sorted(p.name for p in out.iterdir()) == sorted(p.name for p in (place.root / "full").iterdir())
@@ -214,7 +214,7 @@ def test_what_is_kept_is_not_believed_where_a_digit_changed(place: Place, killed
     (path,) = (out / "unfinished").glob("reference*")
     path.write_bytes(another_digit(path.read_bytes()))
     done = run(*place.only_the_last(out, "--resume"))
-    assert f"reference: run again: {path}: damaged: what it says of itself has another checksum" in done.stderr
+    assert f"reference: run again: {path}: damaged: its description has another checksum" in done.stderr
     assert_same(results(out)["models"][0], full["models"][2])
 
 
