@@ -14,6 +14,14 @@ bool is_name(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
 }
 
+// An exception without a message reads "Name: ".
+std::string without_empty_message(const std::string& why) {
+  const size_t name = static_cast<size_t>(std::find_if_not(why.begin(), why.end(), is_name) - why.begin());
+  const bool empty = name > 0 && why.compare(name, 1, ":") == 0 &&
+                     why.find_first_not_of(" \n", name + 1) == std::string::npos;
+  return empty ? why.substr(0, name) : why;
+}
+
 // The interpreter writes kInterpreter, lines of source (indented, or with a space after their first word), then
 // "RuntimeError: cause". "" where the text has another form.
 std::string cause(const std::string& text) {
@@ -24,7 +32,8 @@ std::string cause(const std::string& text) {
     while (end < text.size() && is_name(text[end])) ++end;
     if (end > line && text.compare(end, 2, ": ") == 0) {
       const std::string why = text.substr(end + 2);
-      return why.find_first_not_of(" \n") == std::string::npos ? text.substr(line, end - line) : why;
+      return why.find_first_not_of(" \n") == std::string::npos ? text.substr(line, end - line)
+                                                               : without_empty_message(why);
     }
     line = std::min(text.find('\n', line), text.size() - 1) + 1;
   }

@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "vqt/error.h"
+
 namespace vqt {
 namespace {
 namespace fs = std::filesystem;

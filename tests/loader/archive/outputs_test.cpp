@@ -11,6 +11,8 @@
 
 #include <cmath>
 
+#include "vqt/error.h"
+
 namespace vqt {
 namespace {
 
