@@ -14,7 +14,8 @@ const ValueNames<std::string> kDevices = {{"cpu", "cpu"}, {"cuda", "cuda"}};
 const char* const kFooter =
     R"(The images directly in the image folder (or in its only subfolder that has some), sorted bytewise by name,
 are one scene. Flags may be written with underscores too: --image_folder is --image-folder. Flags that take
-several values may be repeated. Without --model, --config, --preset and --search the five presets are compared.
+several values may be repeated. Without --model, --config, --preset and --search the five presets are
+compared.
 
 Exit codes: 0 done, 1 the work failed or --check found a difference, 2 bad usage (flags, content of a config).
 The result goes to stdout, progress and warnings to stderr.
