@@ -17,14 +17,13 @@ bool quantized(const SiteReport& site) { return site.action == "quantized"; }
 
 // The reason of one layer, worded for several: without the layer's own name.
 std::string general(const SiteReport& site) {
-  std::string reason = site.reason;
+  const std::string& reason = site.reason;
   if (!std::isnan(site.ms_quantized))
     return reason.substr(0, reason.find(':'));  // "slower than float here: ..."
-  for (size_t at = reason.find(site.name); !site.name.empty() && at != std::string::npos;
-       at = reason.find(site.name, at)) {
-    reason.replace(at, site.name.size(), "its module");
-  }
-  return reason;
+  // "... in method forward of NAME"; a name may also be a word of the sentence, as "first" is.
+  const std::string owner = " of " + site.name;
+  const size_t at = reason.size() - std::min(reason.size(), owner.size());
+  return !site.name.empty() && reason.substr(at) == owner ? reason.substr(0, at) + " of its module" : reason;
 }
 
 // "  12 kept in floating point: reason: first, second and 10 more"

@@ -83,7 +83,7 @@ REFUSED = [
     (edit(), ["--frames", "2"], ["--frames: cannot be combined with --check"]),
     (edit(), ["--preset", "mobile"], ["--preset: cannot be combined with --check"]),
     (edit(), ["--model", "other.pt"], ["--model: other.pt: expected the file name of a model that"]),
-    (edit(), ["--output_dir", "{folder}"], ["--output-dir", "holds the results that are checked"]),
+    (edit(), ["--output_dir", "{folder}"], ["--output-dir", "contains the results to check"]),
 ]
 
 
