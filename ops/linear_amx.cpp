@@ -12,7 +12,7 @@
 namespace vqt {
 namespace {
 
-constexpr int64_t kRowsPerTask = 12;
+constexpr int64_t kAmxRowsPerTask = 12;
 
 }  // namespace
 
@@ -21,7 +21,7 @@ void run_int8_torch(const LinearPlan& plan, RowSlice rows, const cpu::LinearInt8
   const int64_t m = job.x.rows, depth = job.w_depth(), block = plan.block.columns;
   const cpu::FinishSumsFn finish = cpu::finish_sums_kernel(cpu::best_isa());
   const at::Tensor x = at::empty({m, depth}, at::kChar);
-  at::parallel_for(0, m, kRowsPerTask, [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, m, kAmxRowsPerTask, [&](int64_t begin, int64_t end) {
     cpu::shifted_rows(job, {begin, end}, x.mutable_data_ptr<int8_t>() + begin * depth);
   });
   const int64_t first = rows.begin / cpu::kPanel * cpu::kPanel;
@@ -35,7 +35,7 @@ void run_int8_torch(const LinearPlan& plan, RowSlice rows, const cpu::LinearInt8
     });
     const at::Tensor sums = at::_int_mm(x, weights.narrow(0, 0, width).t());
     const cpu::Range columns = {std::max(column, rows.begin), std::min(column + width, rows.end)};
-    at::parallel_for(0, m, kRowsPerTask, [&](int64_t begin, int64_t end) {
+    at::parallel_for(0, m, kAmxRowsPerTask, [&](int64_t begin, int64_t end) {
       const int32_t* from = sums.const_data_ptr<int32_t>() + begin * width + columns.begin - column;
       finish(job, from, width, {begin, end}, columns);
     });

@@ -20,7 +20,7 @@ namespace {
 // Writes rows [begin, end) of the weight as float32 [end - begin][k]. Called from several threads at once.
 using DequantizeRows = std::function<void(int64_t begin, int64_t end, float* out)>;
 
-constexpr int64_t kRowsPerTask = 8;
+constexpr int64_t kFloatRowsPerTask = 8;
 
 struct Sizes {
   std::vector<int64_t> y;
@@ -84,7 +84,7 @@ at::Tensor run_torch(const LinearPlan& plan, const at::Tensor& x, RowSlice rows_
   for (int64_t row = 0; row < n && m > 0; row += block) {
     const int64_t rows = std::min(block, n - row);
     float* out = scratch.mutable_data_ptr<float>();
-    at::parallel_for(0, rows, kRowsPerTask, [&](int64_t begin, int64_t end) {
+    at::parallel_for(0, rows, kFloatRowsPerTask, [&](int64_t begin, int64_t end) {
       dequantize_rows(rows_of_weight.begin + row + begin, rows_of_weight.begin + row + end, out + begin * k);
     });
     const at::Tensor weight = scratch.narrow(0, 0, rows).t();

@@ -27,8 +27,8 @@ using Models = std::vector<const ModelResult*>;
 using Value = std::function<double(const ModelResult&)>;  // more is better
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr size_t kNamed = 4;     // models named beside the best
-constexpr double kMostDb = 150;  // stands for equal outputs where models are scaled against each other
+constexpr size_t kNamedBesides = 4;  // models named beside the best
+constexpr double kMostDb = 150;      // stands for equal outputs where models are scaled against each other
 
 bool all_equal(const ModelResult& m) {
   return std::all_of(m.outputs.begin(), m.outputs.end(), [](const auto& o) { return o.second.equal; });
@@ -63,9 +63,9 @@ std::string others(const Models& models, const ModelResult& best, const Value& v
     if (value(*m) == value(best) || value(best) - value(*m) <= margin) names.push_back(m->name);
   }
   if (names.empty()) return {};
-  std::string list =
-      fmt::format("{}", fmt::join(names.begin(), names.begin() + std::min(kNamed, names.size()), ", "));
-  if (names.size() > kNamed) list += fmt::format(" and {} more", names.size() - kNamed);
+  std::string list = fmt::format(
+      "{}", fmt::join(names.begin(), names.begin() + std::min(kNamedBesides, names.size()), ", "));
+  if (names.size() > kNamedBesides) list += fmt::format(" and {} more", names.size() - kNamed);
   return fmt::format("; {} {} {}", list, names.size() == 1 ? "is" : "are", words);
 }
 

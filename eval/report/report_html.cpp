@@ -26,6 +26,9 @@ VQT_EMBED(vqt_report_script,
                   VQT_PAGE("cameras.js") VQT_PAGE("progressive.js") VQT_PAGE("layers.js") VQT_PAGE("run.js")
                       VQT_PAGE("report.js"))
 VQT_EMBED(vqt_chart_library, VQT_FILE(VQT_CHART_JS))
+#undef VQT_PAGE
+#undef VQT_EMBED
+#undef VQT_FILE
 
 namespace vqt {
 namespace {

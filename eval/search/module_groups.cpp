@@ -74,8 +74,8 @@ std::vector<Node> children(const Node& parent) {
 }
 
 // Neighbours as one node of the same module.
-Node range_of(const Node& parent, std::vector<Node>::const_iterator first,
-              std::vector<Node>::const_iterator last) {
+Node node_of_range(const Node& parent, std::vector<Node>::const_iterator first,
+                   std::vector<Node>::const_iterator last) {
   const Node& back = *(last - 1);
   if (last - first == 1) {
     Node only = *first;
@@ -103,7 +103,7 @@ std::vector<Node> split(Node node) {
   const bool blocks = std::all_of(list.begin(), list.end(), [](const Node& n) { return is_number(n.name); });
   if (!blocks && list.size() <= kMostPieces) {
     for (auto child = list.cbegin(); child != list.cend(); ++child)
-      pieces.push_back(range_of(node, child, child + 1));
+      pieces.push_back(node_of_range(node, child, child + 1));
     return pieces;
   }
   int64_t left = 0, least = node.bytes;
@@ -116,7 +116,7 @@ std::vector<Node> split(Node node) {
       cut = child + 1;
     }
   }
-  return {range_of(node, list.cbegin(), cut), range_of(node, cut, list.cend())};
+  return {node_of_range(node, list.cbegin(), cut), range_of(node, cut, list.cend())};
 }
 
 // Without leading modules that hold most of the network: nearly all names begin with them.

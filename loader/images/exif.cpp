@@ -11,7 +11,7 @@
 namespace vqt {
 namespace {
 
-constexpr size_t kMost = 1 << 18;  // bytes looked at: the segment is near the start
+constexpr size_t kSearchedBytes = 1 << 18;  // bytes looked at: the segment is near the start
 constexpr uint32_t kOrientation = 0x0112;
 
 class Bytes {
@@ -49,9 +49,9 @@ int of_tiff(const Bytes& tiff) {
 }  // namespace
 
 int exif_orientation(const std::string& path) {
-  std::vector<uint8_t> start(kMost);
+  std::vector<uint8_t> start(kSearchedBytes);
   std::ifstream file(path, std::ios::binary);
-  file.read(reinterpret_cast<char*>(start.data()), kMost);
+  file.read(reinterpret_cast<char*>(start.data()), kSearchedBytes);
   const Bytes jpeg(start.data(), static_cast<size_t>(std::max<std::streamsize>(0, file.gcount())));
   if (jpeg.number(0, 2, false) != 0xffd8) return 1;
   for (size_t at = 2; jpeg.has(at, 4) && jpeg.number(at, 1, false) == 0xff;) {
