@@ -65,7 +65,7 @@ std::string others(const Models& models, const ModelResult& best, const Value& v
   if (names.empty()) return {};
   std::string list = fmt::format(
       "{}", fmt::join(names.begin(), names.begin() + std::min(kNamedBesides, names.size()), ", "));
-  if (names.size() > kNamedBesides) list += fmt::format(" and {} more", names.size() - kNamed);
+  if (names.size() > kNamedBesides) list += fmt::format(" and {} more", names.size() - kNamedBesides);
   return fmt::format("; {} {} {}", list, names.size() == 1 ? "is" : "are", words);
 }
 

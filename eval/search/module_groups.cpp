@@ -116,7 +116,7 @@ std::vector<Node> split(Node node) {
       cut = child + 1;
     }
   }
-  return {node_of_range(node, list.cbegin(), cut), range_of(node, cut, list.cend())};
+  return {node_of_range(node, list.cbegin(), cut), node_of_range(node, cut, list.cend())};
 }
 
 // Without leading modules that hold most of the network: nearly all names begin with them.
