@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "loader/cli/load_library.h"
+
 namespace vqt {
 namespace {
 
@@ -43,6 +45,7 @@ void add_models(Flags& flags, RunSettings& s) {
               "config files; the reference is quantized by each");
   add_ordered(flags, "--preset", "NAME...", "the name of a preset",
               fmt::format("the reference is quantized by each: {}", preset_list()));
+  add_library_flag(flags, s.libraries);
   flags.choice("--device", s.device, kDevices, "where the models run");
 }
 

@@ -14,6 +14,7 @@
 #include "eval/runs/output_folder.h"
 #include "eval/runs/worker.h"
 #include "loader/cli/interrupts.h"
+#include "loader/cli/load_library.h"
 #include "loader/cli/progress_bar.h"
 #include "loader/cli/run_main.h"
 
@@ -64,6 +65,8 @@ int main(int argc, char** argv) {
       fmt::print("{}", options.help);
       return 0;
     }
+    vqt::cli::load_libraries(
+        options.libraries);  // one that cannot be loaded shows now; each worker loads its own
     vqt::cli::catch_interrupts();
     return run(options);
   });

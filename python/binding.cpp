@@ -173,6 +173,7 @@ void translate_torch_errors(std::exception_ptr thrown) {
 PYBIND11_MODULE(_C, m) {
   py::register_local_exception_translator(&translate_torch_errors);
   const py::object error = py::register_exception<Error>(m, "Error", PyExc_RuntimeError);
+  py::register_exception<UnknownOperatorError>(m, "UnknownOperatorError", error);
   m.attr("ArchiveError") = error;
   m.attr("QuantizeError") = error;
   py::register_exception<UsageError>(m, "ConfigError",

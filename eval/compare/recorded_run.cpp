@@ -17,8 +17,8 @@ namespace {
 namespace fs = std::filesystem;
 
 const std::set<std::string> kBesideCheck = {
-    "check",  "tolerance",      "reference",      "model",  "image_folder", "ground_truth", "output_dir",
-    "resume", "save_reference", "load_reference", "warmup", "runs",         "quiet"};
+    "check",      "tolerance", "load_library",   "reference",      "model",  "image_folder", "ground_truth",
+    "output_dir", "resume",    "save_reference", "load_reference", "warmup", "runs",         "quiet"};
 
 [[noreturn]] void refuse(const std::string& path, const std::string& expected, const std::string& got) {
   throw UsageError(fmt::format("--check: {}: expected {}, got {}", path, expected, got));
@@ -59,6 +59,7 @@ std::vector<Candidate> recorded_candidates(const Json& results, const RunSetting
 Json recorded_run(const RunSettings& o) {
   Json images = nlohmann::json(o.images);
   return {{"reference", o.reference},
+          {"load_library", o.libraries},
           {"image_folder", o.image_folder},
           {"ground_truth", o.ground_truth},
           {"max_images", o.max_images < 0 ? Json() : Json(o.max_images)},
@@ -105,6 +106,7 @@ RunSettings repeated_run(const Json& results, const RunSettings& flags, const st
       if (given.count(name) == 0 && !run.at(name).is_null()) run.at(name).get_to(value);
     };
     take("reference", o.reference);
+    if (run.contains("load_library")) take("load_library", o.libraries);  // older files have none
     take("image_folder", o.image_folder);
     take("ground_truth", o.ground_truth);
     take("max_images", o.max_images);

@@ -21,7 +21,8 @@ struct Candidate {
 
 struct RunSettings {
   std::string reference;
-  std::vector<Candidate> candidates;  // in the order given
+  std::vector<std::string> libraries;  // of operators that the models call
+  std::vector<Candidate> candidates;   // in the order given
   std::string image_folder;  // with ground_truth it may be empty: the images are those of that folder
   std::string ground_truth;  // a scene in ETH3D's layout; empty: none
   std::string save_reference, load_reference;  // files of the float model's outputs; empty: none

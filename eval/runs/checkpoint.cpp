@@ -6,6 +6,8 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 
 #include "eval/results/json_difference.h"
 #include "eval/runs/environment.h"
@@ -23,6 +25,13 @@ uint32_t checksum(const std::string& text) {
 }
 
 std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+Json describe_library(const std::string& path) {
+  const std::ifstream file(path, std::ios::binary);
+  std::ostringstream bytes;
+  bytes << file.rdbuf();
+  return {{"name", fs::path(path).filename().string()}, {"checksum", checksum(bytes.str())}};
+}
 
 // Compares every byte with its checksum. Throws if the file is not as it was written.
 Json read_entry(const std::string& path) {
@@ -47,6 +56,7 @@ Json fingerprint(const RunSettings& options, const ImageFile& pictures, const Ca
   } else if (candidate) {
     key["config"] = Json::parse(candidate->config.to_json());
   }
+  for (const std::string& library : options.libraries) key["libraries"].push_back(describe_library(library));
   key["device"] = options.device;
   key["warmup"] = options.warmup;
   key["runs"] = options.runs;

@@ -15,11 +15,12 @@ namespace vqt {
 struct Job {
   std::string
       task;  // "run": forward passes of a model; "quantize": the model quantized by config into output
-  std::string model;   // its TorchScript file
-  std::string name;    // its name in errors
-  bool given = true;   // by the user, so that errors explain the flags of its input
-  std::string output;  // run: the file of outputs; quantize: the new model
-  std::string result;  // JSON, see JobResult
+  std::string model;                   // its TorchScript file
+  std::vector<std::string> libraries;  // of operators, loaded before it
+  std::string name;                    // its name in errors
+  bool given = true;                   // by the user, so that errors explain the flags of its input
+  std::string output;                  // run: the file of outputs; quantize: the new model
+  std::string result;                  // JSON, see JobResult
   // run
   std::string pictures;  // file of images
   ImageOptions images;
@@ -49,8 +50,8 @@ struct JobResult {
 NLOHMANN_JSON_SERIALIZE_ENUM(Preprocess, {{Preprocess::kCrop, "crop"}, {Preprocess::kPad, "pad"}})
 NLOHMANN_JSON_SERIALIZE_ENUM(InputLayout, {{InputLayout::kBshw, "bshw"}, {InputLayout::kBchw, "bchw"}})
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ImageOptions, preprocess, image_size, layout, mean, std)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Job, task, model, name, given, output, result, pictures, images, frames,
-                                   warmup, runs, check_configs, config, config_source, packed, later)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Job, task, model, libraries, name, given, output, result, pictures, images,
+                                   frames, warmup, runs, check_configs, config, config_source, packed, later)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(JobResult, error, exit_code, file_bytes, ms, all_ms, peak_memory_bytes,
                                    warmup, report, warnings, sites_quantized, sites_reused)
 

@@ -39,6 +39,7 @@ Job ModelRuns::job(const std::string& task, const std::string& model, const std:
   Job job;
   job.task = task;
   job.model = job.name = model;
+  job.libraries = options_.libraries;
   job.output = temp_.file(output);
   job.pictures = pictures_.file->path();
   job.images = options_.images;

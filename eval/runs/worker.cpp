@@ -12,6 +12,7 @@
 #include "eval/runs/job.h"
 #include "eval/runs/outputs_file.h"
 #include "eval/runs/packed_folder.h"
+#include "loader/cli/load_library.h"
 #include "loader/images/images.h"
 #include "vqt/archive.h"
 #include "vqt/error_text.h"
@@ -146,6 +147,7 @@ int run_worker(const std::string& job_path, int progress_fd) {
   JobResult result;
   try {
     job = Json::parse(std::ifstream(job_path)).get<Job>();
+    cli::load_libraries(job.libraries);
     if (job.task == "run") {
       run(job, progress_to(progress_fd), result);
     } else {
@@ -155,7 +157,7 @@ int run_worker(const std::string& job_path, int progress_fd) {
     result.error = e.what();
     result.exit_code = 2;
   } catch (const std::exception& e) {
-    result.error = error_text(e);
+    result.error = cli::message_of(e);
     result.exit_code = 1;
   }
   std::ofstream(job.result) << Json(result).dump(-1, ' ', false, Json::error_handler_t::replace);

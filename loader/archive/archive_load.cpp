@@ -2,8 +2,10 @@
 #include <caffe2/serialize/read_adapter_interface.h>
 #include <fmt/format.h>
 #include <torch/csrc/jit/serialization/import.h>
+#include <torch/headeronly/version.h>
 
 #include <algorithm>
+#include <regex>
 
 #include "loader/archive/archive_check.h"
 #include "loader/archive/vqt_json.h"
@@ -47,6 +49,29 @@ class ArchiveReader : public caffe2::serialize::ReadAdapterInterface {
   std::vector<std::pair<uint64_t, uint64_t>> large_;  // byte ranges not to be read
 };
 
+// torch's error, with the operator or class named that it does not know.
+[[noreturn]] void fail_to_load(const std::string& path, const std::string& why) {
+  std::smatch found;
+  if (std::regex_search(why, found, std::regex("Unknown builtin op: ([A-Za-z0-9_]+)::([A-Za-z0-9_]+)"))) {
+    const std::string library = found[1], name = library + "::" + found[2].str();
+    if (library == "vqt")
+      throw Error(fmt::format("{}: calls the operator {}, which vqt {} does not have: written by a newer vqt",
+                              path, name, VQT_VERSION));
+    if (library == "aten" || library == "prim")
+      throw Error(
+          fmt::format("{}: calls the operator {}, which torch {} does not have: written by another torch",
+                      path, name, TORCH_VERSION));
+    throw UnknownOperatorError(
+        fmt::format("{}: calls the operator {}, which no library loaded here defines", path, name));
+  }
+  if (std::regex_search(why, found,
+                        std::regex("__torch__\\.(torch\\.classes\\.[A-Za-z0-9_]+\\.[A-Za-z0-9_]+)"))) {
+    throw UnknownOperatorError(
+        fmt::format("{}: has the class {}, which no library loaded here defines", path, found[1].str()));
+  }
+  throw Error(fmt::format("{}: torch cannot load it: {}", path, why));
+}
+
 }  // namespace
 
 Archive load_archive(const std::string& path, const LoadOptions& options) {
@@ -69,7 +94,7 @@ Archive load_archive(const std::string& path, const LoadOptions& options) {
   } catch (const Error&) {
     throw;
   } catch (const std::exception& e) {
-    throw Error(fmt::format("{}: torch cannot load it: {}", path, error_text(e)));
+    fail_to_load(path, error_text(e));
   }
   return archive;
 }

@@ -5,8 +5,8 @@
 #include <cstdio>
 
 #include "loader/cli/interrupts.h"
+#include "loader/cli/load_library.h"
 #include "vqt/error.h"
-#include "vqt/error_text.h"
 
 namespace vqt::cli {
 
@@ -24,7 +24,7 @@ int run_main(const std::string& program, const std::function<int()>& work) {
   } catch (const Interrupted& e) {
     return complain(e.what(), 128 + e.signal);
   } catch (const std::exception& e) {
-    return complain(error_text(e), 1);
+    return complain(message_of(e), 1);
   }
 }
 

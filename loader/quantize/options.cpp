@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "loader/cli/flags.h"
+#include "loader/cli/load_library.h"
 #include "loader/cli/preset_flag.h"
 
 namespace vqt::cli {
@@ -36,6 +37,7 @@ void add_files(Flags& flags, Options& o) {
   flags.text("--config", o.config, kFile, "JSON file with the fields below");
   flags.text("--preset", o.preset, {"NAME", "the name of a preset"},
              fmt::format("a named config: {}", preset_list()));
+  add_library_flag(flags, o.libraries);
 }
 
 void add_modes(Flags& flags, Options& o) {

@@ -16,6 +16,7 @@ struct Options {
   std::string config, preset;
   FlagValues fields;  // single fields of the config given as flags
   std::string inputs, calibration;
+  std::vector<std::string> libraries;  // of operators, loaded before the model
   bool list = false, json = false, dry_run = false, repack = false, verify = false, speed_guard = false;
   bool quiet = false;
   double min_cosine = 0.9;

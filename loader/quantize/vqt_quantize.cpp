@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "loader/cli/load_library.h"
 #include "loader/cli/progress_bar.h"
 #include "loader/cli/run_main.h"
 #include "loader/quantize/commands.h"
@@ -18,6 +19,7 @@ int main(int argc, char** argv) {
     fmt::print("{}", print);
     if (!options) return 0;
     vqt::remove_unfinished_files_on_signals();
+    cli::load_libraries(options->libraries);
     cli::ProgressBar progress("vqt-quantize", options->quiet);
     const auto command = options->list      ? cli::list_layers
                          : options->dry_run ? cli::dry_run

@@ -105,7 +105,11 @@ def load(path: str | os.PathLike[str]) -> torch.jit.ScriptModule:
 
     The module also carries the file's report (vqt.report) and its extra files, through copy.deepcopy too.
     """
-    script, extra_files, report = _C.load(os.fspath(path))
+    try:
+        script, extra_files, report = _C.load(os.fspath(path))
+    except _C.UnknownOperatorError as error:
+        advice = "call torch.ops.load_library(FILE), or import the package that defines it, first"
+        raise _C.Error(f"{error}: {advice}") from None
     return _remember(wrap_cpp_module(script), report, extra_files)
 
 

@@ -15,6 +15,11 @@ namespace vqt {
 
 using ArchiveError = Error;  // names the file, the record, what was expected and what came
 
+// A model calls an operator, or has a class, that no loaded library defines. Callers add how they load one.
+struct UnknownOperatorError : Error {
+  using Error::Error;
+};
+
 struct Archive {
   torch::jit::Module module;                 // on the CPU, in eval mode
   std::map<std::string, std::string> extra;  // all extra files, vqt.json left out
@@ -36,7 +41,7 @@ std::optional<Report> check_archive(const std::string& path, const LoadOptions& 
 // Of the names, sizes and checksums of the records: tells models apart without reading their weights.
 uint32_t model_checksum(const std::string& path);
 
-// check_archive, then torch::jit::load. Throws Error.
+// check_archive, then torch::jit::load. Throws Error; UnknownOperatorError.
 Archive load_archive(const std::string& path, const LoadOptions& options = {});
 
 // Writes module, extra files and, last, vqt.json (config, versions, layer table, checksums) beside path and
