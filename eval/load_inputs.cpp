@@ -8,7 +8,7 @@
 #include "eval/compare/score_ground_truth.h"
 #include "eval/runs/job.h"
 #include "loader/cli/interrupts.h"
-#include "loader/images/exif.h"
+#include "loader/images/image_notes.h"
 
 namespace vqt {
 namespace {
@@ -19,19 +19,6 @@ ImageProgress progress_on(cli::ProgressBar& console) {
     cli::throw_if_interrupted();
     console.update(done, total);
   };
-}
-
-void note_unapplied_orientations(const ImageList& list, EvalReport& report, cli::ProgressBar& console) {
-  std::vector<std::string> turned;
-  for (const std::string& path : list.paths) {
-    if (exif_orientation(path) != 1) turned.push_back(fs::path(path).filename().string());
-  }
-  if (turned.empty()) return;
-  add_note(
-      report, console,
-      fmt::format("the EXIF orientation of {} image{} is not applied, as in VGGT's own loader: {}{}; "
-                  "rotate the pixels of images that should be upright",
-                  turned.size(), turned.size() == 1 ? "" : "s", turned[0], turned.size() > 1 ? ", ..." : ""));
 }
 
 }  // namespace
@@ -55,7 +42,7 @@ ImageFile load_images(const RunSettings& settings, const std::string& path, Eval
   console.start("images");
   ImageFile images = write_images(list, settings.images, path, progress_on(console));
   console.finish();
-  note_unapplied_orientations(list, report, console);
+  for (const std::string& note : image_notes(list, images.first_of_several)) add_note(report, console, note);
   report.scene = {list.folder,
                   images.names,
                   images.frame.height,

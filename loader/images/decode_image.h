@@ -9,7 +9,14 @@
 
 namespace vqt {
 
-// uint8 [H, W, 3], RGB. Alpha is composited on white, 16 bits become 8, EXIF orientation is not applied.
-at::Tensor decode_image(const std::string& path);
+struct DecodedImage {
+  at::Tensor rgb;                 // uint8 [H, W, 3]
+  bool first_of_several = false;  // the file has more pages or frames, which are left alone
+};
+
+// What a file holds decides, not its name. Alpha is composited on white, 16 bits become 8, EXIF orientation is
+// not applied. Throws Error that begins with path: a kind of file or of pixels that is not read, damaged, cut
+// short.
+DecodedImage decode_image(const std::string& path);
 
 }  // namespace vqt

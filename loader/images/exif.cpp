@@ -55,6 +55,10 @@ int exif_orientation(const std::string& path) {
   const Bytes jpeg(start.data(), static_cast<size_t>(std::max<std::streamsize>(0, file.gcount())));
   if (jpeg.number(0, 2, false) != 0xffd8) return 1;
   for (size_t at = 2; jpeg.has(at, 4) && jpeg.number(at, 1, false) == 0xff;) {
+    if (jpeg.number(at + 1, 1, false) == 0xff) {  // any number of ff may stand before a segment
+      ++at;
+      continue;
+    }
     const uint32_t kind = jpeg.number(at + 1, 1, false), length = jpeg.number(at + 2, 2, false);
     if (kind == 0xda || length < 2) break;  // the coded image begins
     if (kind == 0xe1 && jpeg.has(at + 4, 6) && jpeg.from(at + 4).begins("Exif\0", 6))

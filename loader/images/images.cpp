@@ -20,23 +20,28 @@ namespace fs = std::filesystem;
 
 constexpr uint64_t kHeaderRoom = 256;  // of an image file, per image
 
-// Calls use for every prepared image, one at a time.
-void prepare_all(const ImageList& list, const ImageOptions& options, const ImageProgress& progress,
-                 const std::function<void(const Prepared&, std::string name)>& use) {
+// Calls use for every prepared image, one at a time. Returns the names of files with more pages or frames.
+std::vector<std::string> prepare_all(const ImageList& list, const ImageOptions& options,
+                                     const ImageProgress& progress,
+                                     const std::function<void(const Prepared&, std::string name)>& use) {
   if (options.image_size <= 0 || options.image_size % kPatch != 0) {
     throw Error(fmt::format("image_size: expected a multiple of {}, got {}", kPatch, options.image_size));
   }
+  std::vector<std::string> first_of_several;
   int64_t done = 0;
   for (const std::string& path : list.paths) {
+    const std::string name = fs::path(path).filename().string();
     try {
-      use(prepare_image(decode_image(path), options.preprocess, options.image_size),
-          fs::path(path).filename().string());
+      const DecodedImage image = decode_image(path);
+      if (image.first_of_several) first_of_several.push_back(name);
+      use(prepare_image(image.rgb, options.preprocess, options.image_size), name);
     } catch (const Error& e) {
       const std::string text = e.what();
       throw Error(text.rfind(path, 0) == 0 ? text : path + ": " + text);
     }
     if (progress) progress(++done, static_cast<int64_t>(list.paths.size()));
   }
+  return first_of_several;
 }
 
 }  // namespace
@@ -45,7 +50,7 @@ Images load_images(const ImageList& list, const ImageOptions& options, const Ima
   Images images;
   std::vector<at::Tensor> prepared;
   int64_t height = 0, width = 0;
-  prepare_all(list, options, progress, [&](const Prepared& p, std::string name) {
+  images.first_of_several = prepare_all(list, options, progress, [&](const Prepared& p, std::string name) {
     prepared.push_back(p.image);
     images.names.push_back(std::move(name));
     height = std::max(height, p.image.size(1));
@@ -64,15 +69,17 @@ ImageFile write_images(const ImageList& list, const ImageOptions& options, const
   TensorFileWriter writer(path, kHeaderRoom * (list.paths.size() + 1));
   std::vector<Placement> placements;
   uint32_t crc = 0;
-  prepare_all(list, options, progress, [&](const Prepared& p, const std::string& name) {
-    const auto* bytes = p.image.const_data_ptr<uint8_t>();
-    writer.append(fmt::format("{}/{}", placements.size(), name), "U8", p.image.sizes().vec(), bytes);
-    crc = static_cast<uint32_t>(crc32_z(crc, bytes, p.image.numel()));
-    placements.push_back(p.placement);
-  });
+  std::vector<std::string> first_of_several =
+      prepare_all(list, options, progress, [&](const Prepared& p, const std::string& name) {
+        const auto* bytes = p.image.const_data_ptr<uint8_t>();
+        writer.append(fmt::format("{}/{}", placements.size(), name), "U8", p.image.sizes().vec(), bytes);
+        crc = static_cast<uint32_t>(crc32_z(crc, bytes, p.image.numel()));
+        placements.push_back(p.placement);
+      });
   writer.finish();
   ImageFile images = open_images(path);
   images.crc32 = crc;
+  images.first_of_several = std::move(first_of_several);
   for (size_t i = 0; i < placements.size(); ++i)
     images.placements.push_back(padded(placements[i], images.sizes[i], images.frame));
   return images;

@@ -46,6 +46,11 @@ TEST(ExifOrientation, IsReadInBothByteOrders) {
   EXPECT_EQ(orientation(jpeg(tiff(false, 1))), 1);
 }
 
+TEST(ExifOrientation, IsFoundBehindFillBytes) {
+  const std::string plain = jpeg(tiff(true, 6));
+  EXPECT_EQ(orientation(plain.substr(0, 2) + "\xff\xff\xff" + plain.substr(2)), 6);
+}
+
 TEST(ExifOrientation, IsOneWhereThereIsNone) {
   EXPECT_EQ(orientation(""), 1);
   EXPECT_EQ(orientation("\x89PNG"), 1);

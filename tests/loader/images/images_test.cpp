@@ -77,7 +77,7 @@ TEST_P(OfficialLoader, IsMatchedWithinOneOf255) {
   const std::string suffix = f.row_step == 7 ? ".out_u8_rows_cols_step7." : ".out_u8.";
   for (int i = 0; i < f.pictures; ++i) {
     const at::Tensor expected =
-        decode_image(data(f.name + suffix + std::to_string(i) + ".png")).permute({2, 0, 1});
+        decode_image(data(f.name + suffix + std::to_string(i) + ".png")).rgb.permute({2, 0, 1});
     EXPECT_LE(largest_difference(stored[i].mul(255).round(), expected), 1) << f.name << " picture " << i;
   }
 }
@@ -98,7 +98,7 @@ TEST_P(DecodeLikePillow, SamePixels) {
   const std::string name = GetParam();
   const int64_t allowed =
       name == "decode_exif.jpg" ? 2 : 0;  // two builds of libjpeg; a turned picture is far off
-  EXPECT_LE(largest_difference(decode_image(data(name)), decode_image(data(name + ".expected.png"))),
+  EXPECT_LE(largest_difference(decode_image(data(name)).rgb, decode_image(data(name + ".expected.png")).rgb),
             allowed);
 }
 
@@ -110,7 +110,7 @@ INSTANTIATE_TEST_SUITE_P(Cases, DecodeLikePillow,
 TEST(DecodeImage, KeepsTheOrderRgb) {
   TemporaryFolder folder;
   folder.write("p.ppm", std::string("P6\n2 1\n255\n") + std::string("\x01\x02\x03\xfa\xfb\xfc", 6));
-  const at::Tensor rgb = decode_image(folder / "p.ppm");
+  const at::Tensor rgb = decode_image(folder / "p.ppm").rgb;
   ASSERT_EQ(rgb.sizes(), at::IntArrayRef({1, 2, 3}));
   const std::vector<uint8_t> values(rgb.data_ptr<uint8_t>(), rgb.data_ptr<uint8_t>() + 6);
   EXPECT_THAT(values, ElementsAre(1, 2, 3, 250, 251, 252));
