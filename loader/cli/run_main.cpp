@@ -6,6 +6,7 @@
 
 #include "loader/cli/interrupts.h"
 #include "loader/cli/load_library.h"
+#include "loader/cli/wait_policy.h"
 #include "vqt/error.h"
 
 namespace vqt::cli {
@@ -16,6 +17,7 @@ int run_main(const std::string& program, const std::function<int()>& work) {
     fmt::print(stderr, "{}: error: {}\n", program, text);
     return code;
   };
+  set_wait_policy();
   try {
     const int code = work();
     return std::fflush(stdout) == 0 ? code : complain("writing to stdout failed", 1);
