@@ -8,9 +8,9 @@
 
 #include "passes/fusion/fusions.h"
 #include "passes/fusion/inline_root.h"
-#include "passes/fusion/simplify_inlined.h"
 #include "passes/ir/constant_values.h"
 #include "passes/ir/model_graph.h"
+#include "passes/ir/simplify_inlined.h"
 
 namespace vqt {
 namespace {

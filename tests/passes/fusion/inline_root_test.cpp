@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/jit/api/module.h>
 
-#include "passes/fusion/simplify_inlined.h"
+#include "passes/ir/simplify_inlined.h"
 #include "tests/passes/graph_text.h"
 #include "vqt/quantize.h"
 

@@ -1,5 +1,5 @@
 // Rules on single nodes, run until none applies.
-#include "passes/fusion/simplify_inlined.h"
+#include "passes/ir/simplify_inlined.h"
 
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/passes/constant_propagation.h>
