@@ -11,18 +11,12 @@
 #include "passes/ir/constant_values.h"
 #include "passes/ir/model_graph.h"
 #include "passes/ir/simplify_inlined.h"
+#include "passes/ir/torch_modules.h"
 
 namespace vqt {
 namespace {
 
 using namespace torch::jit;
-
-// A quantized model is for inference: dropout and the like are always off.
-bool is_training_off(const ConstantValues& constants, const Value* value) {
-  if (value->node()->s(attr::name) != "training") return false;
-  const c10::IValue training = constants.of(value);
-  return training.isBool() && !training.toBool();
-}
 
 // The one floating-point dtype of all parameters.
 std::optional<at::ScalarType> float_type_of(const Module& model) {
@@ -58,7 +52,7 @@ std::vector<FusionCount> fuse(const Module& model, const std::vector<std::string
   const ConstantValues constants(graphs);
   for (const int method : inline_root_methods(graphs)) {
     const std::shared_ptr<Graph>& graph = graphs.methods()[method].graph;
-    simplify_inlined(graph, [&](const Value* value) { return is_training_off(constants, value); });
+    simplify_inlined(graph, [&](const Value* value) { return known_attribute(constants, value); });
     const auto constant_value = [&](const Value* value) { return constants.of(value); };
     for (const Fusion& fusion : all_fusions()) {
       for (FusionCount& count : counts) {

@@ -6,6 +6,7 @@
 
 #include <set>
 
+#include "passes/ir/torch_modules.h"
 #include "passes/ir/trace_weight.h"
 
 namespace vqt {
@@ -29,6 +30,14 @@ GraphFunction* callee(const Node* call) {
   return graph_function;
 }
 
+// Nothing in it can be fused with what calls it: between the linears of torch's attention and its caller are views
+// and transposes, and torch's helpers check masks. Their branches would be in the root once for every layer.
+bool stays_a_call(const Node* call) {
+  if (call->kind() == prim::CallFunction)
+    return is_torch_helper(*call->input(0)->type()->expectRef<c10::FunctionType>().function());
+  return is_torch_attention(*call->input(0)->type());
+}
+
 bool reaches_quantized_linear(Graph& graph, std::set<const Function*>& seen) {
   bool found = false;
   for_each_node(graph.block(), [&](Node* node) {
@@ -47,7 +56,7 @@ void inline_calls(Graph& graph) {
     std::vector<Node*> calls;
     for_each_node(graph.block(), [&](Node* node) {
       const bool in_fork = node->owningGraph() != &graph;
-      if (!in_fork && callee(node) != nullptr) calls.push_back(node);
+      if (!in_fork && callee(node) != nullptr && !stays_a_call(node)) calls.push_back(node);
     });
     for (Node* call : calls) {
       GraphFunction* function = callee(call);

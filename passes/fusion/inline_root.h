@@ -8,8 +8,8 @@
 namespace vqt {
 
 // Inlines, in every method of the root module that reaches a quantized linear, all methods of modules and all
-// free functions. The methods of submodules do not change and still run on their own. Calls through an
-// interface stay. Returns those root methods as indices into model.methods().
+// free functions, but for torch's attention and its helpers. The methods of submodules do not change and still run
+// on their own. Calls through an interface stay. Returns those root methods as indices into model.methods().
 std::vector<int> inline_root_methods(const ModelGraphs& model);
 
 }  // namespace vqt

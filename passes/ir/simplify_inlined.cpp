@@ -19,10 +19,10 @@ bool is_one_of(const Node* node, const std::set<std::string>& names) {
   return names.count(node->kind().toQualString()) != 0;
 }
 
-bool is_comparison(const Node* node) {
-  static const std::set<std::string> kNames = {"aten::lt",      "aten::gt",    "aten::le",  "aten::ge",
-                                               "aten::eq",      "aten::ne",    "aten::len", "aten::__not__",
-                                               "aten::__and__", "aten::__or__"};
+bool is_condition(const Node* node) {
+  static const std::set<std::string> kNames = {
+      "aten::lt",  "aten::gt",      "aten::le",      "aten::ge",     "aten::eq",   "aten::ne",
+      "aten::len", "aten::__not__", "aten::__and__", "aten::__or__", "aten::Bool", "aten::remainder"};
   return is_one_of(node, kNames) && node->outputs().size() == 1;
 }
 
@@ -56,35 +56,47 @@ Value* passed_through(Node* node) {
   return nullptr;
 }
 
-std::optional<bool> none_check(const Node* node) {
+// `a is b` and `a is not b` where a and b are one value, or one is None and the other's type decides.
+std::optional<bool> identity_check(const Node* node) {
+  static const std::set<c10::TypeKind> kNeverNone = {c10::TypeKind::TensorType, c10::TypeKind::BoolType,
+                                                     c10::TypeKind::IntType,    c10::TypeKind::FloatType,
+                                                     c10::TypeKind::StringType, c10::TypeKind::ListType};
   const bool is = node->kind() == aten::__is__;
   if (!is && node->kind() != aten::__isnot__) return std::nullopt;
+  if (node->input(0) == node->input(1)) return is;
   const auto kind = [&](size_t i) { return node->input(i)->type()->kind(); };
   for (size_t i = 0; i < 2; ++i) {
     if (kind(i) != c10::TypeKind::NoneType) continue;
     if (kind(1 - i) == c10::TypeKind::NoneType) return is;
-    if (kind(1 - i) == c10::TypeKind::TensorType) return !is;
+    if (kNeverNone.count(kind(1 - i)) != 0) return !is;
   }
   return std::nullopt;
 }
 
 class Simplifier {
  public:
-  Simplifier(Graph& graph, const AlwaysFalse& always_false) : graph_(graph), always_false_(always_false) {}
+  Simplifier(Graph& graph, const KnownAttribute& known_attribute)
+      : graph_(graph), known_attribute_(known_attribute) {}
 
   bool round() {
     changed_ = false;
     for_each_node(graph_.block(), [&](Node* node) {
       if (node->owningGraph() != &graph_) return;
-      if (node->kind() == prim::If) return equal_outputs(node);
+      if (node->kind() == prim::If) {
+        equal_outputs(node);
+        return repeated_outputs(node);
+      }
       if (node->outputs().size() != 1 || node->kind() == prim::Constant || !node->output()->hasUses()) return;
       if (Value* input = passed_through(node)) {
         replace(node->output(), input);
         return node->destroy();  // in-place forms are not dead to EliminateDeadCode
       }
-      if (node->kind() == prim::GetAttr && always_false_(node->output())) return replace(node, false);
-      if (const auto outcome = none_check(node)) return replace(node, *outcome);
-      if (!is_comparison(node) || !has_plain_constants(node)) return;
+      if (node->kind() == prim::GetAttr) {
+        const auto known = known_attribute_(node->output());
+        return known ? replace(node, *known) : void();
+      }
+      if (const auto outcome = identity_check(node)) return replace(node, *outcome);
+      if (!is_condition(node) || !has_plain_constants(node)) return;
       if (const auto result = runNodeIfInputsAreConstant(node)) replace(node, result->at(0));
     });
     if (changed_) fold_branches(graph_);
@@ -111,6 +123,18 @@ class Simplifier {
     }
   }
 
+  // Outputs that are one value in the first branch, and one in the second: query, key and value of self-attention.
+  void repeated_outputs(Node* branch) {
+    const auto of = [&](size_t block, size_t i) { return branch->blocks()[block]->outputs()[i]; };
+    for (size_t i = 0; i < branch->outputs().size(); ++i) {
+      for (size_t j = 0; j < i; ++j) {
+        Value *first = branch->output(j), *repeated = branch->output(i);
+        if (!repeated->hasUses() || of(0, i) != of(0, j) || of(1, i) != of(1, j)) continue;
+        if (*first->type() == *repeated->type()) replace(repeated, first);
+      }
+    }
+  }
+
   void replace(Node* node, const c10::IValue& constant) {
     const WithInsertPoint guard(node);
     replace(node->output(), graph_.insertConstant(constant));
@@ -122,14 +146,14 @@ class Simplifier {
   }
 
   Graph& graph_;
-  const AlwaysFalse& always_false_;
+  const KnownAttribute& known_attribute_;
   bool changed_ = false;
 };
 
 }  // namespace
 
-void simplify_inlined(const std::shared_ptr<Graph>& graph, const AlwaysFalse& always_false) {
-  Simplifier simplifier(*graph, always_false);
+void simplify_inlined(const std::shared_ptr<Graph>& graph, const KnownAttribute& known_attribute) {
+  Simplifier simplifier(*graph, known_attribute);
   while (simplifier.round()) {
   }
   EliminateDeadCode(graph);

@@ -54,7 +54,9 @@ def forward(self, x):
   ASSERT_EQ(inlined.size(), 1u);  // `other` reaches no quantized linear
   EXPECT_EQ(graphs.methods()[inlined[0]].name, "forward");
   const auto graph = graphs.methods()[inlined[0]].graph;
-  simplify_inlined(graph, [](const Value* value) { return value->node()->s(attr::name) == "training"; });
+  simplify_inlined(graph, [](const Value* value) {
+    return value->node()->s(attr::name) == "training" ? std::optional<c10::IValue>(false) : std::nullopt;
+  });
   EXPECT_EQ(text_of(graph), R"(graph(%0 : Module,
       %1 : Tensor):
   %2 : int = prim::Constant[value=-1]()
@@ -77,7 +79,7 @@ def forward(self, x):
 
 std::string simplified(const std::string& ir) {
   const auto graph = parse(ir);
-  simplify_inlined(graph, [](const Value*) { return false; });
+  simplify_inlined(graph, [](const Value*) { return std::nullopt; });
   return text_of(graph);
 }
 
@@ -85,7 +87,7 @@ std::string simplified_source(const std::string& source) {
   Module module("M");
   module.define(source);
   const auto graph = module.get_method("forward").graph()->copy();
-  simplify_inlined(graph, [](const Value*) { return false; });
+  simplify_inlined(graph, [](const Value*) { return std::nullopt; });
   return text_of(graph);
 }
 
