@@ -10,7 +10,10 @@
 #include "passes/fusion/fuse.h"
 #include "passes/ir/clone_module.h"
 #include "passes/ir/inline_functions.h"
+#include "passes/ir/share_types.h"
+#include "passes/ir/torch_modules.h"
 #include "passes/rewrite/quantize_linears.h"
+#include "passes/rewrite/ranges_as_attributes.h"
 #include "passes/rewrite/refuse_if_quantized.h"
 #include "passes/sites/find_sites.h"
 #include "passes/sites/plan_sites.h"
@@ -59,9 +62,12 @@ torch::jit::Module quantize(torch::jit::Module model, const QuantizationConfig& 
   add_measured(measured, report.sites);
   quantize_linears(graphs, table, plan, ranges, layout, options, report);
   note_left_weights(graphs, table, report.warnings);
-  // Last: fusions apply to quantized linears, and inline into the root's graphs.
+  simplify_attention(graphs);
+  // Fusions apply to quantized linears, and inline into the root's graphs.
   report.fusions_made = fuse(result, chosen_fusions(config));
   if (!report.fusions_made.empty()) update_calls(find_sites(ModelGraphs(result)), report.sites);
+  ranges_as_attributes(ModelGraphs(result));  // fusions read constants
+  share_types(result);                        // last: no pass can tell instances of one type apart
   return result;
 }
 
