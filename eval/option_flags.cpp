@@ -14,16 +14,16 @@ const ValueNames<InputLayout> kLayouts = {{"bshw", InputLayout::kBshw}, {"bchw",
 const ValueNames<std::string> kDevices = {{"cpu", "cpu"}, {"cuda", "cuda"}};
 
 const char* const kFooter =
-    R"(The images directly in the image folder (or in its only subfolder that has some), sorted bytewise by name,
-are one scene. Flags may be written with underscores too: --image_folder is --image-folder. Flags that take
-several values may be repeated. Without --model, --config, --preset and --search the five presets are
-compared.
-
-Exit codes: 0 done, 1 the work failed or --check found a difference, 2 bad usage (flags, content of a config).
-The result goes to stdout, progress and warnings to stderr.
-
-Example:
-  vqt-eval --reference vggt.pt --preset production smallest --image-folder photos --max-images 4)";
+    "The images directly in the image folder (or in its only subfolder that has some), sorted bytewise by "
+    "name, are one scene. Flags may be written with underscores too: --image_folder is --image-folder. Flags "
+    "that take several values may be repeated. Without --model, --config, --preset and --search the five "
+    "presets are compared.\n"
+    "\n"
+    "Exit codes: 0 done, 1 the work failed or --check found a difference, 2 bad usage (flags, content of a "
+    "config). The result goes to stdout, progress and warnings to stderr.\n"
+    "\n"
+    "Example:\n"
+    "  vqt-eval --reference vggt.pt --preset production smallest --image-folder photos";
 
 // Whose values are read once all flags are known.
 void add_values(Flags& flags, const char* name, const char* placeholder, const char* expected,
@@ -45,6 +45,7 @@ void add_models(Flags& flags, RunSettings& s) {
               "config files; the reference is quantized by each");
   add_ordered(flags, "--preset", "NAME...", "the name of a preset",
               fmt::format("the reference is quantized by each: {}", preset_list()));
+  flags.offer(preset_names());
   add_library_flag(flags, s.libraries);
   flags.choice("--device", s.device, kDevices, "where the models run");
 }

@@ -1,24 +1,39 @@
 #include "loader/cli/flags.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <map>
 
+#include "loader/cli/completion.h"
 #include "loader/cli/text_table.h"
 #include "vqt/error.h"
 
 namespace vqt::cli {
 namespace {
 
-constexpr size_t kHelpColumn = 34, kHelpWidth = 100;
+constexpr size_t kHelpColumn = 28, kLeastHelpWidth = 50, kMostHelpWidth = 100;
+
+const Flag kHelp = {{"-h", "--help"}, Flag::Takes::kNothing, "", "", "print this help", "", {}, {}};
+const Flag kVersion = {{"--version"}, Flag::Takes::kNothing, "", "", "print the version", "", {}, {}};
+const Flag kCompletion = {
+    {"--completion"},
+    Flag::Takes::kOneValue,
+    "bash|zsh",
+    "one of bash, zsh",
+    "print a script by which the shell completes flags and values: source <(... --completion bash)",
+    "",
+    {},
+    {"bash", "zsh"}};
 
 bool is_long(const std::string& word) { return word.size() > 2 && word.compare(0, 2, "--") == 0; }
 
-std::vector<std::string> split_names(const std::string& names) {
+std::vector<std::string> split(const std::string& text, char separator) {
   std::vector<std::string> list(1);
-  for (const char c : names) {
-    if (c == ',') {
+  for (const char c : text) {
+    if (c == separator) {
       list.emplace_back();
     } else {
       list.back() += c;
@@ -27,11 +42,29 @@ std::vector<std::string> split_names(const std::string& names) {
   return list;
 }
 
-// "  --frames K                      images per forward pass ..."
-std::string help_entry(const std::string& left, const std::string& help) {
+// The columns of the terminal that stdout is.
+size_t help_width() {
+  winsize size = {};
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return kHelpWidth;
+  return std::clamp<size_t>(size.ws_col, kLeastHelpWidth, kMostHelpWidth);
+}
+
+// Lines that are too long are broken after a '|'.
+std::string broken_at_bars(std::string left, size_t width) {
+  for (size_t begin = 0; left.size() - begin > width;) {
+    const size_t bar = left.rfind('|', begin + width - 1);
+    if (bar == std::string::npos || bar <= begin) break;
+    left.insert(bar + 1, "\n      ");
+    begin = bar + 2;
+  }
+  return left;
+}
+
+// "  --frames K                images per forward pass ..."
+std::string help_entry(const std::string& left, const std::string& help, size_t width) {
   const std::string column(kHelpColumn, ' ');
-  std::string text = wrapped(column + help, kHelpColumn, kHelpWidth);
-  if (left.size() + 4 > kHelpColumn) return "  " + left + "\n" + text;
+  std::string text = wrapped(column + help, kHelpColumn, width);
+  if (left.size() + 4 > kHelpColumn) return broken_at_bars("  " + left, width) + "\n" + text;
   return text.replace(2, left.size(), left);
 }
 
@@ -50,8 +83,9 @@ struct Flags::Words {
 };
 
 void Flags::add(Flag flag) {
-  if (flag.names.size() == 1) flag.names = split_names(flag.names[0]);
+  if (flag.names.size() == 1) flag.names = split(flag.names[0], ',');
   if (flag.group.empty()) flag.group = group_;
+  if (flag.placeholder.find('|') != std::string::npos) flag.values = split(flag.placeholder, '|');
   flags_.push_back(std::move(flag));
 }
 
@@ -78,7 +112,7 @@ void Flags::texts(const std::string& names, std::vector<std::string>& values, Te
 
 void Flags::integer(const std::string& names, int64_t& value, IntegerRange range,
                     const std::string& placeholder, const std::string& help, const std::string& initial) {
-  const auto take = [&value, range, name = split_names(names)[0]](const std::string& text) {
+  const auto take = [&value, range, name = split(names, ',')[0]](const std::string& text) {
     value = integer_value(name, text, range);
   };
   add({{names},
@@ -92,7 +126,7 @@ void Flags::integer(const std::string& names, int64_t& value, IntegerRange range
 
 void Flags::number(const std::string& names, double& value, NumberRange range, const std::string& placeholder,
                    const std::string& help) {
-  const auto take = [&value, range, name = split_names(names)[0]](const std::string& text) {
+  const auto take = [&value, range, name = split(names, ',')[0]](const std::string& text) {
     value = number_value(name, text, range);
   };
   add({{names},
@@ -127,7 +161,7 @@ const Flag* Flags::find(const std::string& name) const {
 
 const Flag& Flags::known(const std::string& name) const {
   if (const Flag* flag = find(name)) return *flag;
-  std::vector<std::string> names = {"--help", "--version"};
+  std::vector<std::string> names = {"--help", "--version", "--completion"};
   for (const Flag& flag : flags_) names.insert(names.end(), flag.names.begin(), flag.names.end());
   throw UsageError(no_such("flag", name, names) + " (see --help)");
 }
@@ -180,8 +214,9 @@ Flags::Parsed Flags::parse(const std::vector<std::string>& arguments) const {
       take(positional_, word);
     } else {
       const std::string name = is_long(word) ? hyphens(word.substr(0, word.find('='))) : word;
-      if (name == "--help" || name == "-h") return {help(), {}};
+      if (name == "--help" || name == "-h") return {help(help_width()), {}};
       if (name == "--version") return {fmt::format("{} {}\n", program_.name, program_.version), {}};
+      if (name == "--completion") return {completion(values_of(kCompletion, words)[0]), {}};
       const Flag& flag = known(name);
       if (flag.takes == Flag::Takes::kOneValue && ++times[flag.names[0]] > 1)
         throw UsageError(fmt::format("{}: given twice; expected it once", flag.names[0]));
@@ -191,18 +226,29 @@ Flags::Parsed Flags::parse(const std::vector<std::string>& arguments) const {
   return parsed;
 }
 
-std::string Flags::help() const {
-  std::string text = program_.purpose + "\nUsage: " + program_.usage + "\n";
-  if (!positional_.names.empty()) text += "\n" + help_entry(positional_.placeholder, positional_.help);
+std::string Flags::completion(const std::string& shell) const {
+  std::vector<Flag> flags = flags_;
+  flags.insert(flags.end(), {kHelp, kVersion, kCompletion});
+  const size_t chosen = index_named("--completion", shell, kCompletion.values);
+  return chosen == 0 ? bash_completion(program_.name, flags, positional_)
+                     : zsh_completion(program_.name, flags, positional_);
+}
+
+std::string Flags::help(size_t width) const {
+  const auto entry = [&](const Flag& flag) {
+    return help_entry(joined(flag.names) + (flag.placeholder.empty() ? "" : " " + flag.placeholder),
+                      flag.help, width);
+  };
+  std::string text = wrapped(program_.purpose, 0, width) + wrapped("Usage: " + program_.usage, 11, width);
+  if (!positional_.names.empty()) text += "\n" + help_entry(positional_.placeholder, positional_.help, width);
   std::string group = "\n";
   for (const Flag& flag : flags_) {
     if (flag.help.empty()) continue;
     if (flag.group != group) text += (group = flag.group).empty() ? "\n" : "\n" + group + ":\n";
-    text +=
-        help_entry(joined(flag.names) + (flag.placeholder.empty() ? "" : " " + flag.placeholder), flag.help);
+    text += entry(flag);
   }
-  text += "\n" + help_entry("-h, --help", "print this help") + help_entry("--version", "print the version");
-  return text + "\n" + program_.footer + "\n";
+  text += "\n" + entry(kHelp) + entry(kVersion) + entry(kCompletion);
+  return text + "\n" + wrapped(program_.footer, 0, width);
 }
 
 }  // namespace vqt::cli

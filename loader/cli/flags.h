@@ -1,4 +1,4 @@
-// The flags of a program: one table that the parser and --help walk. --image-folder is the spelling shown,
+// The flags of a program: one table that the parser, --help and --completion walk. --image-folder is the spelling shown,
 // --image_folder is accepted too; so is --flag=value.
 #pragma once
 
@@ -16,7 +16,7 @@ struct Program {
   std::string name, version;
   std::string purpose;  // one sentence
   std::string usage;    // the lines after "Usage: "
-  std::string footer;   // exit codes, examples
+  std::string footer;   // exit codes, examples: a line for each paragraph, --help wraps it
 };
 
 // Of a value that is text: how --help shows it, and what errors say was expected.
@@ -33,7 +33,11 @@ struct Flag {
   std::string help;                              // empty: --help does not show the flag
   std::string group;                             // the heading it is listed under
   std::function<void(const std::string&)> take;  // a value; "" where it takes none. Throws UsageError
+  std::vector<std::string> values =
+      {};  // that completion offers; those of a placeholder like a|b|c are added
 };
+
+inline constexpr size_t kHelpWidth = 80;  // where stdout is no terminal
 
 class Flags {
  public:
@@ -41,6 +45,8 @@ class Flags {
 
   void group(const std::string& heading) { group_ = heading; }  // of the flags that are added from here on
   void add(Flag flag);
+  // Values that completion offers for the flag that was added last.
+  void offer(std::vector<std::string> values) { flags_.back().values = std::move(values); }
 
   // names as in "-o,--output". Where initial is not given, --help shows the variable's value as the default.
   void on(const std::string& names, bool& value, const std::string& help);
@@ -68,14 +74,14 @@ class Flags {
   void positional(std::string& value, TextKind kind, const std::string& help);
 
   struct Parsed {
-    std::string print;  // --help, --version: print it, and leave with exit code 0
+    std::string print;  // --help, --version, --completion: print it, and leave with exit code 0
     struct Given {
       std::string name, value;
     };
     std::vector<Given> given;  // in the order typed, one entry a value; by the flag's first name
   };
   Parsed parse(const std::vector<std::string>& arguments) const;  // throws UsageError
-  std::string help() const;
+  std::string help(size_t width = kHelpWidth) const;
 
   static std::string with_default(const std::string& help, const std::string& initial);
 
@@ -84,6 +90,7 @@ class Flags {
   const Flag* find(const std::string& name) const;
   const Flag& known(const std::string& name) const;
   bool is_flag(const std::string& word) const;
+  std::string completion(const std::string& shell) const;
   std::vector<std::string> values_of(const Flag& flag, Words& words) const;
 
   Program program_;

@@ -21,26 +21,30 @@ constexpr const char* kUsage =
        vqt-quantize IN.pt --list [--json] | --dry-run | --repack -o OUT.pt)";
 
 constexpr const char* kFooter =
-    R"(Exit codes: 0 done, 1 the work failed (damaged file, no Linear layer to quantize, --verify below its limit),
-2 bad usage (flags, content of a config). The result goes to stdout, progress and warnings to stderr.
-Flags may be written with underscores too: --group_size is --group-size.
-
-Examples:
-  vqt-quantize vggt.pt -o vggt-int8.pt --preset production --verify
-  vqt-quantize vggt.pt -o vggt-int4.pt --bits 4 --group-size 64 --ignore camera_head,depth_head
-  vqt-quantize vggt.pt --list --preset smallest)";
+    "Exit codes: 0 done, 1 the work failed (damaged file, no Linear layer to quantize, --verify below its "
+    "limit), 2 bad usage (flags, content of a config). The result goes to stdout, progress and warnings to "
+    "stderr. Flags may be written with underscores too: --group_size is --group-size.\n"
+    "\n"
+    "Examples:\n"
+    "  vqt-quantize vggt.pt -o vggt-int8.pt --preset production --verify\n"
+    "  vqt-quantize vggt.pt -o vggt-int4.pt --bits 4 --group-size 64 --ignore head\n"
+    "  vqt-quantize vggt.pt --list --preset smallest";
 
 void add_files(Flags& flags, Options& o) {
+  flags.group("Model and config");
   flags.positional(o.in, {"IN.pt", "the path of a TorchScript file"}, "TorchScript file to read");
   flags.text("-o,--output", o.out, {"OUT.pt", "the path of a file"},
              "TorchScript file to write; replaced if it exists");
   flags.text("--config", o.config, kFile, "JSON file with the fields below");
   flags.text("--preset", o.preset, {"NAME", "the name of a preset"},
              fmt::format("a named config: {}", preset_list()));
+  flags.offer(preset_names());
   add_library_flag(flags, o.libraries);
+  flags.on("--quiet", o.quiet, "no progress");
 }
 
 void add_modes(Flags& flags, Options& o) {
+  flags.group("Instead of quantizing");
   flags.on("--list", o.list,
            "print one line per layer (with config flags also what they would do), write nothing");
   flags.on("--json", o.json, "with --list: print JSON");
@@ -48,23 +52,27 @@ void add_modes(Flags& flags, Options& o) {
   flags.on("--repack", o.repack, "repack the weights of a quantized model for this machine's kernels");
 }
 
-void add_checks(Flags& flags, Options& o) {
+void add_inputs(Flags& flags, Options& o) {
+  flags.group("Inputs");
   flags.text(
       "--inputs", o.inputs, kFile,
       "what torch.save wrote: a tensor, or a tuple or list of forward's arguments; each layer is measured "
       "on it");
+  flags.text("--calibration", o.calibration, kFolder, "folder of images for --activation static");
+}
+
+void add_checks(Flags& flags, Options& o) {
+  flags.group("Checks");
   flags.on(
       "--verify", o.verify,
       "run float and quantized model (on --inputs, else on a random [1,2,3,392,518]) and compare; on failure "
       "nothing is written");
+  flags.number("--min-cosine", o.min_cosine, {-1, 1}, "-1..1",
+               "minimum cosine --verify accepts for an output");
   flags.on(
       "--speed-guard", o.speed_guard,
       "with --inputs: a layer that measures slower quantized than in floating point on this machine is kept "
       "in floating point");
-  flags.number("--min-cosine", o.min_cosine, {-1, 1}, "-1..1",
-               "minimum cosine --verify accepts for an output");
-  flags.text("--calibration", o.calibration, kFolder, "folder of images for --activation static");
-  flags.on("--quiet", o.quiet, "no progress");
   flags.add({{"--max-drop"}, Flag::Takes::kOneValue, "X", "a number", "", "", [](const std::string&) {
                throw UsageError("--max-drop: not in this version");
              }});
@@ -125,6 +133,7 @@ std::optional<Options> parse_options(const std::vector<std::string>& arguments, 
       {"vqt-quantize", VQT_VERSION, "Quantizes the Linear layers of a TorchScript model.", kUsage, kFooter});
   add_files(flags, o);
   add_modes(flags, o);
+  add_inputs(flags, o);
   add_checks(flags, o);
   add_fields(flags, o.fields);
   print = flags.parse(arguments).print;

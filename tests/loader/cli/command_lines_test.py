@@ -1,8 +1,12 @@
 """What both programs answer to command lines they cannot use: the whole of stderr, the exit code, nothing on stdout."""
 
+import fcntl
 import os
+import pty
 import re
+import struct
 import subprocess
+import termios
 from pathlib import Path
 
 import pytest
@@ -34,6 +38,8 @@ QUANTIZE_LINES = [
     ([*OUT, "--preset", "mobile", "--config", "c"], "--preset: cannot be combined with --config; flags override either"),
     ([*OUT, "--load-library"], "--load-library: expected the path of a shared library, got no value"),
     ([*OUT, "--load_library="], '--load-library: expected the path of a shared library, got ""'),
+    (["--completion"], "--completion: expected one of bash, zsh, got no value"),
+    (["--completion", "fish"], '--completion: expected one of bash, zsh, got "fish"; nearest: bash'),
     ([*OUT, "--list=yes"], '--list: expected no value, got "yes"'),
     ([*OUT, "--quiet=yes"], '--quiet: expected no value, got "yes"'),
     ([*OUT, "--json"], "--json: goes with --list"),
@@ -77,6 +83,7 @@ EVAL_LINES = [
     ([*EVAL, "--preset", "produktion"], f'--preset: expected one of {PRESETS}, got "produktion"; nearest: production'),
     ([*EVAL, "--preset", "--quiet"], "--preset: expected the name of a preset, got no value"),
     ([*EVAL, "--load-library"], "--load-library: expected the path of a shared library, got no value"),
+    (["--completion", "zzsh"], '--completion: expected one of bash, zsh, got "zzsh"; nearest: zsh'),
     ([*EVAL, "--device", "tpu"], '--device: expected one of cpu, cuda, got "tpu"; nearest: cpu'),
     ([*EVAL, "--device", "cuda"], '--device: this build has no CUDA; expected cpu, got "cuda"'),
     ([*EVAL, "--search"], "--search: expected FIELD=VALUE,VALUE,... such as group_size=32,64, got no value"),
@@ -157,4 +164,23 @@ def test_version_and_help_go_to_stdout(program: str) -> None:
     assert (version.returncode, version.stderr, version.stdout) == (0, "", f"{program} 0.1.0\n")
     assert (help_text.returncode, help_text.stderr) == (0, "") and "\nUsage: " + program in help_text.stdout
     assert run(program, "--help").stdout == help_text.stdout
-    assert all(len(line) <= 110 or line.startswith("  --") for line in help_text.stdout.splitlines())
+    assert all(len(line) <= 80 for line in help_text.stdout.splitlines())
+
+
+@pytest.mark.parametrize("program", ["vqt-quantize", "vqt-eval"])
+@pytest.mark.parametrize(("columns", "width"), [(60, 60), (97, 97), (200, 100)])
+def test_help_fits_the_terminal(program: str, columns: int, width: int) -> None:
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    running = subprocess.Popen([BIN / program, "--help"], stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    text = b""
+    try:
+        while part := os.read(ours, 4096):
+            text += part
+    except OSError:  # what Linux says when the other end is closed
+        pass
+    os.close(ours)
+    assert running.wait() == 0
+    lengths = [len(line) for line in text.decode().splitlines()]
+    assert len(lengths) > 50 and width - 10 < max(lengths) <= width

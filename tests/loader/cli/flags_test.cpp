@@ -1,5 +1,6 @@
 #include "loader/cli/flags.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -128,35 +129,51 @@ TEST(Flags, HelpIsATableInTheOrderAdded) {
   EXPECT_EQ(Sample().flags.help(), R"(Shows flags.
 Usage: sample IN [flags]
 
-  IN                              file to read
+  IN                        file to read
 
-  --quiet                         no progress
-  -o, --out-dir DIR               folder of the results [results]
+  --quiet                   no progress
+  -o, --out-dir DIR         folder of the results [results]
 
 Numbers:
-  --max-images N                  use the first N images [all]
-  --share X                       share of them [0.5]
-  --fruit apple|pear              what to eat [pear]
-  --model FILE                    models
+  --max-images N            use the first N images [all]
+  --share X                 share of them [0.5]
+  --fruit apple|pear        what to eat [pear]
+  --model FILE              models
 
-  -h, --help                      print this help
-  --version                       print the version
+  -h, --help                print this help
+  --version                 print the version
+  --completion bash|zsh     print a script by which the shell completes flags
+                            and values: source <(... --completion bash)
 
 Exit codes: 0.
 )");
-  EXPECT_EQ(Sample().parse({"--quiet", "--help"}).print, Sample().flags.help());
   EXPECT_EQ(Sample().parse({"--version"}).print, "sample 1.2\n");
 }
 
-TEST(Flags, LongHelpIsWrappedBesideTheFlags) {
+TEST(Flags, HelpFitsTheWidth) {
   bool on = false;
-  Flags flags({"p", "1", "P.", "p", "F."});
-  std::string words;
-  for (int i = 0; i < 20; ++i) words += "word ";
+  std::string choice;
+  std::string words, choices;
+  for (int i = 0; i < 40; ++i) {
+    words += "word ";
+    choices += fmt::format("{}choice_{}", i > 0 ? "|" : "", i);
+  }
+  Flags flags({"p", "1", words + "end.", "p " + words, words + "end."});
   flags.on("--a-flag-of-more-than-thirty-two-characters", on, words + "end");
+  flags.text("--choice", choice, {choices.c_str(), "one of them"}, "a long list of values");
+  for (const size_t width : {50, 80, 100}) {
+    const std::string help = flags.help(width);
+    size_t longest = 0, begin = 0;
+    for (size_t end; (end = help.find('\n', begin)) != std::string::npos; begin = end + 1) {
+      longest = std::max(longest, end - begin);
+    }
+    EXPECT_LE(longest, width);
+    EXPECT_GT(longest, width - 10);
+  }
   EXPECT_THAT(flags.help(),
-              HasSubstr("\n  --a-flag-of-more-than-thirty-two-characters\n" + std::string(34, ' ') + "word"));
-  EXPECT_THAT(flags.help(), HasSubstr("word\n" + std::string(34, ' ') + "word"));
+              HasSubstr("\n  --a-flag-of-more-than-thirty-two-characters\n" + std::string(28, ' ') + "word"));
+  EXPECT_THAT(flags.help(), HasSubstr("\n  --choice choice_0|choice_1|"));
+  EXPECT_THAT(flags.help(), HasSubstr("|\n      choice_8|"));
 }
 
 }  // namespace
