@@ -18,6 +18,6 @@ find_package(OpenMP REQUIRED)  # torch's parallel_for is a loop on one thread in
 
 # Targets that include torch share one precompiled header: parsing torch costs 20 s and more a file without it.
 function(vqt_use_torch target)
-  target_link_libraries(${target} PRIVATE vqt_flags vqt::torch OpenMP::OpenMP_CXX)
+  target_link_libraries(${target} PRIVATE vqt_flags vqt::torch vqt_openmp)
   target_precompile_headers(${target} PRIVATE ${ARGN})
 endfunction()
