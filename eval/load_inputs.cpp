@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "eval/compare/score_ground_truth.h"
+#include "eval/ground_truth/eth3d.h"
 #include "eval/runs/job.h"
 #include "loader/cli/interrupts.h"
 #include "loader/images/image_notes.h"

@@ -1,104 +1,16 @@
-// One line after the other, numbers in any amount of white space. Lines that begin with # are comments.
 #include "eval/ground_truth/colmap.h"
 
 #include <fmt/format.h>
 
-#include <cerrno>
-#include <charconv>
 #include <cmath>
-#include <cstring>
-#include <fstream>
 #include <set>
-#include <string_view>
 
-#include "vqt/error.h"
+#include "eval/ground_truth/text_lines.h"
 
 namespace vqt {
-namespace {
-
-class Lines {
- public:
-  explicit Lines(const std::string& path) : path_(path), file_(path) {
-    if (!file_) throw Error(fmt::format("{}: cannot be read: {}", path, std::strerror(errno)));
-  }
-
-  // The next line as it is. False at the end.
-  bool next() {
-    if (!std::getline(file_, line_)) {
-      if (file_.bad()) throw Error(fmt::format("{}: cannot be read: {}", path_, std::strerror(errno)));
-      return false;
-    }
-    if (!line_.empty() && line_.back() == '\r') line_.pop_back();
-    rest_ = line_;
-    ++number_;
-    return true;
-  }
-
-  // The next line that is neither empty nor a comment.
-  bool next_record() {
-    while (next()) {
-      skip_space();
-      if (!rest_.empty() && rest_[0] != '#') return true;
-    }
-    return false;
-  }
-
-  bool at_end() {
-    skip_space();
-    return rest_.empty();
-  }
-
-  std::string word(const char* what) {
-    if (at_end()) fail(fmt::format("{} is missing", what));
-    const std::string_view found = rest_.substr(0, std::min(rest_.find_first_of(" \t"), rest_.size()));
-    rest_.remove_prefix(found.size());
-    return std::string(found);
-  }
-
-  // All that is left, spaces inside included.
-  std::string remainder(const char* what) {
-    if (at_end()) fail(fmt::format("{} is missing", what));
-    std::string found(rest_.substr(0, rest_.find_last_not_of(" \t") + 1));
-    rest_ = {};
-    return found;
-  }
-
-  template <class Number>
-  Number number(const char* what) {
-    const std::string text = word(what);
-    Number value{};
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    bool good = error == std::errc() && end == text.data() + text.size();
-    if constexpr (std::is_floating_point_v<Number>) good = good && std::isfinite(value);
-    if (!good) {
-      fail(fmt::format("{}: expected {}, got {}", what,
-                       std::is_floating_point_v<Number> ? "a finite number" : "a whole number", text));
-    }
-    return value;
-  }
-
-  void expect_end(const char* after) {
-    if (!at_end()) fail(fmt::format("expected nothing after {}, got {}", after, word(after)));
-  }
-
-  [[noreturn]] void fail(const std::string& what) const {
-    throw Error(fmt::format("{}:{}: {}", path_, number_, what));
-  }
-
- private:
-  void skip_space() { rest_.remove_prefix(std::min(rest_.find_first_not_of(" \t"), rest_.size())); }
-
-  std::string path_, line_;
-  std::string_view rest_;
-  std::ifstream file_;
-  int64_t number_ = 0;
-};
-
-}  // namespace
-
 std::map<int64_t, PinholeCamera> read_colmap_cameras(const std::string& path) {
   std::map<int64_t, PinholeCamera> cameras;
-  Lines lines(path);
+  TextLines lines(path);
   while (lines.next_record()) {
     const auto id = lines.number<int64_t>("CAMERA_ID");
     const std::string model = lines.word("MODEL");
@@ -129,7 +41,7 @@ std::map<int64_t, PinholeCamera> read_colmap_cameras(const std::string& path) {
 std::vector<ColmapImage> read_colmap_images(const std::string& path) {
   std::vector<ColmapImage> images;
   std::set<int64_t> ids;
-  Lines lines(path);
+  TextLines lines(path);
   while (lines.next_record()) {
     const auto id = lines.number<int64_t>("IMAGE_ID");
     if (!ids.insert(id).second) lines.fail(fmt::format("IMAGE_ID: {} occurs a second time", id));
@@ -162,7 +74,7 @@ std::vector<ColmapImage> read_colmap_images(const std::string& path) {
 
 std::unordered_map<int64_t, Vec3> read_colmap_points(const std::string& path) {
   std::unordered_map<int64_t, Vec3> points;
-  Lines lines(path);
+  TextLines lines(path);
   while (lines.next_record()) {
     const auto id = lines.number<int64_t>("POINT3D_ID");
     Vec3 at;

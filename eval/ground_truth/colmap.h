@@ -7,15 +7,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include "eval/ground_truth/pose.h"
+#include "eval/ground_truth/scene_truth.h"
 
 namespace vqt {
-
-// Without distortion. In pixels; the centre of the first pixel is at (0.5, 0.5).
-struct PinholeCamera {
-  int64_t width = 0, height = 0;
-  double fx = 0, fy = 0, cx = 0, cy = 0;
-};
 
 struct ColmapImage {
   std::string name;  // as in the file: may have folders before it

@@ -4,7 +4,7 @@
 #include <functional>
 #include <string>
 
-#include "eval/ground_truth/eth3d.h"
+#include "eval/ground_truth/sample_truth.h"
 #include "eval/ground_truth/scores.h"
 #include "eval/metrics/quantiles.h"
 

@@ -1,5 +1,6 @@
 // Ground truth read from files: what is accepted, what is refused and how, which pixel gets which truth.
 #include "eval/ground_truth/eth3d.h"
+#include "eval/ground_truth/sample_truth.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
