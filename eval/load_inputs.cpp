@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "eval/compare/score_ground_truth.h"
-#include "eval/ground_truth/eth3d.h"
+#include "eval/ground_truth/scene_layout.h"
 #include "eval/runs/job.h"
 #include "loader/cli/interrupts.h"
 #include "loader/images/image_notes.h"
@@ -22,6 +22,30 @@ ImageProgress progress_on(cli::ProgressBar& console) {
   };
 }
 
+// Of the folder given, else of the scene with ground truth. Where that scene keeps depth maps beside its
+// images, these are told apart by how their names end.
+ImageList chosen_images(const RunSettings& settings) {
+  std::string folder = settings.image_folder, ending;
+  if (!settings.ground_truth.empty()) {
+    const SceneLayout& layout = scene_layout(settings.ground_truth);
+    if (folder.empty()) folder = layout.images(settings.ground_truth);
+    ending = layout.image_ending;
+  }
+  ImageList list = list_images(folder);
+  const auto ends = [&](const std::string& image) {
+    return image.size() >= ending.size() &&
+           image.compare(image.size() - ending.size(), std::string::npos, ending) == 0;
+  };
+  if (std::any_of(list.paths.begin(), list.paths.end(), ends)) {
+    list.paths.erase(std::remove_if(list.paths.begin(), list.paths.end(),
+                                    [&](const std::string& image) { return !ends(image); }),
+                     list.paths.end());
+  }
+  if (settings.max_images > 0 && static_cast<size_t>(settings.max_images) < list.paths.size())
+    list.paths.resize(settings.max_images);
+  return list;
+}
+
 }  // namespace
 
 void add_note(EvalReport& report, cli::ProgressBar& console, const std::string& text) {
@@ -31,13 +55,10 @@ void add_note(EvalReport& report, cli::ProgressBar& console, const std::string& 
 
 ImageFile load_images(const RunSettings& settings, const std::string& path, EvalReport& report,
                       cli::ProgressBar& console) {
-  const std::string folder = settings.image_folder.empty()
-                                 ? (fs::path(settings.ground_truth) / kEth3dPictures).string()
-                                 : settings.image_folder;
-  const ImageList list = list_images(folder, settings.max_images);
+  const ImageList list = chosen_images(settings);
   if (list.from_subfolder) {
-    report.notes.push_back(
-        fmt::format("no images directly in {}; used its subfolder {}", folder, list.folder));
+    report.notes.push_back(fmt::format("no images directly in {}; used its subfolder {}",
+                                       fs::path(list.folder).parent_path().string(), list.folder));
     console.note(report.notes.back());
   }
   console.start("images");
@@ -59,7 +80,7 @@ std::optional<TruthStore> load_ground_truth(const RunSettings& settings, const I
                                             cli::ProgressBar& console) {
   if (settings.ground_truth.empty()) return {};
   console.start("ground truth");
-  std::optional<TruthStore> truth(std::in_place, read_eth3d(settings.ground_truth, images.names),
+  std::optional<TruthStore> truth(std::in_place, read_scene(settings.ground_truth, images.names),
                                   images.names, images.placements, images.frame, path, progress_on(console));
   console.finish();
   for (const std::string& text : truth->scene().notes) add_note(report, console, text);

@@ -96,7 +96,7 @@ void add_measurement(Flags& flags, RunSettings& s) {
                 "forward passes before the timed ones; fewer where one takes over 30 s");
   flags.integer("--runs", s.runs, {1, 1000}, "N", "timed forward passes, of which the median counts");
   flags.text("--ground-truth", s.ground_truth, kFolder,
-             "scene in ETH3D's layout: poses, depth and points are scored against it; images are matched by "
+             "scene of ETH3D or COLMAP: poses, depth and points are scored against it; images are matched by "
              "file name");
 }
 

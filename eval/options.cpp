@@ -86,8 +86,8 @@ Limit limit_of_flag(const std::string& text) {
 void check_images(const RunSettings& s) {
   if (s.image_folder.empty() && s.ground_truth.empty()) {
     throw UsageError(
-        "--image-folder: expected a folder of images, got none; give it, or --ground-truth with a scene in "
-        "ETH3D's layout (see --help)");
+        "--image-folder: expected a folder of images, got none; give it, or --ground-truth with a scene (see "
+        "--help)");
   }
   if (std::count(s.images.std.begin(), s.images.std.end(), 0.0) > 0)
     throw UsageError(

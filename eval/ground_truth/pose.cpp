@@ -17,6 +17,18 @@ double dot(const Vec3& a, const Vec3& b) { return a[0] * b[0] + a[1] * b[1] + a[
 Vec3 plus(const Vec3& a, const Vec3& b) { return {a[0] + b[0], a[1] + b[1], a[2] + b[2]}; }
 Vec3 minus(const Vec3& a, const Vec3& b) { return {a[0] - b[0], a[1] - b[1], a[2] - b[2]}; }
 
+// Of a rotation; the largest of the four parts is found first, so that no small one is divided by.
+Quaternion quaternion_of(const CameraToWorld& m) {
+  const double w = m[0][0] + m[1][1] + m[2][2], x = m[0][0] - m[1][1] - m[2][2],
+               y = m[1][1] - m[0][0] - m[2][2], z = m[2][2] - m[0][0] - m[1][1];
+  const double a = m[2][1] - m[1][2], b = m[0][2] - m[2][0], c = m[1][0] - m[0][1];
+  const double d = m[1][0] + m[0][1], e = m[0][2] + m[2][0], f = m[2][1] + m[1][2];
+  if (w >= x && w >= y && w >= z) return normalized({1 + w, a, b, c});
+  if (x >= y && x >= z) return normalized({a, 1 + x, d, e});
+  if (y >= z) return normalized({b, d, 1 + y, f});
+  return normalized({c, e, f, 1 + z});
+}
+
 }  // namespace
 
 Quaternion normalized(const Quaternion& q) {
@@ -37,6 +49,23 @@ Vec3 rotate(const Quaternion& q, const Vec3& v) {
   for (double& value : twice) value *= 2;
   const Vec3 bent = cross(axis, twice);
   return {v[0] + q.w * twice[0] + bent[0], v[1] + q.w * twice[1] + bent[1], v[2] + q.w * twice[2] + bent[2]};
+}
+
+Pose pose_of_camera(const Quaternion& rotation, const Vec3& centre) {
+  const Quaternion to_camera = conjugate(rotation);
+  return {to_camera, minus({0, 0, 0}, rotate(to_camera, centre))};
+}
+
+std::optional<Pose> pose_of_camera(const CameraToWorld& m) {
+  constexpr double kTolerance = 0.001;
+  const auto column = [&](int k) { return Vec3{m[0][k], m[1][k], m[2][k]}; };
+  const Vec3 x = column(0), y = column(1), z = column(2), centre = column(3);
+  const Vec3 expected = cross(x, y);  // of a rotation, z
+  for (int k = 0; k < 3; ++k) {
+    if (!(std::abs(expected[k] - z[k]) < kTolerance) || !std::isfinite(centre[k])) return {};
+  }
+  if (!(std::abs(dot(x, x) - 1) < kTolerance) || !(std::abs(dot(y, y) - 1) < kTolerance)) return {};
+  return pose_of_camera(quaternion_of(m), centre);
 }
 
 Vec3 to_camera(const Pose& pose, const Vec3& world) {

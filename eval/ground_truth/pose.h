@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 
 namespace vqt {
 
@@ -21,6 +22,13 @@ struct Pose {
   Quaternion rotation;
   Vec3 translation = {0, 0, 0};
 };
+
+// Row by row: rotation and place of a camera in the world.
+using CameraToWorld = std::array<std::array<double, 4>, 3>;
+// The pose of a camera at `centre` whose axes are those of `rotation`, camera to world.
+Pose pose_of_camera(const Quaternion& rotation, const Vec3& centre);
+// Unset where the first three columns are not a rotation, up to 0.001: mirrored, scaled, not finite.
+std::optional<Pose> pose_of_camera(const CameraToWorld& camera);
 
 Vec3 to_camera(const Pose& pose, const Vec3& world);
 Vec3 to_world(const Pose& pose, const Vec3& camera);

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <cstring>
 #include <fstream>
+#include <opencv2/core.hpp>
+#include <opencv2/imgcodecs.hpp>
 
 #include "vqt/error.h"
 
@@ -31,18 +33,57 @@ void put(FrameTruth& frame, int64_t index, double depth, const Vec3& world) {
   for (int k = 0; k < 3; ++k) frame.points[3 * index + k] = static_cast<float>(world[k]);
 }
 
+// Rows of a depth file in scene units; NaN where the file has none. Throws Error.
+class DepthRows {
+ public:
+  DepthRows(const DepthFile& depth, const PinholeCamera& camera) : depth_(depth), width_(camera.width) {
+    if (depth.format == DepthFile::Format::kFloat32) {
+      file_.open(depth.path, std::ios::binary);
+      row_.resize(width_);
+      return;
+    }
+    image_ = cv::imread(depth.path, cv::IMREAD_UNCHANGED);
+    if (image_.empty()) throw Error(fmt::format("{}: cannot be read as a PNG", depth.path));
+    if (image_.type() != CV_16UC1) {
+      throw Error(fmt::format("{}: expected a grey PNG of 16 bits, got {} channels of {} bits", depth.path,
+                              image_.channels(), 8 * image_.elemSize1()));
+    }
+    if (image_.cols != camera.width || image_.rows != camera.height) {
+      throw Error(fmt::format("{}: expected {} x {}, the size of its camera, got {} x {}", depth.path,
+                              camera.width, camera.height, image_.cols, image_.rows));
+    }
+    row_.resize(width_);
+  }
+
+  const std::vector<float>& read(int64_t v) {
+    if (image_.empty()) {
+      const auto bytes = width_ * static_cast<int64_t>(sizeof(float));
+      file_.seekg(v * bytes);
+      file_.read(reinterpret_cast<char*>(row_.data()), bytes);
+      if (!file_) throw Error(fmt::format("{}: cannot be read: {}", depth_.path, std::strerror(errno)));
+      return row_;
+    }
+    const auto* values = image_.ptr<uint16_t>(static_cast<int>(v));
+    for (int64_t u = 0; u < width_; ++u)
+      row_[u] = values[u] == 65535 ? NAN : static_cast<float>(values[u] * depth_.unit);
+    return row_;
+  }
+
+ private:
+  const DepthFile& depth_;
+  int64_t width_;
+  std::ifstream file_;
+  cv::Mat image_;
+  std::vector<float> row_;
+};
+
 void sample_file(const PictureTruth& truth, const Placement& p, Size size, FrameTruth& frame) {
   const PinholeCamera& c = truth.camera;
-  std::ifstream file(truth.depth_file, std::ios::binary);
-  std::vector<float> row(c.width);
+  DepthRows rows(truth.depth, c);
   for (int64_t y = 0; y < size.height; ++y) {
     const int64_t v = camera_pixel(y, c.height, p.resized.height, p.top);
     if (v < 0) continue;
-    file.seekg(v * c.width * static_cast<int64_t>(sizeof(float)));
-    file.read(reinterpret_cast<char*>(row.data()), c.width * static_cast<int64_t>(sizeof(float)));
-    if (!file) {
-      throw Error(fmt::format("{}: cannot be read: {}", truth.depth_file, std::strerror(errno)));
-    }
+    const std::vector<float>& row = rows.read(v);
     for (int64_t x = 0; x < size.width; ++x) {
       const int64_t u = camera_pixel(x, c.width, p.resized.width, p.left);
       if (u < 0 || !std::isfinite(row[u]) || row[u] <= 0) continue;
@@ -80,19 +121,29 @@ void check_shape(const PinholeCamera& c, Size picture, const std::string& name) 
                   name, picture.width, picture.height, c.width, c.height));
 }
 
+FrameTruth unknown_depth(Size frame) {
+  FrameTruth truth;
+  truth.depth.assign(frame.height * frame.width, 0.f);
+  truth.points.assign(3 * frame.height * frame.width, 0.f);
+  return truth;
+}
+
 }  // namespace
 
 FrameTruth sample_truth(const PictureTruth& truth, const Placement& placement, Size frame,
                         const std::string& name) {
-  FrameTruth result;
-  result.depth.assign(frame.height * frame.width, 0.f);
-  result.points.assign(3 * frame.height * frame.width, 0.f);
-  if (!truth.known) return result;
+  FrameTruth result = unknown_depth(frame);
+  if (!truth.known || truth.camera.width == 0) return result;
   check_shape(truth.camera, placement.original, name);
-  if (truth.depth_file.empty()) {
+  if (truth.depth.path.empty()) {
     sample_points(truth, placement, frame, result);
-  } else {
+    return result;
+  }
+  try {
     sample_file(truth, placement, frame, result);
+  } catch (const Error& e) {
+    result = unknown_depth(frame);
+    result.problem = e.what();
   }
   return result;
 }

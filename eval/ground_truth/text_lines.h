@@ -18,6 +18,8 @@
 
 namespace vqt {
 
+enum class Finite { kNeeded, kNotNeeded };
+
 class TextLines {
  public:
   explicit TextLines(const std::string& path) : path_(path), file_(path) {
@@ -32,7 +34,7 @@ class TextLines {
     }
     if (!line_.empty() && line_.back() == '\r') line_.pop_back();
     rest_ = line_;
-    ++number_;
+    if (++number_ == 1 && rest_.substr(0, 3) == "\xEF\xBB\xBF") rest_.remove_prefix(3);  // of UTF-8
     return true;
   }
 
@@ -66,21 +68,18 @@ class TextLines {
   }
 
   template <class Number>
-  Number number(const char* what) {
+  Number number(const char* what, Finite finite = Finite::kNeeded) {
     const std::string text = word(what);
     Number value{};
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     bool good = error == std::errc() && end == text.data() + text.size();
-    if constexpr (std::is_floating_point_v<Number>) good = good && std::isfinite(value);
+    if constexpr (std::is_floating_point_v<Number>)
+      good = good && (finite == Finite::kNotNeeded || std::isfinite(value));
     if (!good) {
       fail(fmt::format("{}: expected {}, got {}", what,
                        std::is_floating_point_v<Number> ? "a finite number" : "a whole number", text));
     }
     return value;
-  }
-
-  void expect_end(const char* after) {
-    if (!at_end()) fail(fmt::format("expected nothing after {}, got {}", after, word(after)));
   }
 
   [[noreturn]] void fail(const std::string& what) const {

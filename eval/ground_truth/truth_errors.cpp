@@ -7,6 +7,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "eval/ground_truth/match_names.h"
 #include "eval/ground_truth/point_clouds.h"
 #include "vqt/error.h"
 
@@ -20,12 +21,15 @@ int64_t pixels(Size size) { return size.height * size.width; }
 
 double or_worst(double angle, double worst) { return std::isnan(angle) ? worst : angle; }
 
-PairError pair_error(int64_t a, int64_t b, const Pose& truth, const Pose& predicted) {
-  const auto& t = truth.translation;
+PairError pair_error(int64_t a, int64_t b, const PictureTruth& true_a, const PictureTruth& true_b,
+                     const Pose& predicted) {
+  const Pose truth = relative_pose(true_a.pose, true_b.pose);
   // Two true cameras in one place have no direction between them that could be wrong.
-  const bool apart = t[0] * t[0] + t[1] * t[1] + t[2] * t[2] > 0;
-  return {a, b, or_worst(rotation_angle(truth.rotation, predicted.rotation), kWorstRotation),
-          apart ? or_worst(direction_angle(t, predicted.translation), kWorstDirection) : 0};
+  const double translation =
+      apart(true_a, true_b)
+          ? or_worst(direction_angle(truth.translation, predicted.translation), kWorstDirection)
+          : 0;
+  return {a, b, or_worst(rotation_angle(truth.rotation, predicted.rotation), kWorstRotation), translation};
 }
 
 // Points of pixels with known depth, and the image of each.
@@ -67,13 +71,17 @@ TruthStore::TruthStore(SceneTruth scene, const std::vector<std::string>& names,
     file.write(reinterpret_cast<const char*>(values.data()),
                static_cast<std::streamsize>(values.size() * sizeof(float)));
   };
+  std::vector<std::string> problems;
   for (size_t i = 0; i < names.size(); ++i) {
     const FrameTruth truth = sample_truth(scene_.pictures[i], placements[i], frame_, names[i]);
+    if (!truth.problem.empty()) problems.push_back(truth.problem);
     for (const float d : truth.depth) depth_pixels_ += d > 0;
     write(truth.depth);
     write(truth.points);
     if (progress) progress(static_cast<int64_t>(i) + 1, static_cast<int64_t>(names.size()));
   }
+  if (!problems.empty())
+    scene_.notes.push_back(left_out(problems, names.size(), "have a depth file that is not used"));
   file.close();
   if (!file) throw Error(fmt::format("{}: cannot be written: {}", path_, std::strerror(errno)));
 }
@@ -82,7 +90,7 @@ FrameTruth TruthStore::read(int64_t picture) const {
   const int64_t n = pixels(frame_);
   std::ifstream file(path_, std::ios::binary);
   file.seekg(picture * 4 * n * static_cast<int64_t>(sizeof(float)));
-  FrameTruth truth{std::vector<float>(n), std::vector<float>(3 * n)};
+  FrameTruth truth{std::vector<float>(n), std::vector<float>(3 * n), ""};
   file.read(reinterpret_cast<char*>(truth.depth.data()), n * static_cast<int64_t>(sizeof(float)));
   file.read(reinterpret_cast<char*>(truth.points.data()), 3 * n * static_cast<int64_t>(sizeof(float)));
   if (!file) throw Error(fmt::format("{}: cannot be read: {}", path_, std::strerror(errno)));
@@ -120,9 +128,9 @@ void TruthErrorsBuilder::add_pairs(const Prediction& prediction) {
     for (int64_t b = a + 1; b < prediction.count; ++b) {
       const int64_t i = prediction.first + a, k = prediction.first + b;
       if (!pictures[k].known) continue;
-      errors_.pairs.push_back(pair_error(
-          i, k, relative_pose(pictures[i].pose, pictures[k].pose),
-          relative_pose(decode_pose(&prediction.poses[9 * a]), decode_pose(&prediction.poses[9 * b]))));
+      const Pose predicted =
+          relative_pose(decode_pose(&prediction.poses[9 * a]), decode_pose(&prediction.poses[9 * b]));
+      errors_.pairs.push_back(pair_error(i, k, pictures[i], pictures[k], predicted));
     }
   }
 }

@@ -24,7 +24,7 @@ struct RunSettings {
   std::vector<std::string> libraries;  // of operators that the models call
   std::vector<Candidate> candidates;   // in the order given
   std::string image_folder;  // with ground_truth it may be empty: the images are those of that folder
-  std::string ground_truth;  // a scene in ETH3D's layout; empty: none
+  std::string ground_truth;  // the folder of a scene; empty: none
   std::string save_reference, load_reference;  // files of the float model's outputs; empty: none
   bool progressive = false;                    // it starts from the only candidate
   std::vector<Limit> limits;                   // of --progressive

@@ -1,6 +1,7 @@
 // Ground truth read from files: what is accepted, what is refused and how, which pixel gets which truth.
-#include "eval/ground_truth/eth3d.h"
+#include "eval/ground_truth/colmap.h"
 #include "eval/ground_truth/sample_truth.h"
+#include "eval/ground_truth/scene_layout.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -81,10 +82,11 @@ TEST_F(Eth3d, ErrorsNameFileAndLine) {
     write("c.txt", text);
     return error_of([&] { read_colmap_cameras(path("c.txt")); });
   };
-  EXPECT_THAT(cameras("# x\n\n1 OPENCV 8 4 8 8 4 2 0 0 0 0\n"),
+  EXPECT_THAT(cameras("# x\n\n1 OPENCV 8 4 8 8 4 2 0 0.1 0 0\n"),
               testing::AllOf(HasSubstr("c.txt:3: MODEL"), HasSubstr("PINHOLE"), HasSubstr("OPENCV")));
-  EXPECT_THAT(cameras("1 PINHOLE 8 4 8 8 4\n"), HasSubstr("c.txt:1: cy is missing"));
-  EXPECT_THAT(cameras("1 PINHOLE 8 4 8 8 4 2 9\n"), HasSubstr("got 9"));
+  EXPECT_THAT(cameras("1 PINHOLE 8 4 8 8 4\n"),
+              HasSubstr("c.txt:1: PARAMS: expected 4 of PINHOLE (fx fy cx cy), got 3"));
+  EXPECT_THAT(cameras("1 PINHOLE 8 4 8 8 4 2 9\n"), HasSubstr("(fx fy cx cy), got 5"));
   EXPECT_THAT(cameras("1 PINHOLE 8 x 8 8 4 2\n"), HasSubstr("HEIGHT: expected a whole number, got x"));
   EXPECT_THAT(cameras("1 PINHOLE 8 4 nan 8 4 2\n"), HasSubstr("fx: expected a finite number, got nan"));
   EXPECT_THAT(cameras("1 PINHOLE 8 0 8 8 4 2\n"), HasSubstr("8 x 0"));
@@ -105,7 +107,7 @@ TEST_F(Eth3d, ErrorsNameFileAndLine) {
 }
 
 TEST_F(Eth3d, MatchesByFileNameThenWithoutItsExtension) {
-  const SceneTruth scene = read_eth3d(folder_, {"B C.JPG", "other.png", "A.png"});
+  const SceneTruth scene = read_scene(folder_, {"B C.JPG", "other.png", "A.png"});
   EXPECT_TRUE(scene.pictures[0].known);
   EXPECT_FALSE(scene.pictures[1].known);
   EXPECT_TRUE(scene.pictures[2].known);
@@ -116,45 +118,65 @@ TEST_F(Eth3d, MatchesByFileNameThenWithoutItsExtension) {
 }
 
 TEST_F(Eth3d, SaysWhatIsWrongWithAFolder) {
-  EXPECT_THAT(error_of([&] { read_eth3d(folder_ + "/none", {"A.JPG"}); }),
+  EXPECT_THAT(error_of([&] { read_scene(folder_ + "/none", {"A.JPG"}); }),
               HasSubstr("/none: no such folder"));
   fs::create_directories(folder_ + "/empty");
-  EXPECT_THAT(error_of([&] { read_eth3d(folder_ + "/empty", {"A.JPG"}); }),
-              HasSubstr("dslr_calibration_undistorted"));
+  EXPECT_THAT(
+      error_of([&] { read_scene(folder_ + "/empty", {"A.JPG"}); }),
+      testing::AllOf(HasSubstr("/empty: expected a scene"), HasSubstr("\n  ETH3D: cameras and images"),
+                     HasSubstr("\n  COLMAP: cameras and images")));
   EXPECT_THAT(
       error_of([&] {
-        read_eth3d(folder_, {"x.JPG", "y.JPG"});
+        read_scene(folder_, {"x.JPG", "y.JPG"});
       }),
       testing::AllOf(HasSubstr("images.txt: none of the 2 images"), HasSubstr("x.JPG"), HasSubstr("A.JPG")));
   write("dslr_calibration_undistorted/images.txt",
         "1 1 0 0 0 0 0 0 1 left/A.JPG\n\n2 1 0 0 0 0 0 0 1 right/A.JPG\n\n3 1 0 0 0 0 0 0 5 C.JPG\n\n");
-  EXPECT_THAT(error_of([&] { read_eth3d(folder_, {"A.JPG"}); }), HasSubstr("left/A.JPG or right/A.JPG"));
-  EXPECT_THAT(error_of([&] { read_eth3d(folder_, {"C.JPG"}); }),
-              HasSubstr("C.JPG: camera 5 is not in cameras.txt"));
-  write("dslr_calibration_undistorted/images.txt", "1 1 0 0 0 0 0 0 1 A.JPG\n1 1 8\n");
-  EXPECT_THAT(error_of([&] { read_eth3d(folder_, {"A.JPG"}); }), HasSubstr("points3D.txt: no point 8"));
+  EXPECT_THAT(error_of([&] { read_scene(folder_, {"A.JPG"}); }), HasSubstr("left/A.JPG or right/A.JPG"));
   fs::remove(calibration("points3D.txt"));
-  EXPECT_THAT(read_eth3d(folder_, {"A.JPG"}).notes, ElementsAre(HasSubstr("only poses are scored")));
+  EXPECT_THAT(read_scene(folder_, {"C.JPG"}).notes[0],
+              HasSubstr("1 of 1 images have a camera that is not in cameras.txt; their poses are scored, not "
+                        "their depth: C.JPG (camera 5)"));
+  write("dslr_calibration_undistorted/images.txt", "1 1 0 0 0 0 0 0 1 A.JPG\n\n");
+  EXPECT_THAT(read_scene(folder_, {"A.JPG"}).notes, ElementsAre(HasSubstr("only poses are scored")));
 }
 
 TEST_F(Eth3d, DepthFilesGoBeforePoints) {
   write_depth("ground_truth_depth/dslr_images/A.JPG", 8, 4);
-  const SceneTruth original = read_eth3d(folder_, {"A.JPG", "B C.JPG"});
+  const SceneTruth original = read_scene(folder_, {"A.JPG", "B C.JPG"});
   EXPECT_EQ(original.depth_source, path("ground_truth_depth/dslr_images"));
-  EXPECT_TRUE(original.pictures[1].depth_file.empty());
+  EXPECT_TRUE(original.pictures[1].depth.path.empty());
   EXPECT_THAT(original.notes, ElementsAre(HasSubstr("1 of 2 images have no depth file")));
   write_depth("ground_truth_depth/dslr_images/A.JPG", 9, 5);  // of the distorted picture: of no use
-  EXPECT_EQ(read_eth3d(folder_, {"A.JPG"}).depth_source, calibration("points3D.txt"));
+  EXPECT_EQ(read_scene(folder_, {"A.JPG"}).depth_source, calibration("points3D.txt"));
   write_depth("ground_truth_depth/dslr_images_undistorted/A.JPG", 8, 4);
-  EXPECT_EQ(read_eth3d(folder_, {"A.JPG"}).depth_source, path("ground_truth_depth/dslr_images_undistorted"));
+  EXPECT_EQ(read_scene(folder_, {"A.JPG"}).depth_source, path("ground_truth_depth/dslr_images_undistorted"));
+}
+
+TEST_F(Eth3d, WhatIsMissingOrOfAnotherSizeIsLeftOutAndTheRestIsScored) {
   write_depth("ground_truth_depth/dslr_images_undistorted/A.JPG", 8, 3);
-  EXPECT_THAT(error_of([&] { read_eth3d(folder_, {"A.JPG"}); }),
-              testing::AllOf(HasSubstr("expected 128 bytes"), HasSubstr("8 x 4"), HasSubstr("got 96")));
+  write_depth("ground_truth_depth/dslr_images_undistorted/B C.JPG", 8, 4);
+  const SceneTruth scene = read_scene(folder_, {"A.JPG", "B C.JPG"});
+  EXPECT_TRUE(scene.pictures[0].known && scene.pictures[0].depth.path.empty());
+  EXPECT_EQ(scene.pictures[1].depth.path, path("ground_truth_depth/dslr_images_undistorted/B C.JPG"));
+  EXPECT_THAT(scene.notes,
+              ElementsAre(testing::AllOf(HasSubstr("1 of 2 images have a depth file of another size"),
+                                         HasSubstr("undistorted/A.JPG: expected 128 bytes, 8 x 4"),
+                                         HasSubstr("got 96"))));
+  // No depth file is left: the points are used. A sees 7 and 9, of which 9 is missing.
+  fs::remove(path("ground_truth_depth/dslr_images_undistorted/B C.JPG"));
+  write("dslr_calibration_undistorted/points3D.txt", "7 0 0 2 1 2 3 0.5\n");
+  const SceneTruth points = read_scene(folder_, {"A.JPG", "B C.JPG"});
+  EXPECT_THAT(points.pictures[0].points, ElementsAre(Vec3{0, 0, 2}));
+  ASSERT_EQ(points.notes.size(), 2u);
+  EXPECT_THAT(points.notes[1], testing::AllOf(HasSubstr("1 of the 2 points that images show are not in"),
+                                              HasSubstr("points3D.txt (the first is 9, which dslr_images_"
+                                                        "undistorted/A.JPG shows)")));
 }
 
 TEST_F(Eth3d, SamplesThePixelAtTheCentreOfEachOfTheFrame) {
   write_depth("ground_truth_depth/dslr_images_undistorted/A.JPG", 8, 4);
-  const PictureTruth picture = read_eth3d(folder_, {"A.JPG"}).pictures[0];
+  const PictureTruth picture = read_scene(folder_, {"A.JPG"}).pictures[0];
   // Resized to 4 x 2: the centres lie on the edges between pixels 0|1, 2|3, ...: the later one is taken.
   const FrameTruth half = sample_truth(picture, {{4, 8}, {2, 4}, 0, 0}, {2, 4}, "A.JPG");
   EXPECT_THAT(half.depth, ElementsAre(102, 104, 106, 108, 302, 304, 306, 308));
@@ -178,7 +200,7 @@ TEST_F(Eth3d, SamplesThePixelAtTheCentreOfEachOfTheFrame) {
 }
 
 TEST_F(Eth3d, ProjectsPointsAndKeepsTheNearest) {
-  PictureTruth picture = read_eth3d(folder_, {"A.JPG"}).pictures[0];
+  PictureTruth picture = read_scene(folder_, {"A.JPG"}).pictures[0];
   // (0, 0, 2) is seen at (4, 2), (1, 0.5, 4) at (6, 3); behind the camera and beside the picture nothing is.
   picture.points.push_back({0, 0, 3});
   picture.points.push_back({0.0001, 0.0001, -1});

@@ -130,8 +130,8 @@ class OnAScene : public testing::Test {
       p.known = true;
       p.camera = {3, 2, 3, 3, 1.5, 1};
       p.pose.translation = {-1.0 * i, 0, 0};
-      p.depth_file = folder_ / ("depth" + std::to_string(i));
-      std::ofstream(p.depth_file, std::ios::binary)
+      p.depth.path = folder_ / ("depth" + std::to_string(i));
+      std::ofstream(p.depth.path, std::ios::binary)
           .write(reinterpret_cast<const char*>(depths[i].data()), 6 * sizeof(float));
       scene.pictures.push_back(p);
     }
