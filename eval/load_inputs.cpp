@@ -86,6 +86,7 @@ std::optional<TruthStore> load_ground_truth(const RunSettings& settings, const I
   for (const std::string& text : truth->scene().notes) add_note(report, console, text);
   GroundTruth& shown = report.ground_truth.emplace();
   shown.folder = settings.ground_truth;
+  shown.layout = truth->scene().layout;
   shown.depth_source = truth->scene().depth_source;
   shown.cameras = true_cameras(truth->scene());
   for (const PictureTruth& picture : truth->scene().pictures) shown.pictures += picture.known;

@@ -96,8 +96,8 @@ void add_measurement(Flags& flags, RunSettings& s) {
                 "forward passes before the timed ones; fewer where one takes over 30 s");
   flags.integer("--runs", s.runs, {1, 1000}, "N", "timed forward passes, of which the median counts");
   flags.text("--ground-truth", s.ground_truth, kFolder,
-             "scene of ETH3D or COLMAP: poses, depth and points are scored against it; images are matched by "
-             "file name");
+             "scene of ETH3D, COLMAP, 7-Scenes, TUM or nerfstudio: poses, depth and points are scored against it; "
+             "images are matched by file name");
 }
 
 void add_results(Flags& flags, RunSettings& s) {

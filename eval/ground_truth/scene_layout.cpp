@@ -6,13 +6,17 @@
 
 #include "eval/ground_truth/colmap_scene.h"
 #include "eval/ground_truth/eth3d.h"
+#include "eval/ground_truth/nerfstudio.h"
+#include "eval/ground_truth/seven_scenes.h"
+#include "eval/ground_truth/tum.h"
 #include "vqt/error.h"
 
 namespace vqt {
 namespace {
 
-// Tried in this order.
-const SceneLayout* const kLayouts[] = {&kEth3dLayout, &kColmapLayout};
+// Tried in this order: nerfstudio's folders often hold a COLMAP model beside, whose points give depth, too.
+const SceneLayout* const kLayouts[] = {&kEth3dLayout, &kColmapLayout, &kSevenScenesLayout, &kTumLayout,
+                                       &kNerfstudioLayout};
 
 // Views of a panorama: cameras that turn in one place.
 void note_cameras_in_one_place(SceneTruth& truth) {

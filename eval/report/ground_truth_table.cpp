@@ -66,8 +66,9 @@ std::string truth_summary(const EvalReport& r) {
 std::string truth_details(const EvalReport& r) {
   if (!r.ground_truth || !r.reference.truth) return {};
   const TruthScores& reference = *r.reference.truth;
-  std::string text = fmt::format("{}, {} of {} images with a known pose, {} pairs\n", r.ground_truth->folder,
-                                 r.ground_truth->pictures, r.scene.names.size(), reference.pairs);
+  std::string text =
+      fmt::format("{} ({}), {} of {} images with a known pose, {} pairs\n", r.ground_truth->folder,
+                  r.ground_truth->layout, r.ground_truth->pictures, r.scene.names.size(), reference.pairs);
   text += r.ground_truth->depth_source.empty()
               ? "no depth\n"
               : fmt::format("depth of {} pixels from {}\n", reference.depth_pixels + reference.nonfinite,

@@ -97,6 +97,7 @@ Json results_json(const EvalReport& report) {
                 {"frames_per_forward", report.scene.frames}};
   if (report.ground_truth) {
     j["ground_truth"] = {{"folder", report.ground_truth->folder},
+                         {"layout", report.ground_truth->layout},
                          {"depth_source", report.ground_truth->depth_source},
                          {"pictures", report.ground_truth->pictures},
                          {"cameras", cameras_json(report.ground_truth->cameras)}};

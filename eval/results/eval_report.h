@@ -20,6 +20,7 @@ constexpr int kResultsVersion = 1;
 // What poses, depth and points were scored against. Scores are in the reference and in every model.
 struct GroundTruth {
   std::string folder;
+  std::string layout;        // ETH3D, COLMAP, ...
   std::string depth_source;  // empty: none
   int64_t pictures = 0;      // with a known pose
   std::vector<CameraPose> cameras;

@@ -268,7 +268,7 @@ def test_scores_equal_those_of_numpy(scene: Scene, scored: Path) -> None:
     source = "ground_truth_depth/dslr_images" if scene.dense else f"{TRUTH}/points3D.txt"
     cameras = found["ground_truth"].pop("cameras")
     assert cameras == [pytest.approx([*quaternion(r), *t], abs=1e-9) for r, t in scene.poses]
-    assert found["ground_truth"] == {"folder": str(scene.root), "depth_source": str(scene.root / source), "pictures": 5}
+    assert found["ground_truth"] == {"folder": str(scene.root), "layout": "ETH3D", "depth_source": str(scene.root / source), "pictures": 5}
     for i, e in enumerate(forward(scene, "float.pt", 0, 5)["pose_enc"][0].double().numpy()):
         q = e[[6, 3, 4, 5]] / np.linalg.norm(e[3:7])
         assert found["reference"]["cameras"][i] == pytest.approx([*q, *e[:3]], abs=1e-4)
@@ -335,7 +335,7 @@ def test_a_model_without_poses_or_depth_is_refused(scene: Scene, tmp_path: Path)
 
 # What is wrong with a copy of the scene, and what the error says.
 ERRORS = [
-    ("no calibration", lambda f: shutil.rmtree(f / TRUTH), ["expected a scene with ground truth", "ETH3D: cameras and images"]),
+    ("no calibration", lambda f: shutil.rmtree(f / TRUTH), ["expected a scene with ground truth", "ETH3D: cameras and images", "TUM: rgb.txt"]),
     ("distorted", lambda f: (f / TRUTH / "cameras.txt").write_text("3 THIN_PRISM_FISHEYE 61 101 1 1 1 1\n"), ["cameras.txt:1", "PINHOLE"]),
     ("no pictures", lambda f: shutil.rmtree(f / "images"), ["images/dslr_images_undistorted: no such folder"]),
     ("cut short", lambda f: (f / TRUTH / "images.txt").write_text("1 1 0 0 0 0 0\n"), ["images.txt:1: TZ is missing"]),
