@@ -95,9 +95,10 @@ void add_measurement(Flags& flags, RunSettings& s) {
   flags.integer("--warmup", s.warmup, {0, 1000}, "N",
                 "forward passes before the timed ones; fewer where one takes over 30 s");
   flags.integer("--runs", s.runs, {1, 1000}, "N", "timed forward passes, of which the median counts");
-  flags.text("--ground-truth", s.ground_truth, kFolder,
-             "scene of ETH3D, COLMAP, 7-Scenes, TUM or nerfstudio: poses, depth and points are scored against it; "
-             "images are matched by file name");
+  flags.text(
+      "--ground-truth", s.ground_truth, kFolder,
+      "scene of ETH3D, COLMAP, 7-Scenes, TUM or nerfstudio: poses, depth and points are scored against it; "
+      "images are matched by file name");
 }
 
 void add_results(Flags& flags, RunSettings& s) {
@@ -106,7 +107,7 @@ void add_results(Flags& flags, RunSettings& s) {
   flags.integer("--depth-frames", s.depth_frames, {0}, "N", "frames per model that depth maps are drawn for");
   flags.integer(
       "--cloud-points", s.cloud_points, {0}, "N",
-      "points per model, at most, in scene/*.ply and the report's point cloud, evenly over the pixels of "
+      "points per model, at most, in scene/ and the report's point cloud, evenly over the pixels of "
       "the first forward pass; 0: no cloud");
   flags.number("--cloud-confidence", s.cloud_confidence, {0, 99.9}, "PERCENT",
                "leave this share of pixels out of it, the float model's least confident ones; 0: none");

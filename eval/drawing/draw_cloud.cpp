@@ -172,37 +172,41 @@ CloudFigure draw_cloud(CloudPoints points, const std::string& reference_name) {
   figure.pictures = points.pictures;
   const Vec3 centre = to_world(points.camera, {0, 0, 0});
   std::vector<float> centres;
-  for (size_t i = 0; i < points.reference.size(); ++i) centres.push_back(static_cast<float>(centre[i % 3]));
-  figure.size = finite_mean(distances(points.reference, centres));
+  for (size_t i = 0; i < points.reference.points.size(); ++i)
+    centres.push_back(static_cast<float>(centre[i % 3]));
+  figure.size = finite_mean(distances(points.reference.points, centres));
   std::vector<std::vector<float>> moved;
   for (const auto& [name, model] : points.models) {
-    moved.push_back(distances(points.reference, model));
+    moved.push_back(distances(points.reference.points, model.points));
     figure.scale = std::max(figure.scale, finite_percentile(moved.back(), 0.99));
   }
-  const CloudView view = view_from_behind(points.reference, points.camera);
-  const std::vector<int> sides = point_sides(points.reference, view);
+  const CloudView view = view_from_behind(points.reference.points, points.camera);
+  const std::vector<int> sides = point_sides(points.reference.points, view);
   std::set<std::string> files;
-  const auto cloud = [&](const std::string& name, const std::string& part, const std::vector<float>& of) {
+  const auto cloud = [&](const std::string& name, const std::string& part, const ModelPoints& of) {
     CloudFigure::Cloud c;
     c.name = name;
     c.file = free_file(files, part);
-    c.count = finite_points(of);
-    c.picture = jpeg(draw_points(of, points.colours, sides, view), view);
+    c.cameras = of.cameras;
+    c.count = finite_points(of.points);
+    c.picture = jpeg(draw_points(of.points, points.colours, sides, view), view);
     return c;
   };
   figure.reference = cloud(reference_name, "float", points.reference);
   for (size_t m = 0; m < points.models.size(); ++m) {
     auto& [name, model] = points.models[m];
     CloudFigure::Cloud c = cloud(name, cli::sanitize_filename(name), model);
-    c.distance_picture =
-        jpeg(draw_points(points.reference, distance_colours(moved[m], figure.scale), sides, view), view);
+    c.distance_picture = jpeg(
+        draw_points(points.reference.points, distance_colours(moved[m], figure.scale), sides, view), view);
     c.mean_distance = finite_mean(moved[m]);
     c.median_distance = finite_percentile(moved[m], 0.5);
-    c.points = std::move(model);
+    c.points = std::move(model.points);
     figure.models.push_back(std::move(c));
   }
-  figure.reference.points = std::move(points.reference);
+  figure.reference.points = std::move(points.reference.points);
+  figure.images = std::move(points.images);
   figure.colours = std::move(points.colours);
+  figure.pixels = std::move(points.pixels);
   return figure;
 }
 

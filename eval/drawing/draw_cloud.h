@@ -12,16 +12,23 @@
 
 namespace vqt {
 
+struct ModelPoints {
+  std::vector<float> points;         // [n][3]
+  std::vector<SceneCamera> cameras;  // one for each image, or none
+};
+
 // The same pixels by every model, those of the first forward pass.
 struct CloudPoints {
   std::string output;                 // path of the output with points, or depth if computed from it
   std::string confidence;             // path; empty: not asked, or the model returns none
   double percent = 0, threshold = 0;  // how many it left out, and the least it kept
   int64_t pictures = 0;
-  Pose camera;                                                     // of the first image by the float model
-  std::vector<uint8_t> colours;                                    // RGB, [n][3]
-  std::vector<float> reference;                                    // [n][3]
-  std::vector<std::pair<std::string, std::vector<float>>> models;  // name, [n][3]
+  Pose camera;                      // of the first image by the float model
+  std::vector<std::string> images;  // file names
+  std::vector<uint8_t> colours;     // RGB, [n][3]
+  std::vector<ScenePixel> pixels;   // [n]
+  ModelPoints reference;
+  std::vector<std::pair<std::string, ModelPoints>> models;  // by name
 };
 
 CloudFigure draw_cloud(CloudPoints points, const std::string& reference_name);

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "eval/drawing/point_cloud.h"
+#include "eval/drawing/scene_cameras.h"
 
 namespace vqt {
 namespace {
@@ -63,9 +64,8 @@ std::optional<SceneCloud> SceneCloud::of(const OutputsFile& reference,
   at::Tensor confidence;
   if (!shown.confidence.empty())
     confidence = reference.read(*first.find(shown.confidence)).to(at::kFloat).contiguous();
-  const CloudSource source{images.frame,
-                           {images.placements.begin(), images.placements.begin() + first.count},
-                           points,
+  cloud.placements_ = {images.placements.begin(), images.placements.begin() + first.count};
+  const CloudSource source{images.frame, cloud.placements_, points,
                            confidence.defined() ? confidence.data_ptr<float>() : nullptr};
   ShownPixels pixels = shown_pixels(source, percent, most);
   if (pixels.indices.empty()) return {};
@@ -79,14 +79,18 @@ std::optional<SceneCloud> SceneCloud::of(const OutputsFile& reference,
   shown.pictures = first.count;
   shown.camera = first_camera(read.prediction);
   shown.colours = colours_of(images, first.count, cloud.pixels_);
-  shown.reference = points_at(points, cloud.pixels_);
+  shown.images = {images.names.begin(), images.names.begin() + first.count};
+  shown.pixels = scene_pixels(cloud.pixels_, cloud.placements_, images.frame);
+  shown.reference = {points_at(points, cloud.pixels_),
+                     scene_cameras(read.prediction.poses, cloud.placements_, images.frame)};
   return cloud;
 }
 
-std::vector<float> SceneCloud::points(const OutputsFile& model) const {
+ModelPoints SceneCloud::points(const OutputsFile& model) const {
   const ReadPrediction read(model, model.passes().at(0), outputs_);
   std::vector<float> made;
-  return points_at(all_points(read.prediction, frame_, made), pixels_);
+  return {points_at(all_points(read.prediction, frame_, made), pixels_),
+          scene_cameras(read.prediction.poses, placements_, frame_)};
 }
 
 }  // namespace vqt

@@ -20,11 +20,12 @@ class SceneCloud {
   static std::optional<SceneCloud> of(const OutputsFile& reference, const std::vector<JoinedOutput>& outputs,
                                       const ImageFile& images, double percent, int64_t most);
 
-  std::vector<float> points(const OutputsFile& model) const;  // [n][3]
+  ModelPoints points(const OutputsFile& model) const;
   CloudPoints& shown() { return shown_; }
 
  private:
   Size frame_;
+  std::vector<Placement> placements_;  // of the first forward pass
   TruthOutputs outputs_;
   std::vector<int64_t> pixels_;
   CloudPoints shown_;

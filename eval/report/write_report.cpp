@@ -5,6 +5,8 @@
 #include <filesystem>
 
 #include "eval/compare/best_configs.h"
+#include "eval/drawing/colmap_model.h"
+#include "eval/drawing/glb_file.h"
 #include "eval/drawing/point_cloud.h"
 #include "eval/report/progressive_table.h"
 #include "eval/report/report_html.h"
@@ -34,6 +36,18 @@ void write_best_configs(const EvalReport& report, const std::filesystem::path& f
   }
 }
 
+// NAME.ply, NAME.glb and NAME/sparse/0/, the place where COLMAP's users expect its files.
+void write_cloud(const CloudFigure& figure, const CloudFigure::Cloud& cloud,
+                 const std::filesystem::path& folder) {
+  std::filesystem::path path = folder / cloud.file;
+  write(path, ply_file(cloud.points, figure.colours));
+  write(path.replace_extension(".glb"), glb_file(figure, cloud));
+  if (cloud.cameras.empty()) return;
+  const std::filesystem::path colmap = path.replace_extension() / "sparse/0";
+  std::filesystem::create_directories(colmap);
+  for (const auto& [name, content] : colmap_model(figure, cloud)) write(colmap / name, content);
+}
+
 }  // namespace
 
 std::string write_report(const EvalReport& report, const std::string& output_dir) {
@@ -56,9 +70,8 @@ std::string write_report(const EvalReport& report, const std::string& output_dir
   if (report.cloud) {
     const CloudFigure& cloud = *report.cloud;
     fs::create_directories(folder / "scene");
-    write(folder / cloud.reference.file, ply_file(cloud.reference.points, cloud.colours));
-    for (const CloudFigure::Cloud& c : cloud.models)
-      write(folder / c.file, ply_file(c.points, cloud.colours));
+    write_cloud(cloud, cloud.reference, folder);
+    for (const CloudFigure::Cloud& c : cloud.models) write_cloud(cloud, c, folder);
   }
   write(folder / "results.json",
         results_json(report).dump(1, ' ', false, Json::error_handler_t::replace) + "\n");

@@ -7,7 +7,7 @@
 
 namespace vqt {
 
-// results.json, report.txt, report.html, depth/*.png, scene/*.ply; each beside its place and renamed. Returns
+// results.json, report.txt, report.html, depth/*.png, scene/*; each beside its place and renamed. Returns
 // the path of report.html.
 std::string write_report(const EvalReport& report, const std::string& output_dir);
 

@@ -167,11 +167,11 @@ TEST(DrawCloud, MeasuresDistancesAndNamesFiles) {
   CloudPoints points;
   points.output = "world_points";
   points.camera = {{}, {0, 0, 1}};  // at (0, 0, -1)
-  points.reference = {0, 0, 1, 3, 0, 3, 0, 0, 5};
+  points.reference = {{0, 0, 1, 3, 0, 3, 0, 0, 5}, {}};
   points.colours = {9, 9, 9, 8, 8, 8, 7, 7, 7};
-  points.models = {{"a b", {0, 0, 1, 3, 0, 3, 0, 0, 5}},
-                   {"a_b", {0, 3, 5, 3, 0, 4, kNan, 0, 5}},
-                   {"float", {0, 0, 2, 3, 0, 4, 0, 0, 8}}};
+  points.models = {{"a b", {{0, 0, 1, 3, 0, 3, 0, 0, 5}, {}}},
+                   {"a_b", {{0, 3, 5, 3, 0, 4, kNan, 0, 5}, {}}},
+                   {"float", {{0, 0, 2, 3, 0, 4, 0, 0, 8}, {}}}};
   const CloudFigure figure = draw_cloud(points, "ref");
   EXPECT_NEAR(figure.size, (2 + 5 + 6) / 3.0, 1e-6);
   EXPECT_EQ(figure.reference.file, "scene/float.ply");

@@ -42,9 +42,9 @@ CloudPoints cloud() {
   CloudPoints c;
   c.output = "world_points";
   c.pictures = 1;
-  c.reference = {0, 0, 1, 1, 0, 1};
+  c.reference = {{0, 0, 1, 1, 0, 1}, {}};
   c.colours = {1, 2, 3, 4, 5, 6};
-  c.models = {{"good", {0, 0, 1, 1, 0, 1}}, {"</script><b>bad", {0, 0, 2, NAN, 0, 1}}};
+  c.models = {{"good", {{0, 0, 1, 1, 0, 1}, {}}}, {"</script><b>bad", {{0, 0, 2, NAN, 0, 1}, {}}}};
   return c;
 }
 
@@ -242,7 +242,8 @@ TEST(WriteReport, WritesEveryFileAndNoOther) {
   EXPECT_THAT(files, testing::UnorderedElementsAre(
                          "results.json", "report.txt", "report.html", "depth/good_001_a_b_.png",
                          "depth/__script__b_bad_001_a_b_.png", "scene/float.ply", "scene/good.ply",
-                         "scene/__script__b_bad.ply", "best/accuracy.json", "best/size.json",
+                         "scene/__script__b_bad.ply", "scene/float.glb", "scene/good.glb",
+                         "scene/__script__b_bad.glb", "best/accuracy.json", "best/size.json",
                          "best/speed.json", "best/balance.json"));
   std::ifstream json(folder + "/results.json");
   EXPECT_EQ(Json::parse(json), results_json(made_up()));
