@@ -198,3 +198,63 @@ def test_read_back_as_ground_truth_the_model_is_right(scene: Path, tmp_path: Pat
     assert scores["pose"]["rotation_median_deg"] < 1e-3 and scores["pose"]["translation_median_deg"] < 1e-3
     assert scores["depth"]["abs_rel"] < 0.01 and scores["depth"]["delta_1_25"] == 100
     assert scores["depth"]["pixels"] > 0.4 * COUNT * WIDTH * HEIGHT / 4
+
+
+def write_seven_scenes(folder: Path, cameras: list[np.ndarray]) -> None:
+    for i, camera in enumerate(cameras):
+        Image.new("RGB", (640, 480), (9 * i, 0, 0)).save(folder / f"frame-{i:06}.color.png")
+        Image.fromarray(np.full((480, 640), 4000, np.uint16)).save(folder / f"frame-{i:06}.depth.png")
+        (folder / f"frame-{i:06}.pose.txt").write_text("\n".join(" ".join(f"{x:.7e}" for x in row) for row in camera) + "\n")
+
+
+def write_tum(folder: Path, cameras: list[np.ndarray]) -> None:
+    texts = {"rgb": "# color\n", "depth": "# depth\n", "groundtruth": "# timestamp tx ty tz qx qy qz qw\n"}
+    for kind in ("rgb", "depth"):
+        (folder / kind).mkdir()
+    for i, camera in enumerate(cameras):
+        Image.new("RGB", (640, 480), (9 * i, 0, 0)).save(folder / f"rgb/{i}.png")
+        Image.fromarray(np.full((480, 640), 20000, np.uint16)).save(folder / f"depth/{i}.png")
+        w, *xyz = ground_truth_test.quaternion(camera[:3, :3])
+        texts["rgb"] += f"{100 + i}.00 rgb/{i}.png\n"
+        texts["depth"] += f"{100 + i}.01 depth/{i}.png\n"
+        texts["groundtruth"] += " ".join(f"{x:.6f}" for x in (99.99 + i, *camera[:3, 3], *xyz, w)) + "\n"
+    for name, text in texts.items():
+        (folder / f"{name}.txt").write_text(text)
+
+
+def write_nerfstudio(folder: Path, cameras: list[np.ndarray]) -> None:
+    (folder / "images").mkdir()
+    applied = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
+    frames = []
+    for i, camera in enumerate(cameras):
+        Image.new("RGB", (640, 480), (9 * i, 0, 0)).save(folder / f"images/{i}.png")
+        frames.append({"file_path": f"images/{i}.png", "transform_matrix": (applied @ camera @ np.diag([1, -1, -1, 1])).tolist()})
+    scene = {"w": 640, "h": 480, "fl_x": 500, "applied_transform": applied[:3].tolist(), "frames": frames}
+    (folder / "transforms.json").write_text(json.dumps(scene))
+
+
+@pytest.mark.parametrize(
+    ("layout", "write"), [("7-Scenes", write_seven_scenes), ("TUM", write_tum), ("nerfstudio", write_nerfstudio)]
+)
+def test_poses_in_every_convention_score_100(scene: Path, tmp_path: Path, layout: str, write) -> None:
+    """The model's own cameras, written as each data set does it: camera to world."""
+    cameras = []
+    for e in np.load(scene / "encodings.npy").astype(float):
+        camera = np.eye(4)
+        camera[:3, :3] = ground_truth_test.matrix(e[3:7]).T
+        camera[:3, 3] = -camera[:3, :3] @ e[:3]
+        cameras.append(camera)
+    (tmp_path / "truth").mkdir()
+    write(tmp_path / "truth", cameras)
+    run("--reference", scene / "known.pt", "--preset", "prototype", "--ground-truth", tmp_path / "truth", "--image-size", SIDE,
+        "--cloud-points", 0, "--output-dir", tmp_path / "out", *cloud_test.FAST)  # fmt: skip
+    found = results(tmp_path / "out")
+    assert len(found["scene"]["pictures"]) == COUNT  # depth maps beside them are no images
+    assert (found["ground_truth"]["layout"], found["ground_truth"]["pictures"]) == (layout, COUNT)
+    scores = found["reference"]["ground_truth"]
+    assert scores["pose"]["auc_3"] == 100 and scores["pose"]["pairs"] == COUNT * (COUNT - 1) / 2
+    if layout == "nerfstudio":
+        assert scores["depth"]["abs_rel"] is None
+    else:  # a wall at 4 metres: the model's depth varies by a fifth
+        assert scores["depth"]["pixels"] == COUNT * WIDTH * HEIGHT / 4 and scores["depth"]["delta_1_25"] > 95
+        assert scores["depth"]["scale"] == pytest.approx(4 / 5.1, rel=0.05)
