@@ -3,6 +3,8 @@
 
 #include "passes/ir/clone_module.h"
 #include "passes/ir/inline_functions.h"
+#include "passes/ir/products.h"
+#include "passes/rewrite/refuse_if_quantized.h"
 #include "passes/sites/find_sites.h"
 #include "passes/sites/site_rows.h"
 #include "vqt/plan.h"
@@ -15,9 +17,12 @@ using namespace torch::jit;
 
 // A copy that is not run: types and graphs are new, tensors are those of the model.
 struct Analysis {
-  explicit Analysis(const Module& model) : copy(clone_with_own_types(model, Buffers::kShare)) {
+  explicit Analysis(const Module& model) {
+    refuse_other_tools(model);
+    copy = clone_with_own_types(model, Buffers::kShare);
     inline_functions(ModelGraphs(copy));
     graphs = std::make_unique<ModelGraphs>(copy);
+    products_to_linear(*graphs);
     table = find_sites(*graphs);
   }
   Module copy;

@@ -10,6 +10,7 @@
 #include "passes/fusion/fuse.h"
 #include "passes/ir/clone_module.h"
 #include "passes/ir/inline_functions.h"
+#include "passes/ir/products.h"
 #include "passes/ir/share_types.h"
 #include "passes/ir/torch_modules.h"
 #include "passes/rewrite/quantize_linears.h"
@@ -42,21 +43,24 @@ torch::jit::Module quantize(torch::jit::Module model, const QuantizationConfig& 
   // Before find_sites: in a function with several callers it is not known whose weight a linear reads.
   inline_functions(ModelGraphs(result));
   const ModelGraphs graphs(result);
+  // Before find_sites, which knows no other product than aten::linear.
+  products_to_linear(graphs);
   SiteTable table = find_sites(graphs);  // in execution order, for skip_first_last
+  note_lost_names(table, report.warnings);
   // Pure: all errors of the config show before a weight is read.
   std::vector<PlannedSite> plan = plan_schemes(table.infos(), config);
-  require_work(table, plan);
+  require_work(graphs, table, plan);
 
   // Before anything runs: a native fast path would run in place of the linears.
   if (cut_planned_fast_paths(graphs, table, plan)) table = find_sites(graphs);
   // On the float model. Sites that calibration does not reach are kept in floating point.
   const auto ranges = observe_activations(result, table, config, options, plan, report.warnings);
-  require_work(table, plan);
+  require_work(graphs, table, plan);
   // Before the float weights are replaced.
   const auto measured = measure_linears(result, table, plan, ranges, layout, options);
   if (options.speed_guard) {
     keep_slower_float(table.infos(), measured, plan);
-    require_work(table, plan);
+    require_work(graphs, table, plan);
   }
   report.sites = planned_rows(table, plan, config.device);
   add_measured(measured, report.sites);

@@ -69,6 +69,13 @@ class ArchiveReader : public caffe2::serialize::ReadAdapterInterface {
     throw UnknownOperatorError(
         fmt::format("{}: has the class {}, which no library loaded here defines", path, found[1].str()));
   }
+  if (why ==
+      "required keyword attribute 'value' is undefined") {  // torch saves prim::ConstantMKLDNNTensor without it
+    throw Error(fmt::format(
+        "{}: a model from torch.jit.optimize_for_inference, whose oneDNN weights no file keeps; save and "
+        "quantize the module that was passed to it",
+        path));
+  }
   throw Error(fmt::format("{}: torch cannot load it: {}", path, why));
 }
 

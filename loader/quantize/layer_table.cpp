@@ -120,7 +120,7 @@ std::string summary(const std::vector<SiteReport>& sites) {
   std::string kinds;
   for (const auto& [scheme, count] : schemes)
     kinds += fmt::format("{}{} {}", kinds.empty() ? ": " : ", ", count, scheme);
-  std::string out = fmt::format("{} of {} Linear layers quantized{}\n", t.quantized, sites.size(), kinds) +
+  std::string out = fmt::format("{} of {} sites quantized{}\n", t.quantized, sites.size(), kinds) +
                     kept_lines(sites);
   out += fmt::format("their weights: {} -> {} ({})\n", bytes_text(t.bytes_before), bytes_text(t.bytes_after),
                      ratio_text(t.bytes_before, t.bytes_after));

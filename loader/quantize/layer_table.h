@@ -20,7 +20,7 @@ Totals totals(const std::vector<SiteReport>& sites);
 // "fusions: 48 residual, 96 layer_norm"; empty where the config asks for none.
 std::string fusion_line(const std::vector<FusionCount>& fusions);
 
-// "96 of 100 Linear layers quantized: 90 w8a8, 6 w4a8-g64", the reasons of the others, bytes, weight SQNR.
+// "96 of 100 sites quantized: 90 w8a8, 6 w4a8-g64", the reasons of the others, bytes, weight SQNR.
 std::string summary(const std::vector<SiteReport>& sites);
 
 }  // namespace vqt::cli

@@ -91,8 +91,14 @@ void check_used(const std::vector<std::string>& patterns, const std::string& pat
     if (std::any_of(sites.begin(), sites.end(), [&](const SiteInfo& s) { return matches(pattern, s.name); }))
       continue;
     const std::string nearest = suggestions(pattern, sites);
-    throw UsageError(fmt::format("{}: \"{}\" matches no layer; {}", field_label(config, path), pattern,
-                                 nearest.empty() ? "the model has none" : "nearest: " + nearest));
+    const bool frozen = std::any_of(sites.begin(), sites.end(),
+                                    [](const SiteInfo& s) { return s.name.rfind("frozen.", 0) == 0; });
+    throw UsageError(
+        fmt::format("{}: \"{}\" matches no layer; {}{}", field_label(config, path), pattern,
+                    nearest.empty() ? "the model has none" : "nearest: " + nearest,
+                    frozen ? "; the module is frozen, which loses the names of its layers: quantize it "
+                             "before torch.jit.freeze"
+                           : ""));
   }
 }
 

@@ -1,5 +1,7 @@
 #include "passes/ir/constant_values.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <torch/csrc/jit/ir/constants.h>
 
 namespace vqt {
@@ -25,6 +27,12 @@ c10::IValue ConstantValues::of(const Value* value) const {
 
 bool ConstantValues::is_assigned(int instance, const std::string& attribute) const {
   return assigned_.count({instance, attribute}) != 0;
+}
+
+std::string tensor_identity(const at::Tensor& t) {
+  if (!t.has_storage()) return fmt::format("{}", static_cast<const void*>(t.unsafeGetTensorImpl()));
+  return fmt::format("{} {} {} {}", static_cast<const void*>(t.storage().unsafeGetStorageImpl()),
+                     t.storage_offset(), fmt::join(t.sizes(), ","), fmt::join(t.strides(), ","));
 }
 
 }  // namespace vqt

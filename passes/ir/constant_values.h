@@ -1,6 +1,7 @@
 // Values that are the same on every run.
 #pragma once
 
+#include <ATen/core/Tensor.h>
 #include <torch/csrc/jit/ir/ir.h>
 
 #include <set>
@@ -24,5 +25,8 @@ class ConstantValues {
   const ModelGraphs& model_;
   std::set<std::pair<int, std::string>> assigned_;
 };
+
+// Equal for two tensors with the same shape and the same memory.
+std::string tensor_identity(const at::Tensor& tensor);
 
 }  // namespace vqt

@@ -5,11 +5,13 @@
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 
+#include <algorithm>
 #include <set>
 #include <unordered_map>
 #include <vector>
 
 #include "passes/ir/fast_path.h"
+#include "passes/ir/products.h"
 #include "passes/ir/trace_weight.h"
 
 namespace vqt {
@@ -47,18 +49,28 @@ class Inliner {
 
   bool inline_one_round(Graph& graph, int index) {
     std::vector<Node*> calls;
-    std::set<const Node*> returns_weight;  // calls whose result is the weight of a linear
+    std::set<const Node*> seen,
+        returns_weight;  // calls whose result is the weight of a linear, or a part of it
     for_each_node(graph.block(), [&](Node* node) {
       if (node->kind() == prim::CallFunction || node->kind() == prim::CallMethod) calls.push_back(node);
-      if (is_float_linear(node)) returns_weight.insert(weight_root(node->input(1))->node());
+      if (is_float_linear(node)) {
+        returns_weight.insert(weight_root(node->input(1))->node());
+        find_weight_calls(node->input(1), seen, returns_weight);
+      }
+      for (const Value* operand : product_operands(node)) find_weight_calls(operand, seen, returns_weight);
     });
+    if (weight_getters_.count(index)) {
+      for (const Value* output : graph.outputs()) find_weight_calls(output, seen, returns_weight);
+    }
     const std::vector<FastPath> fast_paths = find_fast_paths(model_, index);
     bool changed = false;
     for (Node* call : calls) {
       if (GraphFunction* function = called_function(call)) {
         const bool queries =
             enclosing_fast_path(fast_paths, call) < 0 && queries_weight_metadata(call, *function);
-        if (!queries && !returns_weight.count(call) && !has_linear(*function)) continue;
+        if (!queries && !returns_weight.count(call) && !has_linear(*function) &&
+            !multiplies_parameter(call, *function))
+          continue;
         function->ensure_defined();
         call->removeInput(0);
         inlineCallTo(call, function, function->graph().get());
@@ -68,12 +80,20 @@ class Inliner {
       const int callee = model_.callee_of(call);
       if (callee < 0) continue;
       run(callee);
-      if (!returns_weight.count(call) && weight_arguments_[callee].empty()) continue;
+      Graph& callee_graph = *model_.methods()[callee].graph;
+      if (!returns_weight.count(call) && weight_arguments_[callee].empty() &&
+          !passes_parameter(call, 0, callee_graph)) {
+        continue;
+      }
+      if (returns_weight.count(call) && weight_getters_.insert(callee).second) {
+        while (inline_one_round(callee_graph, callee)) {  // what it calls for the weight, too
+        }
+      }
       const auto& type = model_.instances()[model_.methods()[callee].instance].module.type();
       if (call->input(0)->type() != type) continue;  // through an interface
       Function* method = type->findMethod(call->s(attr::name));
       if (method == nullptr) method = type->findHook(call->s(attr::name));
-      inlineCallTo(call, tryToGraphFunction(*method), model_.methods()[callee].graph.get());
+      inlineCallTo(call, tryToGraphFunction(*method), &callee_graph);
       changed = true;
     }
     return changed;
@@ -89,6 +109,72 @@ class Inliner {
       found = found || is_any_linear(node) || (inner != nullptr && has_linear(*inner));
     });
     return has_linear_[&function] = found;
+  }
+
+  // Calls that a value is computed with and that take nothing but parameters and modules: w + self.delta().
+  static void find_weight_calls(const Value* value, std::set<const Node*>& seen,
+                                std::set<const Node*>& calls) {
+    const Node* node = value->node();
+    if (!seen.insert(node).second) return;
+    if (node->kind() == prim::CallMethod || node->kind() == prim::CallFunction) {
+      if (takes_only_parameters(node)) calls.insert(node);
+    } else if (is_alias_of_input(node) || is_pure(node) || node->kind() == prim::ListConstruct) {
+      for (const Value* input : node->inputs()) find_weight_calls(input, seen, calls);
+    }
+  }
+
+  static bool takes_only_parameters(const Node* node) {
+    for (const Value* input : node->inputs()) {
+      const Node* source = input->node();
+      const bool computed = is_alias_of_input(source) || is_pure(source) ||
+                            source->kind() == prim::ListConstruct || source->kind() == prim::CallMethod ||
+                            source->kind() == prim::CallFunction;
+      const bool self = source->kind() == prim::Param && input->type()->kind() == c10::TypeKind::ClassType;
+      if (computed ? !takes_only_parameters(source)
+                   : !self && source->kind() != prim::GetAttr && source->kind() != prim::Constant) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  bool multiplies_parameter(const Node* call, GraphFunction& function) {
+    function.ensure_defined();
+    return passes_parameter(call, 1, *function.graph());
+  }
+
+  // Is an argument of the call, from `first` on, a parameter that a product in the callee reads?
+  bool passes_parameter(const Node* call, size_t first, Graph& callee) {
+    for (size_t i = first; i < call->inputs().size(); ++i) {
+      const Value* argument = call->inputs()[i];
+      const Node* source = argument->node();
+      while (source->kind() != prim::GetAttr && (is_alias_of_input(source) || is_pure(source)) &&
+             !source->inputs().empty())
+        source = source->input(0)->node();
+      if (source->kind() != prim::GetAttr || !argument->type()->isSubtypeOf(*c10::TensorType::get()))
+        continue;
+      if (reaches_product(callee.inputs()[i - first])) return true;
+    }
+    return false;
+  }
+
+  static bool reaches_product(const Value* value) {
+    for (const Use& use : value->uses()) {
+      const std::vector<Value*> operands = product_operands(use.user);
+      const bool in_list = !operands.empty() && value->type()->kind() == c10::TypeKind::ListType;
+      if (in_list || std::find(operands.begin(), operands.end(), value) != operands.end()) return true;
+      if (GraphFunction* function = called_function(use.user); function != nullptr && use.offset > 0) {
+        function->ensure_defined();
+        if (reaches_product(function->graph()->inputs()[use.offset - 1])) return true;
+      }
+      const bool stays = use.user->kind() == prim::ListConstruct || is_alias_of_input(use.user) ||
+                         is_row_slice(use.user) || is_transposition(use.user);
+      if (!stays) continue;
+      for (const Value* output : use.user->outputs()) {
+        if (reaches_product(output)) return true;
+      }
+    }
+    return false;
   }
 
   // Does the call pass a tensor attribute to a function that uses only its metadata?
@@ -126,6 +212,7 @@ class Inliner {
   const ModelGraphs& model_;
   std::vector<bool> done_;
   std::unordered_map<const Function*, bool> has_linear_;
+  std::set<int> weight_getters_;  // methods of which a call returns a weight
   std::unordered_map<int, std::set<size_t>>
       weight_arguments_;  // by method: inputs that a linear reads as weight
 };

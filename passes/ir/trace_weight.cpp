@@ -228,11 +228,26 @@ bool is_quantized_linear(const Node* node) {
 
 bool is_any_linear(const Node* node) { return is_float_linear(node) || is_quantized_linear(node); }
 
+bool is_cast(const Node* node) {
+  static const std::set<std::string> kNames = {"aten::type_as", "aten::_autocast_to_reduced_precision",
+                                               "aten::_autocast_to_full_precision"};
+  if (is_one_of(node, kNames)) return true;
+  if (node->kind() != aten::to) return false;
+  const FunctionSchema* schema = node->maybeSchema();
+  const auto index = schema == nullptr ? std::nullopt : schema->argumentIndexWithName("dtype");
+  if (!index) return true;  // to a device, or to what another tensor has
+  const auto dtype = constant_int(node->input(*index));
+  if (!dtype) return true;  // none, or that of another tensor
+  const auto type = static_cast<at::ScalarType>(*dtype);
+  return type == at::kFloat || type == at::kBFloat16 || type == at::kHalf;
+}
+
 bool is_alias_of_input(const Node* node) {
-  static const std::set<std::string> kNames = {"aten::detach",           "aten::alias",
-                                               "aten::contiguous",       "prim::unchecked_cast",
-                                               "aten::_unwrap_optional", "prim::unchecked_unwrap_optional"};
-  return is_one_of(node, kNames);
+  static const std::set<std::string> kNames = {"aten::detach",         "aten::alias",
+                                               "aten::contiguous",     "aten::clone",
+                                               "prim::unchecked_cast", "aten::_unwrap_optional",
+                                               "aten::lift_fresh",     "prim::unchecked_unwrap_optional"};
+  return is_one_of(node, kNames) || is_cast(node);
 }
 
 bool is_row_slice(const Node* node) {

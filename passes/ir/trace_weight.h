@@ -18,7 +18,10 @@ bool is_any_linear(const torch::jit::Node* node);
 // graph or block input, or the output of a call.
 torch::jit::Value* weight_root(torch::jit::Value* weight);
 
-// node returns input 0 itself, or a tensor that equals it for a linear.
+// node casts input 0 to float32, bfloat16 or float16, or to a dtype that is known at run time only. A packed weight
+// stands for its parameter in all of them: the result of a linear has the dtype of x, which is that of the cast weight.
+bool is_cast(const torch::jit::Node* node);
+// node returns input 0 itself, or a tensor that stands for it in a linear: a copy or a cast.
 bool is_alias_of_input(const torch::jit::Node* node);
 // node splits its first input, or takes one piece out of a list of such pieces.
 bool is_row_slice(const torch::jit::Node* node);

@@ -18,13 +18,25 @@ namespace {
 
 using namespace torch::jit;
 
+using Attribute = std::pair<int, std::string>;  // instance, name
+
 class Rewriter {
  public:
   Rewriter(const ModelGraphs& model, SiteTable& table, const std::vector<PlannedSite>& plan)
       : model_(model), table_(table), plan_(plan) {
+    std::set<Attribute> kept;
     for (size_t i = 0; i < plan.size(); ++i) {
-      if (!plan[i].keep_float && table.sites[i].owner >= 0)
-        removed_.emplace(table.sites[i].owner, table.sites[i].attribute);
+      for (const SiteLeaf& leaf : table.sites[i].leaves) {
+        if (plan[i].keep_float) {
+          kept.emplace(leaf.owner, leaf.attribute);
+        } else {
+          ++readers_left_[{leaf.owner, leaf.attribute}];
+        }
+      }
+    }
+    for (size_t i = 0; i < plan.size(); ++i) {
+      const Attribute own = {table.sites[i].owner, table.sites[i].attribute};
+      if (!plan[i].keep_float && own.first >= 0 && !kept.count(own)) removed_.insert(own);
     }
   }
 
@@ -32,19 +44,19 @@ class Rewriter {
     Site& site = table_.sites[i];
     const std::string buffer = site.owner < 0 ? "" : add_buffer(site, packed);
     const std::string op = linear_op(plan_[i].scheme);
-    std::map<const Value*, Value*> packed_by_root;
-    const auto packed_for = [&](Value* root) {
-      Value*& value = packed_by_root[root];
+    std::map<const Value*, Value*> packed_by_parameter;
+    const auto packed_for = [&](Value* parameter) {
+      Value*& value = packed_by_parameter[parameter];
       if (value == nullptr) {
-        const WithInsertPoint guard(root->node());
-        Graph& graph = *root->owningGraph();
+        const WithInsertPoint guard(parameter->node());
+        Graph& graph = *parameter->owningGraph();
         value = site.owner < 0 ? graph.insertConstant(packed)
-                               : graph.insertGetAttr(root->node()->input(0), buffer);
+                               : graph.insertGetAttr(parameter->node()->input(0), buffer);
       }
       return value;
     };
     for (const SiteCall& call : site.calls) {
-      rewrite_linear(call.linear, packed_for(call.root), op,
+      rewrite_linear(call.linear, packed_for(call.parameter), op,
                      linear_arguments(plan_[i], range, call.rows, site.info.n));
       changed_methods_.insert(call.method);
     }
@@ -54,29 +66,40 @@ class Rewriter {
     }
     site.calls.clear();
     site.metadata.clear();
-    site.replaced_identity = tensor_identity(site.weight);
+    site.replaced_identity = site.leaves.at(0).identity;
     site.weight = at::Tensor();
-    if (site.owner >= 0) {
-      const Module& owner = model_.instances()[site.owner].module;
-      owner._ivalue()->setSlot(owner.type()->getAttributeSlot(site.attribute), at::Tensor());
+    for (const SiteLeaf& leaf : site.leaves) {
+      const Attribute attribute = {leaf.owner, leaf.attribute};
+      if (--readers_left_.at(attribute) > 0 || !removed_.count(attribute)) continue;
+      const Module& owner = model_.instances()[leaf.owner].module;
+      owner._ivalue()->setSlot(owner.type()->getAttributeSlot(leaf.attribute), at::Tensor());
     }
   }
 
-  void finish() {
+  // Adds a warning where methods had to go.
+  void finish(std::vector<std::string>& warnings) {
     for (int method : changed_methods_) EliminateDeadCode(model_.methods()[method].graph);
-    for (const MethodGraph& method : model_.methods()) check_no_reader(method);
-    for (const auto& [instance, attribute] : removed_) {
-      const Module& owner = model_.instances()[instance].module;
-      const size_t slot = owner.type()->getAttributeSlot(attribute);
-      owner.type()->unsafeRemoveAttribute(attribute);
-      owner._ivalue()->unsafeRemoveSlot(slot);
+    std::set<Attribute> read, gone;
+    for (size_t i = 0; i < model_.methods().size(); ++i) {
+      if (!table_.abandoned.count(static_cast<int>(i))) note_reads(model_.methods()[i], read);
     }
+    for (const auto& [leaf, left] : readers_left_) {
+      if (leaf.first >= 0 && left == 0 && !read.count(leaf)) gone.insert(leaf);
+    }
+    for (int method : table_.abandoned) remove_if_any_is_gone(model_.methods()[method], gone);
+    for (const Attribute& leaf : gone) remove(leaf);
+    if (removed_names_.empty()) return;
+    warnings.push_back(fmt::format(
+        "{}{}: removed: no method of the model calls {}, and the parameter read there is part of a packed weight",
+        removed_names_[0],
+        removed_names_.size() > 1 ? fmt::format(" and {} more methods", removed_names_.size() - 1) : "",
+        removed_names_.size() > 1 ? "them" : "it"));
   }
 
  private:
   std::string add_buffer(const Site& site, const at::Tensor& packed) {
     Module owner = model_.instances()[site.owner].module;
-    std::string name = site.attribute + "_q";
+    std::string name = site.label + "_q";
     while (owner.hasattr(name)) name += "_";
     owner.register_buffer(name, packed);
     return name;
@@ -91,26 +114,26 @@ class Rewriter {
     const WithInsertPoint guard(node);
     const std::string kind = node->kind().toQualString();
     Value* result = nullptr;
-    const int64_t n = site.info.n, k = site.info.k;
+    const c10::IValue value = site.owner < 0 ? toIValue(use.root).value() : model_.attribute(use.root);
+    const at::Tensor& parameter = value.toTensor();
     if (kind == "aten::size" && node->inputs().size() == 2) {
-      const int64_t dim = constant_as<int64_t>(node->input(1)).value();
-      result = graph.insertConstant(dim == 0 || dim == -2 ? n : k);
+      result = graph.insertConstant(parameter.size(constant_as<int64_t>(node->input(1)).value()));
     } else if (kind == "aten::size") {
-      result = graph.insertConstant(std::vector<int64_t>{n, k});
+      result = graph.insertConstant(parameter.sizes().vec());
     } else if (kind == "aten::dim") {
-      result = graph.insertConstant(2);
+      result = graph.insertConstant(parameter.dim());
     } else if (kind == "aten::len") {
-      result = graph.insertConstant(n);
+      result = graph.insertConstant(parameter.size(0));
     } else if (kind == "aten::numel") {
-      result = graph.insertConstant(n * k);
+      result = graph.insertConstant(parameter.numel());
     } else if (kind == "prim::requires_grad" || kind == "prim::is_nested" || kind == "aten::__is__") {
       result = graph.insertConstant(false);
     } else if (kind == "aten::is_floating_point" || kind == "aten::__isnot__") {
       result = graph.insertConstant(true);
     } else if (kind == "prim::dtype") {
-      const std::string other = other_parameter(site);
+      const std::string other = other_parameter(site, parameter.scalar_type());
       if (other.empty()) {
-        result = graph.insertConstant(static_cast<int64_t>(site.weight.scalar_type()));
+        result = graph.insertConstant(static_cast<int64_t>(parameter.scalar_type()));
       } else {
         node->replaceInput(0, graph.insertGetAttr(use.root->node()->input(0), other));
         return;
@@ -122,7 +145,7 @@ class Rewriter {
     node->output()->replaceAllUsesWith(result);
   }
 
-  std::string other_parameter(const Site& site) const {
+  std::string other_parameter(const Site& site, at::ScalarType dtype) const {
     if (site.owner < 0) return "";
     const Module& owner = model_.instances()[site.owner].module;
     const c10::ClassTypePtr type = owner.type();
@@ -132,28 +155,50 @@ class Rewriter {
       if (!type->is_parameter(slot) || removed_.count({site.owner, name}) || !value.isTensor()) continue;
       if (type->getAttribute(slot)->kind() != c10::TypeKind::TensorType || !value.toTensor().defined())
         continue;
-      if (value.toTensor().scalar_type() == site.weight.scalar_type()) return name;
+      if (value.toTensor().scalar_type() == dtype) return name;
     }
     return "";
   }
 
-  void check_no_reader(const MethodGraph& method) const {
+  // A method that nothing calls, and that reads a parameter which is part of a packed weight now.
+  void remove_if_any_is_gone(const MethodGraph& method, const std::set<Attribute>& gone) {
+    bool reads = false;
+    for_each_node(method.graph->block(), [&](Node* node) {
+      if (node->kind() != prim::GetAttr) return;
+      reads = reads || gone.count({model_.instance_of(node->input(0)), node->s(attr::name)}) != 0;
+    });
+    if (!reads) return;
+    model_.instances()[method.instance].module.type()->unsafeRemoveMethod(method.name);
+    removed_names_.push_back(join_fqn(model_.instances()[method.instance].fqn, method.name));
+  }
+
+  void remove(const Attribute& attribute) const {
+    const Module& owner = model_.instances()[attribute.first].module;
+    const size_t slot = owner.type()->getAttributeSlot(attribute.second);
+    owner.type()->unsafeRemoveAttribute(attribute.second);
+    owner._ivalue()->unsafeRemoveSlot(slot);
+  }
+
+  // Throws where a method reads what has to be gone.
+  void note_reads(const MethodGraph& method, std::set<Attribute>& read) const {
     for_each_node(method.graph->block(), [&](Node* node) {
       if (node->kind() != prim::GetAttr && node->kind() != prim::SetAttr) return;
-      const int owner = model_.instance_of(node->input(0));
-      if (owner >= 0 && removed_.count({owner, node->s(attr::name)})) {
-        throw std::logic_error(fmt::format("vqt::quantize: {} still reads {} of {}; please report this model",
-                                           model_.describe(method), node->s(attr::name),
-                                           model_.instances()[owner].fqn));
-      }
+      const Attribute attribute = {model_.instance_of(node->input(0)), node->s(attr::name)};
+      read.insert(attribute);
+      if (!removed_.count(attribute)) return;
+      throw std::logic_error(fmt::format("vqt::quantize: {} still reads {} of {}; please report this model",
+                                         model_.describe(method), attribute.second,
+                                         model_.instances()[attribute.first].fqn));
     });
   }
 
   const ModelGraphs& model_;
   SiteTable& table_;
   const std::vector<PlannedSite>& plan_;
-  std::set<std::pair<int, std::string>> removed_;  // (owner, attribute) of the weights to be removed
+  std::map<Attribute, int> readers_left_;  // planned sites that are not rewritten yet
+  std::set<Attribute> removed_;            // that nothing reads once all of them are
   std::set<int> changed_methods_;
+  std::vector<std::string> removed_names_;
 };
 
 // The packed weights of one config, from the cache where it has them.
@@ -163,7 +208,8 @@ class PackedWeights {
     bool reused = false;
   };
 
-  PackedWeights(const PackedCache* cache, const SiteTable& table) : cache_(cache) {
+  PackedWeights(const PackedCache* cache, const SiteTable& table, const ParameterExpressions& expressions)
+      : cache_(cache), expressions_(expressions) {
     if (cache_) later_ = packed_keys(table, cache_->later);
   }
 
@@ -173,13 +219,17 @@ class PackedWeights {
     if (cache_) {
       if (auto known = cache_->load(key, needed_later)) return {*std::move(known), true};
     }
-    const Weight made = {quantize_weight(site.weight, scheme, layout, site.info.name), false};
+    const at::Tensor weight = site.computed.empty()
+                                  ? site.weight
+                                  : expressions_.evaluate(site.calls.at(0).root, site.weight.scalar_type());
+    const Weight made = {quantize_weight(weight, scheme, layout, site.info.name), false};
     if (needed_later) cache_->save(key, made);
     return made;
   }
 
  private:
   const PackedCache* cache_;
+  const ParameterExpressions& expressions_;
   std::set<std::string> later_;  // keys that later configs need
 };
 
@@ -268,8 +318,10 @@ void quantize_linears(const ModelGraphs& model, SiteTable& table, const std::vec
                       const std::vector<ActivationRange>& ranges, const std::string& layout,
                       const QuantizeOptions& options, Report& report) {
   TORCH_INTERNAL_ASSERT(plan.size() == table.sites.size(), "cutting fast paths changed the sites");
+  const ConstantValues constants(model);
+  const ParameterExpressions expressions(model, constants);
   Rewriter rewriter(model, table, plan);
-  PackedWeights weights(options.packed, table);
+  PackedWeights weights(options.packed, table, expressions);
   std::map<int64_t, PackedWeights::Weight> tied;  // one packed tensor for all of them
   int64_t total = 0, done = 0;
   for (const PlannedSite& p : plan) total += p.keep_float ? 0 : 1;
@@ -286,7 +338,7 @@ void quantize_linears(const ModelGraphs& model, SiteTable& table, const std::vec
     rewriter.rewrite(i, q.packed, ranges[i]);
     if (options.progress) options.progress("quantizing", ++done, total);
   }
-  rewriter.finish();
+  rewriter.finish(report.warnings);
 }
 
 void note_left_weights(const ModelGraphs& model, const SiteTable& table, std::vector<std::string>& warnings) {

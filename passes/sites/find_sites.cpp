@@ -6,8 +6,10 @@
 #include <torch/csrc/jit/ir/constants.h>
 
 #include <algorithm>
+#include <set>
 #include <unordered_map>
 
+#include "passes/ir/products.h"
 #include "passes/sites/known_values.h"
 #include "passes/sites/optional_inputs.h"
 #include "passes/sites/site_names.h"
@@ -20,17 +22,24 @@ using namespace torch::jit;
 
 class SiteFinder {
  public:
-  explicit SiteFinder(const ModelGraphs& model) : model_(model), known_(model) {
+  explicit SiteFinder(const ModelGraphs& model)
+      : model_(model), known_(model), expressions_(model, known_.constants()) {
     table_.fast_paths = find_fast_paths(model);
     known_int_ = [this](const Value* value) { return known_.integer(value); };
   }
 
   SiteTable run() {
+    find_unreached();
     for (size_t i = 0; i < model_.methods().size(); ++i) {
       const MethodGraph& method = model_.methods()[i];
       if (method.instance == 0 && method.name == "forward") walk_forward(static_cast<int>(i));
     }
-    for (size_t i = 0; i < model_.methods().size(); ++i) add_unreached(static_cast<int>(i));
+    for (const bool reached : {true, false}) {
+      for (size_t i = 0; i < model_.methods().size(); ++i) {
+        const auto method = static_cast<int>(i);
+        if (reached != (table_.unreached.count(method) != 0)) add_all(method);
+      }
+    }
     describe_weights();
     name_sites(model_, table_);
     check_tensors(known_.constants(), table_);
@@ -56,11 +65,9 @@ class SiteFinder {
 
   void walk(Block* block, int method, const OnlyIfGiven& arguments, bool optional) {
     for (Node* node : block->nodes()) {
-      if (is_any_linear(node)) {
-        if (Site* site = site_of(node, method)) {
-          ++site->info.calls;
-          site->info.optional_only = site->info.optional_only && optional;
-        }
+      if (Site* site = site_of(node, method)) {
+        ++site->info.calls;
+        site->info.optional_only = site->info.optional_only && optional;
       } else if (node->kind() == prim::If) {
         const auto taken = known_.decided(node->input(0));
         for (size_t i = 0; i < 2; ++i) {
@@ -80,67 +87,183 @@ class SiteFinder {
     }
   }
 
-  void add_unreached(int method) {
-    for_each_node(model_.methods()[method].graph->block(), [&](Node* node) {
-      if (is_any_linear(node)) site_of(node, method);
-    });
+  // The sites of a method, whether or not forward calls it.
+  void add_all(int method) {
+    for_each_node(model_.methods()[method].graph->block(), [&](Node* node) { site_of(node, method); });
   }
 
-  // The site that a linear belongs to, made at its first call. Null where its weight is not a parameter.
-  Site* site_of(Node* linear, int method) {
-    const auto known = site_by_node_.find(linear);
+  // The site that a linear or a product belongs to, made at its first call. Null for other nodes, and where the
+  // weight is neither a parameter nor computed from some.
+  Site* site_of(Node* node, int method) {
+    const auto known = site_by_node_.find(node);
     if (known != site_by_node_.end()) return known->second < 0 ? nullptr : &table_.sites[known->second];
-    int& index = site_by_node_[linear];
-    index = -1;
-    Value* root = weight_root(linear->input(1));
-    const Node* source = root->node();
-    Site fresh;
-    fresh.quantized = is_quantized_linear(linear);
-    if (source->kind() == prim::GetAttr) {
-      fresh.owner = model_.instance_of(source->input(0));
-      fresh.attribute = source->s(attr::name);
-      const c10::IValue constant = model_.attribute(root);
-      if (constant.isTensor()) fresh.weight = constant.toTensor();
-      if (fresh.owner >= 0 && constant.isNone())
-        return nullptr;  // the weights that this nn.MultiheadAttention does not have: cannot run
-    } else if (source->kind() == prim::Constant) {
-      const auto constant = toIValue(root);
-      if (constant && constant->isTensor()) fresh.weight = constant->toTensor();
-      if (constant && constant->isNone()) return nullptr;
-    } else if (source->kind() == prim::Uninitialized) {
-      return nullptr;  // the compiler's value after a failed assertion
+    const int index = is_any_linear(node) ? linear_site(node, method) : product_site(node, method);
+    if (index < 0 && !is_any_linear(node)) return nullptr;
+    site_by_node_[node] = index;
+    if (index < 0) return nullptr;
+    Site& site = table_.sites[index];
+    if (std::find(site.methods.begin(), site.methods.end(), method) == site.methods.end())
+      site.methods.push_back(method);
+    return &site;
+  }
+
+  int linear_site(Node* linear, int method) {
+    Value* weight = linear->input(1);
+    Value* root = weight_root(weight);
+    if (cannot_run(root)) return -1;
+    const at::Tensor tensor = tensor_of(root);
+    if (is_quantized_linear(linear) && tensor.defined()) {
+      const int index = parameter_site(root, tensor, /*quantized=*/true);
+      table_.sites[index].calls.push_back({linear, root, root, method, {}});
+      return index;
     }
-    if (!fresh.weight.defined()) {
+    std::string problem;
+    if (tensor.defined()) {
+      const int64_t n = tensor.dim() > 0 ? tensor.size(0) : 0;
+      if (const auto rows = rows_of(weight, root, n, known_int_, problem)) {
+        if (abandon(root, method)) return -1;
+        const int index = parameter_site(root, tensor, /*quantized=*/false);
+        table_.sites[index].calls.push_back({linear, root, root, method, *rows});
+        return index;
+      }
+    }
+    if (const auto expression = expressions_.of(weight)) return expression_site(linear, *expression, method);
+    if (!tensor.defined()) {
       add_computed(linear, *root, method);
-      return nullptr;
+      return -1;
     }
+    const int index = parameter_site(root, tensor, /*quantized=*/false);
+    mark_unsupported(table_.sites[index], fmt::format("a linear in {} reads it {}",
+                                                      model_.describe(model_.methods()[method]), problem));
+    return index;
+  }
+
+  // A product that products_to_linear left.
+  int product_site(Node* node, int method) {
+    if (table_.unreached.count(method)) return -1;
+    const auto product = read_product(node, expressions_);
+    if (!product) return -1;
+    const int index = parameter_site(product->parameter, tensor_of(product->parameter), /*quantized=*/false);
+    mark_unsupported(table_.sites[index],
+                     fmt::format("{}; {} in {} reads it", product->problem, node->kind().toQualString(),
+                                 model_.describe(model_.methods()[method])));
+    return index;
+  }
+
+  int expression_site(Node* linear, const ParameterExpression& expression, int method) {
+    table_.expression_nodes.insert(expression.nodes.begin(), expression.nodes.end());
+    const at::Tensor parameter = tensor_of(expression.parameter);
+    SiteCall call{linear, linear->input(1), expression.parameter, method, {}};
+    if (expression.is_parameter()) {  // w.t().t()
+      const int index = parameter_site(expression.parameter, parameter, /*quantized=*/false);
+      call.root = expression.parameter;
+      call.rows = {0, parameter.size(0)};
+      table_.sites[index].calls.push_back(call);
+      return index;
+    }
+    Site fresh;
+    name_owner(expression.parameter, fresh);
+    fresh.weight = expression.shape;
+    fresh.computed = expression.text;
+    const std::string key = fmt::format("{}.{} {}", fresh.owner, fresh.attribute, expression.text);
+    if (!site_by_key_.count(key) && abandon(expression.parameter, method)) return -1;
+    const int index = add_site(key, std::move(fresh));
+    Site& site = table_.sites[index];
+    if (expression.shape.dim() > 0) call.rows = {0, expression.shape.size(0)};
+    site.calls.push_back(call);
+    add_leaf(expression.parameter, site);
+    for (Value* leaf : expression.leaves) add_leaf(leaf, site);
+    for (const SiteLeaf& leaf : site.leaves) computed_from_.emplace(leaf.owner, leaf.attribute);
+    return index;
+  }
+
+  int parameter_site(Value* parameter, const at::Tensor& tensor, bool quantized) {
+    Site fresh;
+    fresh.quantized = quantized;
+    fresh.weight = tensor;
+    name_owner(parameter, fresh);
     const std::string key =
-        fresh.owner < 0 ? tensor_identity(fresh.weight) : fmt::format("{}.{}", fresh.owner, fresh.attribute);
+        fresh.owner < 0 ? tensor_identity(tensor) : fmt::format("{}.{}", fresh.owner, fresh.attribute);
+    const int index = add_site(key, std::move(fresh));
+    add_leaf(parameter, table_.sites[index]);
+    return index;
+  }
+
+  int add_site(const std::string& key, Site fresh) {
     const auto [at, added] = site_by_key_.emplace(key, static_cast<int>(table_.sites.size()));
     if (added) {
       fresh.info.optional_only = true;
       table_.sites.push_back(std::move(fresh));
     }
-    index = at->second;
-    Site& site = table_.sites[index];
-    SiteCall call{linear, root, method, {}};
-    if (site.quantized) {
-      site.calls.push_back(call);
-    } else {
-      std::string problem;
-      const int64_t n = site.weight.dim() > 0 ? site.weight.size(0) : 0;
-      const auto rows = rows_of(linear->input(1), root, n, known_int_, problem);
-      if (rows) {
-        call.rows = *rows;
-        site.calls.push_back(call);
-      } else {
-        mark_unsupported(site, fmt::format("a linear in {} reads it {}",
-                                           model_.describe(model_.methods()[method]), problem));
-      }
+    return at->second;
+  }
+
+  void name_owner(const Value* parameter, Site& site) const {
+    if (parameter->node()->kind() != prim::GetAttr) return;
+    site.owner = model_.instance_of(parameter->node()->input(0));
+    site.attribute = parameter->node()->s(attr::name);
+  }
+
+  void add_leaf(const Value* value, Site& site) const {
+    Site named;
+    name_owner(value, named);
+    const SiteLeaf leaf = {named.owner, named.attribute, tensor_identity(tensor_of(value))};
+    if (std::find(site.leaves.begin(), site.leaves.end(), leaf) == site.leaves.end())
+      site.leaves.push_back(leaf);
+  }
+
+  // The tensor of an attribute or a constant; undefined for other values.
+  at::Tensor tensor_of(const Value* value) const {
+    const c10::IValue constant = value->node()->kind() == prim::Constant
+                                     ? toIValue(value).value_or(c10::IValue())
+                                     : model_.attribute(value);
+    return constant.isTensor() ? constant.toTensor() : at::Tensor();
+  }
+
+  // The weights that this nn.MultiheadAttention does not have, and the compiler's value after a failed assertion.
+  bool cannot_run(const Value* root) const {
+    const Node* source = root->node();
+    if (source->kind() == prim::Uninitialized) return true;
+    if (source->kind() == prim::Constant) return toIValue(root).has_value() && toIValue(root)->isNone();
+    return source->kind() == prim::GetAttr && model_.instance_of(source->input(0)) >= 0 &&
+           model_.attribute(root).isNone();
+  }
+
+  // All methods of the model itself and all hooks are roots. A call of which the method is not known may reach any.
+  void find_unreached() {
+    std::set<int> reached;
+    std::vector<int> todo;
+    for (size_t i = 0; i < model_.methods().size(); ++i) {
+      const MethodGraph& method = model_.methods()[i];
+      const auto& type = model_.instances()[method.instance].module.type();
+      if (method.instance == 0 || type->findHook(method.name) != nullptr) todo.push_back(static_cast<int>(i));
     }
-    if (std::find(site.methods.begin(), site.methods.end(), method) == site.methods.end())
-      site.methods.push_back(method);
-    return &site;
+    bool unknown = false;
+    while (!todo.empty()) {
+      const int method = todo.back();
+      todo.pop_back();
+      if (!reached.insert(method).second) continue;
+      for_each_node(model_.methods()[method].graph->block(), [&](Node* node) {
+        if (node->kind() != prim::CallMethod) return;
+        const int callee = model_.callee_of(node);
+        if (callee >= 0) todo.push_back(callee);
+        unknown = unknown || (callee < 0 && !node->input(0)->type()->cast<c10::ClassType>());
+      });
+    }
+    for (size_t i = 0; i < model_.methods().size() && !unknown; ++i) {
+      if (!reached.count(static_cast<int>(i))) table_.unreached.insert(static_cast<int>(i));
+    }
+  }
+
+  // Does a method that nothing calls read a parameter of a computed weight by itself? It goes with the parameter.
+  bool abandon(const Value* parameter, int method) {
+    if (!table_.unreached.count(method)) return false;
+    Site named;
+    name_owner(parameter, named);
+    if (named.owner < 0 || !computed_from_.count({named.owner, named.attribute})) return false;
+    if (site_by_key_.count(fmt::format("{}.{}", named.owner, named.attribute))) return false;
+    table_.abandoned.insert(method);
+    return true;
   }
 
   void add_computed(const Node* linear, const Value& root, int method) {
@@ -170,7 +293,9 @@ class SiteFinder {
   const ModelGraphs& model_;
   SiteTable table_;
   const KnownValues known_;
+  const ParameterExpressions expressions_;
   KnownInt known_int_;
+  std::set<std::pair<int, std::string>> computed_from_;  // owners and attributes of computed weights
   std::unordered_map<const Node*, int> site_by_node_;
   std::unordered_map<std::string, int> site_by_key_;
 };

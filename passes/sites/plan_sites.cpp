@@ -2,11 +2,26 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
 #include "vqt/quantize.h"
 
 namespace vqt {
+namespace {
+
+int count_convolutions(const ModelGraphs& model) {
+  int count = 0;
+  for (const MethodGraph& method : model.methods()) {
+    for_each_node(method.graph->block(), [&](torch::jit::Node* node) {
+      const std::string name = node->kind().toQualString();
+      count += name.rfind("aten::conv", 0) == 0 || name == "aten::_convolution";
+    });
+  }
+  return count;
+}
+
+}  // namespace
 
 std::string layout_for(const std::string& device, std::vector<std::string>& warnings) {
   const std::string warning = layout_warning(device);
@@ -23,7 +38,7 @@ std::string layout_warning(const std::string& device) {
       device);
 }
 
-void require_work(const SiteTable& table, const std::vector<PlannedSite>& plan) {
+void require_work(const ModelGraphs& model, const SiteTable& table, const std::vector<PlannedSite>& plan) {
   std::map<std::string, std::pair<int, std::string>> reasons;  // reason: how many, first name
   for (size_t i = 0; i < plan.size(); ++i) {
     if (!plan[i].keep_float) return;
@@ -32,9 +47,13 @@ void require_work(const SiteTable& table, const std::vector<PlannedSite>& plan) 
   }
   std::string message = "vqt::quantize: no Linear layer to quantize";
   if (plan.empty() && table.computed.empty()) {
-    message +=
-        ": no aten::linear call uses a parameter as its weight (convolutions only, already quantized, or "
-        "passed through optimize_for_inference?)";
+    const int convolutions = count_convolutions(model);
+    message += convolutions == 0 ? ": no product of the model reads a parameter"
+                                 : fmt::format(
+                                       ": the model is a CNN ({} convolution{}, no product that reads a "
+                                       "parameter); vqt quantizes Linear layers only, another tool has to "
+                                       "quantize this model",
+                                       convolutions, convolutions == 1 ? "" : "s");
   }
   for (const auto& [reason, where] : reasons) {
     message += fmt::format("\n  {}{}: {}", where.second,
@@ -45,6 +64,16 @@ void require_work(const SiteTable& table, const std::vector<PlannedSite>& plan) 
         fmt::format("\n  {}: {}", computed.name.empty() ? "the model" : computed.name, computed.reason);
   }
   throw Error(message);
+}
+
+void note_lost_names(const SiteTable& table, std::vector<std::string>& warnings) {
+  const auto frozen = std::count_if(table.sites.begin(), table.sites.end(),
+                                    [](const Site& site) { return site.owner < 0 && !site.quantized; });
+  if (frozen == 0) return;
+  warnings.push_back(fmt::format(
+      "the module is frozen: {} layers have lost their names and are called frozen.0, frozen.1, ... in the "
+      "order they run; quantize the module before torch.jit.freeze to keep them",
+      frozen));
 }
 
 }  // namespace vqt

@@ -14,6 +14,8 @@ std::string layout_for(const std::string& device, std::vector<std::string>& warn
 // That warning; "" for a device with kernels.
 std::string layout_warning(const std::string& device);
 // Throws Error with the reasons where no site can be quantized.
-void require_work(const SiteTable& table, const std::vector<PlannedSite>& plan);
+void require_work(const ModelGraphs& model, const SiteTable& table, const std::vector<PlannedSite>& plan);
+// Adds a warning where the names of layers are lost, because the module was frozen.
+void note_lost_names(const SiteTable& table, std::vector<std::string>& warnings);
 
 }  // namespace vqt

@@ -1,7 +1,6 @@
 #include "passes/sites/site_names.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <map>
 #include <set>
@@ -9,10 +8,21 @@
 #include <vector>
 
 namespace vqt {
+namespace {
+
+// attribute, or attribute_2, ... where sites of the module have that name.
+std::string free_label(const std::string& attribute, const std::set<std::string>& taken,
+                       const torch::jit::Module& module) {
+  std::string label = attribute;
+  for (int number = 2; taken.count(label) || (label != attribute && module.hasattr(label)); ++number)
+    label = fmt::format("{}_{}", attribute, number);
+  return label;
+}
+
+}  // namespace
 
 void name_sites(const ModelGraphs& model, SiteTable& table) {
-  std::map<int, std::set<std::string>> attributes;
-  for (const Site& site : table.sites) attributes[site.owner].insert(site.attribute);
+  std::map<int, std::set<std::string>> labels;
   int64_t frozen = 0;
   for (Site& site : table.sites) {
     if (site.owner < 0) {
@@ -23,28 +33,30 @@ void name_sites(const ModelGraphs& model, SiteTable& table) {
     if (site.quantized && attribute.size() > 2 && attribute.substr(attribute.size() - 2) == "_q") {
       attribute.resize(attribute.size() - 2);
     }
+    site.label = free_label(attribute, labels[site.owner], model.instances()[site.owner].module);
+    labels[site.owner].insert(site.label);
+  }
+  for (Site& site : table.sites) {
+    if (site.owner < 0) continue;
     const std::string& fqn = model.instances()[site.owner].fqn;
-    const bool several = attributes[site.owner].size() > 1;
-    site.info.name = fqn.empty() || several ? join_fqn(fqn, attribute) : fqn;
+    const bool several = labels[site.owner].size() > 1;
+    site.info.name = fqn.empty() || several ? join_fqn(fqn, site.label) : fqn;
   }
 }
 
 void number_tied(SiteTable& table) {
   std::map<std::string, std::vector<int>> groups;
-  for (size_t i = 0; i < table.sites.size(); ++i)
-    groups[tensor_identity(table.sites[i].weight)].push_back(static_cast<int>(i));
+  for (size_t i = 0; i < table.sites.size(); ++i) {
+    const Site& site = table.sites[i];
+    groups[site.computed.empty() ? tensor_identity(site.weight) : site.computed].push_back(
+        static_cast<int>(i));
+  }
   int64_t number = 0;
   for (const auto& [tensor, members] : groups) {
     if (members.size() < 2) continue;
     for (int i : members) table.sites[i].info.tied = number;
     ++number;
   }
-}
-
-std::string tensor_identity(const at::Tensor& t) {
-  if (!t.has_storage()) return fmt::format("{}", static_cast<const void*>(t.unsafeGetTensorImpl()));
-  return fmt::format("{} {} {} {}", static_cast<const void*>(t.storage().unsafeGetStorageImpl()),
-                     t.storage_offset(), fmt::join(t.sizes(), ","), fmt::join(t.strides(), ","));
 }
 
 }  // namespace vqt

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <torch/csrc/jit/ir/constants.h>
 
+#include <algorithm>
 #include <unordered_map>
 #include <vector>
 
@@ -16,10 +17,13 @@ class UseFinder {
   UseFinder(const ModelGraphs& model, SiteTable& table) : model_(model), table_(table) {}
 
   void run() {
-    std::unordered_map<std::string, std::vector<int>> by_tensor;
+    std::unordered_map<std::string, Readers> by_tensor;
     for (size_t i = 0; i < table_.sites.size(); ++i) {
-      if (!table_.sites[i].quantized)
-        by_tensor[tensor_identity(table_.sites[i].weight)].push_back(static_cast<int>(i));
+      const std::vector<SiteLeaf>& leaves = table_.sites[i].leaves;
+      for (size_t leaf = 0; leaf < leaves.size() && !table_.sites[i].quantized; ++leaf) {
+        Readers& readers = by_tensor[leaves[leaf].identity];
+        (leaf == 0 ? readers.replacing : readers.reading).push_back(static_cast<int>(i));
+      }
     }
     for (size_t m = 0; m < model_.methods().size(); ++m) {
       for_each_node(model_.methods()[m].graph->block(), [&](Node* node) {
@@ -31,41 +35,84 @@ class UseFinder {
         if (!constant.isTensor() || !constant.toTensor().defined()) return;
         const auto found = by_tensor.find(tensor_identity(constant.toTensor()));
         if (found == by_tensor.end()) return;
-        uses_of(value, value, static_cast<int>(m), found->second, /*sliced=*/false);
+        uses_of(value, {value, static_cast<int>(m), found->second, false, false});
       });
     }
   }
 
  private:
-  // value: root, or the result of alias and slice ops on it. sites: all that share root's tensor.
-  void uses_of(Value* value, Value* root, int method, const std::vector<int>& sites, bool sliced) {
+  // Sites of one tensor.
+  struct Readers {
+    std::vector<int> replacing;  // whose packed weight takes its place
+    std::vector<int> reading;    // whose weight is computed from it and from larger tensors
+  };
+  struct Path {
+    Value* root;  // prim::GetAttr or prim::Constant
+    int method;
+    const Readers& readers;
+    bool sliced, cast;  // on the way from root
+  };
+
+  // value: root, or the result of alias and slice ops on it, or a part of an expression that has it.
+  void uses_of(Value* value, const Path& path) {
     for (const Use& use : value->uses()) {
       Node* user = use.user;
-      if (const int path = enclosing_fast_path(table_.fast_paths, user); path >= 0) {
-        for (int i : sites) table_.sites[i].fast_paths.push_back(path);
+      if (const int fast_path = enclosing_fast_path(table_.fast_paths, user); fast_path >= 0) {
+        for (int i : path.readers.replacing) table_.sites[i].fast_paths.push_back(fast_path);
       } else if (is_float_linear(user) && use.offset == 1) {
         continue;  // a call of the site
       } else if (use.offset == 0 && (is_alias_of_input(user) || is_row_slice(user))) {
-        for (Value* output : user->outputs())
-          uses_of(output, root, method, sites, sliced || is_row_slice(user));
-      } else if (use.offset == 0 && !sliced && is_metadata_use(user)) {
-        Site* own = site_with_root(root, sites);
-        if (own != nullptr) own->metadata.push_back({user, root, method});
+        Path further = path;
+        further.sliced = path.sliced || is_row_slice(user);
+        further.cast = path.cast || is_cast(user);
+        for (Value* output : user->outputs()) uses_of(output, further);
+      } else if (use.offset == 0 && !path.sliced && is_metadata_use(user) &&
+                 !(path.cast && user->kind() == prim::dtype)) {
+        Site* own = site_with_root(path.root, path.readers.replacing);
+        if (own != nullptr) own->metadata.push_back({user, path.root, path.method});
+      } else if (table_.expression_nodes.count(user) != 0) {
+        Path further = path;
+        further.sliced = true;  // its size is not that of root
+        for (Value* output : user->outputs()) uses_of(output, further);
+      } else if (table_.unreached.count(path.method) != 0 && are_computed(path.readers) && !writes(use)) {
+        table_.abandoned.insert(path.method);
       } else {
-        const std::string what = is_native_attention(user) ? "the traced native fast path " : "";
-        std::string by = user->kind().toQualString();
-        if (user->kind() == prim::CallFunction) {
-          if (const auto type = user->input(0)->type()->cast<c10::FunctionType>())
-            by = "function " + type->function()->name();
-        } else if (user->kind() == prim::Return || user->kind() == prim::If || user->kind() == prim::Loop) {
-          by = "the caller";
-        }
-        for (int i : sites) {
-          mark_unsupported(table_.sites[i], fmt::format("also used by {}{} in {}", what, by,
-                                                        model_.describe(model_.methods()[method])));
-        }
+        const std::string reason =
+            "also used by " + describe(user) + " in " + model_.describe(model_.methods()[path.method]);
+        for (int i : path.readers.replacing) mark_unsupported(table_.sites[i], reason);
+        if (only_reads(use)) continue;
+        for (int i : path.readers.reading) mark_unsupported(table_.sites[i], reason);
       }
     }
+  }
+
+  bool are_computed(const Readers& readers) const {
+    const auto computed = [&](int i) { return !table_.sites[i].computed.empty(); };
+    return std::all_of(readers.replacing.begin(), readers.replacing.end(), computed);
+  }
+
+  static std::string describe(const Node* user) {
+    const std::string what = is_native_attention(user) ? "the traced native fast path " : "";
+    if (user->kind() == prim::CallFunction) {
+      if (const auto type = user->input(0)->type()->cast<c10::FunctionType>())
+        return what + "function " + type->function()->name();
+    }
+    const bool leaves =
+        user->kind() == prim::Return || user->kind() == prim::If || user->kind() == prim::Loop;
+    return what + (leaves ? "the caller" : user->kind().toQualString());
+  }
+
+  static bool writes(const Use& use) {
+    const FunctionSchema* schema = use.user->maybeSchema();
+    return schema != nullptr && use.offset < schema->arguments().size() &&
+           schema->is_mutable({c10::SchemaArgType::input, use.offset});
+  }
+
+  // Is the tensor the same after this use, whatever becomes of the result?
+  static bool only_reads(const Use& use) {
+    const FunctionSchema* schema = use.user->maybeSchema();
+    if (schema == nullptr || use.offset >= schema->arguments().size()) return false;
+    return schema->arguments()[use.offset].alias_info() == nullptr;
   }
 
   // The site that root itself reads. A tensor with another name keeps its float weight, and its metadata.

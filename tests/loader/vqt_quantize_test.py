@@ -111,7 +111,7 @@ def test_checksums_in_vqt_json_are_those_of_the_records(folder: Path) -> None:
 
 def test_the_result_on_stdout_names_sizes_and_the_file(folder: Path, tmp_path: Path) -> None:
     done = run(folder / "mlp.pt", "-o", tmp_path / "q.pt")
-    assert done.stdout.splitlines()[0] == "2 of 4 Linear layers quantized: 2 w8a8"
+    assert done.stdout.splitlines()[0] == "2 of 4 sites quantized: 2 w8a8"
     assert done.stdout.splitlines()[-1] == str(tmp_path / "q.pt")
     assert "weight SQNR: median" in done.stdout and "peak memory" in done.stdout
     assert "writing" in done.stderr and "\r" not in done.stderr
@@ -130,7 +130,7 @@ def test_a_training_mode_archive_gives_an_eval_mode_one(tmp_path: Path) -> None:
 def test_nothing_to_quantize_writes_nothing(tmp_path: Path) -> None:
     models.save(torch.nn.Conv2d(3, 8, 3), tmp_path / "conv.pt")
     message = refused(tmp_path / "conv.pt", "-o", tmp_path / "q.pt", code=1)
-    assert "no Linear layer to quantize: no aten::linear call uses a parameter as its weight" in message
+    assert "no Linear layer to quantize: the model is a CNN (1 convolution, no product that reads a parameter)" in message
     assert not (tmp_path / "q.pt").exists()
 
 

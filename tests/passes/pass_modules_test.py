@@ -217,13 +217,12 @@ def test_slices_at_the_width_of_a_linear_input() -> None:
     ("expression", "reason"),
     [
         ("w[n:]", "bounds that are not constant"),
-        ("w[::2]", "step"),
-        ("w[:, 0:16]", "columns"),
-        ("w * 2.0", "aten::mul"),
+        ("w[::2] * n", "aten::mul"),
+        ("w * x.mean()", "aten::mul"),
         ("w.split([n, 48 - n])[0]", "not known before run time"),
     ],
 )
-def test_weights_that_are_computed_stay_float_with_the_reason(expression: str, reason: str) -> None:
+def test_weights_that_depend_on_an_input_stay_float_with_the_reason(expression: str, reason: str) -> None:
     class Bare(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -507,10 +506,10 @@ def test_models_without_work_are_errors() -> None:
     class Empty(nn.Module):
         pass
 
-    for model in (Empty(), nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU())):
+    for model, why in ((Empty(), "no product of the model reads"), (nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU()), "the model is a CNN")):
         scripted = torch.jit.script(model)
         assert vqt.list_sites(scripted) == []
-        with pytest.raises(vqt.QuantizeError, match="no Linear layer to quantize: no aten::linear call uses a parameter as its weight "):
+        with pytest.raises(vqt.QuantizeError, match=f"no Linear layer to quantize: {why}"):
             vqt.quantize(scripted, {})
     with pytest.raises(vqt.QuantizeError, match="(?s)no Linear layer to quantize\n.*skip_first_last"):
         vqt.quantize(torch.jit.script(nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))), {})

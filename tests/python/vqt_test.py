@@ -216,7 +216,7 @@ def test_sites_come_in_the_order_they_run() -> None:
     lines = str(done).splitlines()
     assert len(lines) == 1 + len(SITES) + 2
     assert lines[1].split()[:3] == ["embed", "64x24", "float32"] and "first layer" in lines[1]
-    assert lines[-2].startswith("4 of 8 Linear layers quantized, ")
+    assert lines[-2].startswith("4 of 8 sites quantized, ")
     assert lines[-1] == "fusions: " + ", ".join(f"{made} {name}" for name, made in done.fusions_made.items())
 
 
