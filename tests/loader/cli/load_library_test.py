@@ -82,7 +82,7 @@ def test_in_python_the_operator_and_the_call_are_named(models: Path) -> None:
 def test_with_the_library_a_model_is_quantized_and_computes(models: Path, tmp_path: Path) -> None:
     shutil.copy(OPERATORS, tmp_path / "bare.so")  # by a bare name it is the file, not one of the system's folders
     flags = ["-o", "q.pt", "--load_library", "bare.so", "--inputs", models / "x.pt", "--verify", "--quiet"]
-    assert "1 of 3 Linear layers quantized" in run("vqt-quantize", models / "operator.pt", *flags, cwd=tmp_path).stdout
+    assert "1 of 3 sites quantized" in run("vqt-quantize", models / "operator.pt", *flags, cwd=tmp_path).stdout
     run("vqt-quantize", models / "class.pt", "-o", tmp_path / "c.pt", f"--load-library={OPERATORS}", "--skip-first-last",
         "false", "--quiet")  # fmt: skip
     assert len(run("vqt-quantize", models / "operator.pt", "--list", "--load-library", OPERATORS).stdout.splitlines()) == 3
