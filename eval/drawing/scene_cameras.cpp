@@ -47,11 +47,10 @@ std::vector<ScenePixel> scene_pixels(const std::vector<int64_t>& indices,
   for (const int64_t i : indices) {
     const int64_t image = i / plane, row = i % plane / frame.width, column = i % frame.width;
     const Placement& p = placements[image];
-    pixels.push_back({static_cast<int32_t>(image),
-                      static_cast<float>(to_file(static_cast<double>(column), p.original.width,
-                                                 p.resized.width, p.left)),
-                      static_cast<float>(to_file(static_cast<double>(row), p.original.height,
-                                                 p.resized.height, p.top))});
+    pixels.push_back(
+        {static_cast<int32_t>(image),
+         static_cast<float>(to_file(static_cast<double>(column), p.original.width, p.resized.width, p.left)),
+         static_cast<float>(to_file(static_cast<double>(row), p.original.height, p.resized.height, p.top))});
   }
   return pixels;
 }

@@ -30,7 +30,7 @@ void note_cameras_in_one_place(SceneTruth& truth) {
   }
   if (together == 0) return;
   truth.notes.push_back(fmt::format(
-      "ground truth: of {} of {} pairs of images the cameras are in one place, up to the rounding "
+      "ground truth: in {} of {} pairs of images the cameras are in one place, up to the rounding "
       "of their poses; only their rotation is scored",
       together, pairs));
 }
