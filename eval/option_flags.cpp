@@ -9,8 +9,6 @@ namespace {
 
 using cli::Flag, cli::Flags, cli::kFile, cli::kFolder, cli::ValueNames;
 
-const ValueNames<Preprocess> kPreprocess = {{"crop", Preprocess::kCrop}, {"pad", Preprocess::kPad}};
-const ValueNames<InputLayout> kLayouts = {{"bshw", InputLayout::kBshw}, {"bchw", InputLayout::kBchw}};
 const ValueNames<std::string> kDevices = {{"cpu", "cpu"}, {"cuda", "cuda"}};
 
 const char* const kFooter =
@@ -78,16 +76,7 @@ void add_images(Flags& flags, RunSettings& s, TypedValues& typed) {
   flags.integer("--max-images", s.max_images, {1}, "N", "use the first N images", "all");
   flags.integer("--frames", s.frames, {1}, "K",
                 "images per forward pass; the scene is split into batches of K", "all");
-  flags.choice(
-      "--preprocess", s.images.preprocess, kPreprocess,
-      "crop: width image-size, height rounded to 14, middle kept; pad: the longer side image-size, white "
-      "around");
-  flags.integer("--image-size", s.images.image_size, {kPatch, cli::kMany, kPatch}, "PX",
-                "pixels, a multiple of 14");
-  flags.choice("--input-layout", s.images.layout, kLayouts,
-               "what the model takes: bshw [1,S,3,H,W], bchw [S,3,H,W]");
-  add_values(flags, "--mean", "R,G,B", kChannels, "subtracted from RGB in [0,1] [0,0,0]", typed.mean);
-  add_values(flags, "--std", "R,G,B", kChannels, "then divided by [1,1,1]", typed.std);
+  cli::add_image_flags(flags, s.images, typed.channels);
 }
 
 void add_measurement(Flags& flags, RunSettings& s) {

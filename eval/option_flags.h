@@ -6,15 +6,14 @@
 
 #include "eval/results/run_settings.h"
 #include "loader/cli/flags.h"
+#include "loader/cli/image_flags.h"
 
 namespace vqt {
 
-// What --mean and --std take.
-inline constexpr const char* kChannels = "three finite numbers R,G,B";
-
 // Values as typed that only mean something together with other flags.
 struct TypedValues {
-  std::vector<std::string> searches, limits, mean, std;
+  std::vector<std::string> searches, limits;
+  cli::TypedChannels channels;
 };
 
 // Fills settings and typed when the result parses a command line; --model, --config and --preset are to be

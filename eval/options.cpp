@@ -1,11 +1,8 @@
 #include "eval/options.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
-#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <set>
@@ -34,22 +31,6 @@ std::string command_line(const std::vector<std::string>& arguments) {
   std::string line = "vqt-eval";
   for (const std::string& argument : arguments) line += " " + quoted(argument);
   return line;
-}
-
-// "0.5,0.5,0.5" or three values; left alone where the flag was not given.
-void read_channels(const char* flag, const std::vector<std::string>& typed, std::array<double, 3>& channels) {
-  if (typed.empty()) return;
-  const std::string all = fmt::format("{}", fmt::join(typed, ","));
-  std::vector<double> numbers;
-  for (size_t begin = 0; begin <= all.size();) {
-    const size_t end = std::min(all.find(',', begin), all.size());
-    double number = 0;
-    if (!cli::parse_number(all.substr(begin, end - begin), number)) cli::refuse_value(flag, kChannels, all);
-    numbers.push_back(number);
-    begin = end + 1;
-  }
-  if (numbers.size() != channels.size()) cli::refuse_value(flag, kChannels, all);
-  std::copy(numbers.begin(), numbers.end(), channels.begin());
 }
 
 Candidate open_candidate(const std::string& source, const std::string& value) {
@@ -89,9 +70,6 @@ void check_images(const RunSettings& s) {
         "--image-folder: expected a folder of images, got none; give it, or --ground-truth with a scene (see "
         "--help)");
   }
-  if (std::count(s.images.std.begin(), s.images.std.end(), 0.0) > 0)
-    throw UsageError(
-        fmt::format("--std: expected numbers other than 0, got {}", fmt::join(s.images.std, ",")));
 }
 
 void check_models(const RunSettings& s) {
@@ -135,8 +113,7 @@ RunSettings parse_options(const std::vector<std::string>& arguments) {
   const std::set<std::string> given = given_fields(parsed);
   if (!s.check.empty()) return repeated_run(read_results(s.check), s, given);
   if (given.count("tolerance") > 0) throw UsageError("--tolerance: of use with --check only");
-  read_channels("--mean", typed.mean, s.images.mean);
-  read_channels("--std", typed.std, s.images.std);
+  cli::read_channels(typed.channels, s.images);
   check_models(s);
   check_images(s);
   if (s.progressive && !typed.searches.empty()) throw UsageError("--progressive: does not go with --search");

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "loader/images/image_options.h"
+#include "loader/images/image_options_json.h"
 
 namespace vqt {
 
@@ -47,9 +47,6 @@ struct JobResult {
   int64_t sites_quantized = 0, sites_reused = 0;  // those of `packed`
 };
 
-NLOHMANN_JSON_SERIALIZE_ENUM(Preprocess, {{Preprocess::kCrop, "crop"}, {Preprocess::kPad, "pad"}})
-NLOHMANN_JSON_SERIALIZE_ENUM(InputLayout, {{InputLayout::kBshw, "bshw"}, {InputLayout::kBchw, "bchw"}})
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ImageOptions, preprocess, image_size, layout, mean, std)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Job, task, model, libraries, name, given, output, result, pictures, images,
                                    frames, warmup, runs, check_configs, config, config_source, packed, later)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(JobResult, error, exit_code, file_bytes, ms, all_ms, peak_memory_bytes,

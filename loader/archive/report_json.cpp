@@ -79,10 +79,12 @@ ordered_json sites_to_json(const std::vector<SiteReport>& sites) {
 }
 
 ordered_json report_to_json(const Report& report) {
-  return {{"config", ordered_json::parse(report.config.to_json())},
-          {"sites", sites_to_json(report.sites)},
-          {"fusions_made", fusions_to_json(report.fusions_made)},
-          {"warnings", report.warnings}};
+  ordered_json json = {{"config", ordered_json::parse(report.config.to_json())},
+                       {"sites", sites_to_json(report.sites)},
+                       {"fusions_made", fusions_to_json(report.fusions_made)},
+                       {"warnings", report.warnings}};
+  if (!report.calibration.empty()) json["calibration"] = ordered_json::parse(report.calibration);
+  return json;
 }
 
 Report report_from_json(const ordered_json& json, const std::string& source) try {
@@ -92,6 +94,8 @@ Report report_from_json(const ordered_json& json, const std::string& source) try
     for (const auto& [name, count] : made->items())
       report.fusions_made.push_back({name, count.get<int64_t>()});
   }
+  if (const auto calibration = json.find("calibration"); calibration != json.end())
+    report.calibration = calibration->dump();
   for (const ordered_json& site : json.at("sites")) report.sites.push_back(site_from_json(site));
   return report;
 } catch (const ordered_json::exception& e) {

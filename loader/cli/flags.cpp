@@ -110,6 +110,21 @@ void Flags::texts(const std::string& names, std::vector<std::string>& values, Te
   add({{names}, Flag::Takes::kValues, kind.placeholder, kind.expected, help, "", take});
 }
 
+void Flags::repeated(const std::string& names, std::vector<std::string>& values, TextKind kind,
+                     const std::string& help) {
+  const auto take = [&values, kind, name = split(names, ',')[0]](const std::string& text) {
+    if (text.empty()) refuse_value(name, kind.expected, text);
+    values.push_back(text);
+  };
+  add({{names},
+       Flag::Takes::kOneEachTime,
+       kind.placeholder,
+       kind.expected,
+       help + "; may be repeated",
+       "",
+       take});
+}
+
 void Flags::integer(const std::string& names, int64_t& value, IntegerRange range,
                     const std::string& placeholder, const std::string& help, const std::string& initial) {
   const auto take = [&value, range, name = split(names, ',')[0]](const std::string& text) {

@@ -53,12 +53,16 @@ class Flags {
   void text(const std::string& names, std::string& value, TextKind kind, const std::string& help);
   void texts(const std::string& names, std::vector<std::string>& values, TextKind kind,
              const std::string& help);
+  // One value each time the flag is given; no positional argument is taken for one more.
+  void repeated(const std::string& names, std::vector<std::string>& values, TextKind kind,
+                const std::string& help);
   void integer(const std::string& names, int64_t& value, IntegerRange range, const std::string& placeholder,
                const std::string& help, const std::string& initial = "");
   void number(const std::string& names, double& value, NumberRange range, const std::string& placeholder,
               const std::string& help);
   template <class T>
-  void choice(const std::string& names, T& value, const ValueNames<T>& values, const std::string& help) {
+  void choice(const std::string& names, T& value, const ValueNames<T>& values, const std::string& help,
+              const std::string& initial = "") {
     const auto take = [&value, &values, name = names](const std::string& text) {
       value = value_named(text, values, name);
     };
@@ -66,7 +70,7 @@ class Flags {
          Flag::Takes::kOneValue,
          joined_names(values, "|"),
          "one of " + joined_names(values, ", "),
-         with_default(help, name_of(value, values)),
+         with_default(help, initial.empty() ? name_of(value, values) : initial),
          "",
          take});
   }

@@ -104,18 +104,8 @@ void load(const std::string& file) {
 }  // namespace
 
 void add_library_flag(Flags& flags, std::vector<std::string>& files) {
-  const TextKind kind{"FILE", "the path of a shared library"};
-  flags.add(
-      {{kFlag},
-       Flag::Takes::kOneEachTime,
-       kind.placeholder,
-       kind.expected,
-       "shared library (.so) of operators that the model calls, such as torchvision's _C.so; may be repeated",
-       "",
-       [&files, kind](const std::string& file) {
-         if (file.empty()) refuse_value(kFlag, kind.expected, file);
-         files.push_back(file);
-       }});
+  flags.repeated(kFlag, files, {"FILE", "the path of a shared library"},
+                 "shared library (.so) of operators that the model calls, such as torchvision's _C.so");
 }
 
 void load_libraries(const std::vector<std::string>& files) {

@@ -3,6 +3,9 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace vqt {
 
@@ -14,6 +17,12 @@ enum class InputLayout {
   kBshw,  // [1, S, 3, H, W]: the frames of one scene, as VGGT takes them
   kBchw,  // [S, 3, H, W]: a batch of images
 };
+
+// What flags and JSON call them.
+inline const std::vector<std::pair<std::string, Preprocess>> kPreprocessNames = {{"crop", Preprocess::kCrop},
+                                                                                 {"pad", Preprocess::kPad}};
+inline const std::vector<std::pair<std::string, InputLayout>> kInputLayoutNames = {
+    {"bshw", InputLayout::kBshw}, {"bchw", InputLayout::kBchw}};
 
 constexpr int64_t kPatch = 14;  // heights and widths are multiples of it
 

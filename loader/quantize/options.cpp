@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "loader/cli/flags.h"
+#include "loader/cli/image_flags.h"
 #include "loader/cli/load_library.h"
 #include "loader/cli/preset_flag.h"
 
@@ -52,13 +53,17 @@ void add_modes(Flags& flags, Options& o) {
   flags.on("--repack", o.repack, "repack the weights of a quantized model for this machine's kernels");
 }
 
-void add_inputs(Flags& flags, Options& o) {
+void add_inputs(Flags& flags, Options& o, TypedChannels& typed) {
   flags.group("Inputs");
-  flags.text(
+  flags.repeated(
       "--inputs", o.inputs, kFile,
-      "what torch.save wrote: a tensor, or a tuple or list of forward's arguments; each layer is measured "
-      "on it");
-  flags.text("--calibration", o.calibration, kFolder, "folder of images for --activation static");
+      "what torch.save wrote: a tensor, or a tuple or list of forward's arguments; each layer is measured on the "
+      "first file, --verify and --activation static run all");
+  flags.text(
+      "--calibration", o.calibration, kFolder,
+      "folder of images for --activation static, fed one by one, at most --calibration-samples of them; the "
+      "flags below say how");
+  add_image_flags(flags, o.images, typed, "the one that the model takes");
 }
 
 void add_checks(Flags& flags, Options& o) {
@@ -125,6 +130,14 @@ void check_combination(const Options& o) {
     throw UsageError("-o: expected the path of the TorchScript file to write (-o OUT.pt), got none");
 }
 
+// Flags that say how images are fed need images.
+void check_image_flags(const std::vector<Flags::Parsed::Given>& given, const Options& o) {
+  for (const auto& [flag, unused] : given) {
+    if (kImageFlags.count(flag) > 0 && o.calibration.empty())
+      throw UsageError(flag + ": goes with --calibration DIR, whose images it is for");
+  }
+}
+
 }  // namespace
 
 std::optional<Options> parse_options(const std::vector<std::string>& arguments, std::string& print) {
@@ -133,14 +146,20 @@ std::optional<Options> parse_options(const std::vector<std::string>& arguments, 
       {"vqt-quantize", VQT_VERSION, "Quantizes the Linear layers of a TorchScript model.", kUsage, kFooter});
   add_files(flags, o);
   add_modes(flags, o);
-  add_inputs(flags, o);
+  TypedChannels typed;
+  add_inputs(flags, o, typed);
   add_checks(flags, o);
   add_fields(flags, o.fields);
-  print = flags.parse(arguments).print;
+  const Flags::Parsed parsed = flags.parse(arguments);
+  print = parsed.print;
   if (!print.empty()) return std::nullopt;
+  read_channels(typed, o.images);
+  o.any_layout = std::none_of(parsed.given.begin(), parsed.given.end(),
+                              [](const Flags::Parsed::Given& g) { return g.name == "--input-layout"; });
   if (o.in.empty())
     throw UsageError("IN.pt: expected the path of the TorchScript file to read, got none (see --help)");
   check_combination(o);
+  check_image_flags(parsed.given, o);
   return o;
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "loader/images/image_options.h"
 #include "vqt/config.h"
 #include "vqt/error.h"
 #include "vqt/fields.h"
@@ -14,8 +15,11 @@ namespace vqt::cli {
 struct Options {
   std::string in, out;
   std::string config, preset;
-  FlagValues fields;  // single fields of the config given as flags
-  std::string inputs, calibration;
+  FlagValues fields;                   // single fields of the config given as flags
+  std::vector<std::string> inputs;     // files
+  std::string calibration;             // folder of images
+  ImageOptions images;                 // how those become inputs
+  bool any_layout = true;              // of images: the one that the model takes
   std::vector<std::string> libraries;  // of operators, loaded before the model
   bool list = false, json = false, dry_run = false, repack = false, verify = false, speed_guard = false;
   bool quiet = false;

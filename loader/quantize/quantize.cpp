@@ -27,15 +27,24 @@ NamedTensors run_float(torch::jit::Module& model, const std::vector<c10::IValue>
   }
 }
 
-void verify(torch::jit::Module& quantized, const NamedTensors& expected,
-            const std::vector<c10::IValue>& arguments, const Options& options) {
-  const Verdict verdict =
-      judge(compare_tensors(expected, run_forward(quantized, arguments)), options.min_cosine);
-  fmt::print("{}", verdict.table);
-  if (verdict.failures.empty()) return;
+using Arguments = std::vector<c10::IValue>;  // of one forward pass
+
+// expected[i]: what the float model returns for inputs[i].
+void verify(torch::jit::Module& quantized, const std::vector<NamedTensors>& expected,
+            const std::vector<Arguments>& inputs, const Options& options) {
+  std::vector<std::string> failures;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Verdict verdict =
+        judge(compare_tensors(expected[i], run_forward(quantized, inputs[i])), options.min_cosine);
+    if (inputs.size() > 1) fmt::print("{}:\n", options.inputs[i]);
+    fmt::print("{}", verdict.table);
+    for (const std::string& failure : verdict.failures)
+      failures.push_back(inputs.size() > 1 ? options.inputs[i] + ": " + failure : failure);
+  }
+  if (failures.empty()) return;
   std::string text =
       fmt::format("--verify: the quantized model differs too much; {} was not written", options.out);
-  for (const std::string& failure : verdict.failures) text += "\n  " + failure;
+  for (const std::string& failure : failures) text += "\n  " + failure;
   throw Error(text);
 }
 
@@ -54,38 +63,46 @@ void quantize(const Options& options, ProgressBar& progress) {
   const auto started = std::chrono::steady_clock::now();
   const QuantizationConfig config = config_from(options);
   check_options(options, config);
-  std::vector<c10::IValue> arguments;
-  if (!options.inputs.empty()) arguments = read_inputs(options.inputs);
+  std::vector<Arguments> inputs;
+  for (const std::string& file : options.inputs) inputs.push_back(read_inputs(file));
   plan_first(options, config);
   const Progress report_progress = [&](const std::string& s, int64_t done, int64_t total) {
     progress.stage(s, done, total);
   };
   Archive archive = load_archive(options.in, {false, report_progress});
 
-  NamedTensors expected;
+  std::vector<NamedTensors> expected;
   if (options.verify) {
-    if (options.inputs.empty()) arguments = random_inputs(archive.module);
+    if (inputs.empty()) inputs = {random_inputs(archive.module)};
     progress.stage("running the float model", 0, 1);
-    expected = run_float(archive.module, arguments, options.inputs);
+    for (size_t i = 0; i < inputs.size(); ++i)
+      expected.push_back(
+          run_float(archive.module, inputs[i], options.inputs.empty() ? "" : options.inputs[i]));
   }
   QuantizeOptions work;
   work.progress = report_progress;
-  if (!options.inputs.empty()) work.measure = once(arguments);
+  if (!options.inputs.empty()) work.measure = once(inputs[0]);
   work.speed_guard = options.speed_guard;
+  Calibration calibration;
   if (!options.calibration.empty()) {
-    work.calibration = images_source(options.calibration, config.calibration_samples, archive.module);
+    calibration = calibrate_on_images(options, config.calibration_samples, archive.module);
   } else if (config.activation == ActivationMode::kStatic) {
-    work.calibration = once(arguments);
+    calibration = calibrate_on_inputs(options.inputs, inputs, config.calibration_samples);
   }
+  work.calibration = calibration.source;
   Report report;
   torch::jit::Module quantized = [&] {
     const ScopedMallocTrim trim;
     return vqt::quantize(std::move(archive.module), config, report, work);
   }();
   for (const std::string& warning : report.warnings) progress.warn(warning);
+  if (calibration.source) {
+    report.calibration = calibration.record();
+    for (const std::string& note : calibration.notes()) progress.warn(note);
+  }
   if (options.verify) {
     progress.stage("running the quantized model", 0, 1);
-    verify(quantized, expected, arguments, options);
+    verify(quantized, expected, inputs, options);
   }
   progress.stage("writing " + options.out, 0, 1);
   save_archive(quantized, archive.extra, report, options.out);
@@ -93,10 +110,11 @@ void quantize(const Options& options, ProgressBar& progress) {
 
   const auto after = static_cast<int64_t>(std::filesystem::file_size(options.out));
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  fmt::print("{}{}file: {} -> {} ({})\ntime: {}, peak memory: {}\n{}\n", summary(report.sites),
-             fusion_line(report.fusions_made), bytes_text(archive.file_bytes), bytes_text(after),
-             ratio_text(archive.file_bytes, after), duration_text(seconds), bytes_text(peak_memory_bytes()),
-             options.out);
+  fmt::print("{}{}{}file: {} -> {} ({})\ntime: {}, peak memory: {}\n{}\n", summary(report.sites),
+             fusion_line(report.fusions_made),
+             report.calibration.empty() ? "" : calibration_line(report.calibration),
+             bytes_text(archive.file_bytes), bytes_text(after), ratio_text(archive.file_bytes, after),
+             duration_text(seconds), bytes_text(peak_memory_bytes()), options.out);
 }
 
 }  // namespace vqt::cli

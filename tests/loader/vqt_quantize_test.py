@@ -523,10 +523,29 @@ def test_fusions_are_chosen_counted_and_kept(folder: Path, tmp_path: Path) -> No
 # ---- --activation static
 
 
-def test_static_from_inputs(folder: Path, tmp_path: Path) -> None:
-    flags = ["--activation", "static", "--inputs", folder / "x.pt", "--verify"]
-    done = run(folder / "mlp.pt", "-o", tmp_path / "q.pt", *flags)
-    assert float(done.stdout.splitlines()[1].split()[3]) > 0.99
+def test_static_from_several_inputs(folder: Path, tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    torch.save(torch.randn(5, 64) * 3, tmp_path / "more.pt")
+    files = [str(folder / "x.pt"), str(tmp_path / "more.pt")]
+    flags = ["--activation", "static", *(word for file in files for word in ("--inputs", file))]
+    done = run(folder / "mlp.pt", "-o", tmp_path / "q.pt", *flags, "--verify")
+    lines = done.stdout.splitlines()
+    assert [lines[0], lines[3]] == [f"{file}:" for file in files]  # a table for each
+    assert float(lines[2].split()[3]) > 0.99 and float(lines[5].split()[3]) > 0.99
+    assert f"calibration: 2 forward passes of [9, 64] and [5, 64], {files[0]}, {files[1]}" in lines
+    assert vqt_json(tmp_path / "q.pt")["calibration"] == {"batches": 2, "shapes": [[9, 64], [5, 64]], "files": files}
+    run(folder / "mlp.pt", "-o", tmp_path / "one.pt", *flags, "--calibration-samples", 1, "--quiet")
+    assert vqt_json(tmp_path / "one.pt")["calibration"] == {"batches": 1, "shapes": [[9, 64]], "files": files[:1]}
+    torch.save(torch.randn(5, 63), tmp_path / "wrong.pt")
+    message = refused(folder / "mlp.pt", "-o", tmp_path / "q.pt", *flags, "--inputs", tmp_path / "wrong.pt", "--verify", "--quiet", code=1)
+    assert f"--inputs {tmp_path / 'wrong.pt'}: the float model's forward fails on it" in message
+
+
+def test_what_calibrated_is_kept_by_repack_and_absent_elsewhere(folder: Path, tmp_path: Path) -> None:
+    run(folder / "mlp.pt", "-o", tmp_path / "q.pt", "--activation", "static", "--inputs", folder / "x.pt", "--quiet")
+    run(tmp_path / "q.pt", "--repack", "-o", tmp_path / "r.pt", "--quiet")
+    assert vqt_json(tmp_path / "r.pt")["calibration"] == vqt_json(tmp_path / "q.pt")["calibration"] != {}
+    assert "calibration" not in vqt_json(folder / "mlp8.pt")
 
 
 def test_static_from_a_folder_of_images(folder: Path, tmp_path: Path) -> None:
@@ -545,3 +564,44 @@ def test_static_from_a_folder_of_images(folder: Path, tmp_path: Path) -> None:
     message = refused(folder / "pictures.pt", "-o", tmp_path / "q.pt", "--activation", "static", "--calibration",
                       tmp_path / "empty", "--quiet", code=1)  # fmt: skip
     assert str(tmp_path / "empty") in message
+
+
+def test_calibration_images_are_fed_as_the_flags_say(folder: Path, tmp_path: Path) -> None:
+    """Checked on the range of the first layer: Range passes on what it is fed."""
+    from PIL import Image
+
+    class Range(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = torch.nn.ModuleList(torch.nn.Linear(28, 28) for _ in range(3))
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            assert images.dim() == 4 and images.size(2) == 28 and images.size(3) == 28
+            x = images
+            for layer in self.layers:
+                x = layer(x)
+            return x
+
+    models.save(Range(), tmp_path / "range.pt")
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    pixels = torch.arange(256, dtype=torch.uint8).repeat(3).view(16, 48).unsqueeze(2).repeat(1, 1, 3)
+    for name in ("a.png", "b.png"):
+        Image.fromarray(pixels.numpy()).save(photos / name)
+    (photos / "c.heic").write_bytes(b"")
+    flags = ["--activation", "static", "--skip-first-last", "false", "--fusions", "none", "--calibration", photos]
+    fed = ["--image-size", 28, "--preprocess", "pad", "--mean", "0.5,0.25,0", "--std", 0.25, 0.5, 1]
+    done = run(tmp_path / "range.pt", "-o", tmp_path / "q.pt", *flags, *fed)
+    said = "calibration: 2 forward passes of [1, 3, 28, 28], 2 images of {}: pad at image size 28, bchw, mean 0.5,0.25,0, std 0.25,0.5,1"
+    assert said.format(photos) in done.stdout.splitlines()
+    assert f"1 image (c.heic) of {photos} left out" in done.stderr
+    assert vqt_json(tmp_path / "q.pt")["calibration"] == {
+        "batches": 2, "shapes": [[1, 3, 28, 28]], "files": ["a.png", "b.png"], "folder": str(photos),
+        "images": {"image_size": 28, "layout": "bchw", "mean": [0.5, 0.25, 0.0], "preprocess": "pad", "std": [0.25, 0.5, 1.0]},
+    }  # fmt: skip
+    torch.ops.load_library(str(OPS))
+    layers = dict(torch.jit.load(tmp_path / "q.pt").named_modules())
+    scale = layers["layers.0"].weight_x_scale
+    assert scale == pytest.approx((2 + 2) / 255, rel=0.02)  # red: from (0 - 0.5) / 0.25 to (1 - 0.5) / 0.25
+    message = refused(tmp_path / "range.pt", "-o", tmp_path / "q.pt", *flags, *fed, "--input-layout", "bshw", "--quiet", code=1)
+    assert "--calibration: the model does not accept a 28 x 28 image" in message and "as [1, 1, 3, 28, 28]: " in message

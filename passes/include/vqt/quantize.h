@@ -24,6 +24,8 @@ struct Report {
   std::vector<SiteReport> sites;
   std::vector<FusionCount> fusions_made;  // one for each in config.fusions
   std::vector<std::string> warnings;
+  // JSON object: what activation static was calibrated on, as the caller of quantize has it; empty: unknown or nothing.
+  std::string calibration;
   int64_t sites_reused = 0;  // sites whose packed weight was in QuantizeOptions::packed
 };
 

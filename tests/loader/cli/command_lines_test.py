@@ -20,6 +20,20 @@ QUANTIZING = "only when quantizing, not with --list, --dry-run or --repack"
 EVAL = ["--reference", "m.pt", "--image-folder", "photos"]
 OUT = ["m.pt", "-o", "q.pt"]
 
+# How images become a model's input: flags of both programs.
+IMAGE_FLAGS = [
+    (["--preprocess", "foo"], '--preprocess: expected one of crop, pad, got "foo"; nearest: crop'),
+    (["--preprocess", "1"], '--preprocess: expected one of crop, pad, got "1"; nearest: pad'),
+    (["--image_size", "500"], "--image-size: expected a multiple of 14, got 500"),
+    (["--image-size", "-14"], "--image-size: expected a multiple of 14, got -14"),
+    (["--input-layout", "hwc"], '--input-layout: expected one of bshw, bchw, got "hwc"; nearest: bshw'),
+    (["--mean", "1,2"], '--mean: expected three finite numbers R,G,B, got "1,2"'),
+    (["--mean", "nan,0,0"], '--mean: expected three finite numbers R,G,B, got "nan,0,0"'),
+    (["--mean", "0", "0", "x"], '--mean: expected three finite numbers R,G,B, got "0,0,x"'),
+    (["--std", "1,1,1,1"], '--std: expected three finite numbers R,G,B, got "1,1,1,1"'),
+    (["--std", "1,0,1"], "--std: expected numbers other than 0, got 1,0,1"),
+]  # fmt: skip
+
 QUANTIZE_LINES = [
     ([], "IN.pt: expected the path of the TorchScript file to read, got none (see --help)"),
     (["m.pt"], "-o: expected the path of the TorchScript file to write (-o OUT.pt), got none"),
@@ -49,6 +63,10 @@ QUANTIZE_LINES = [
     ([*OUT, "--list", "--verify"], f"--verify: {QUANTIZING}"),
     ([*OUT, "--list", "--speed_guard"], f"--speed-guard: {QUANTIZING}"),
     ([*OUT, "--list", "--calibration", "d"], f"--calibration: {QUANTIZING}"),
+    ([*OUT, "--inputs", "a.pt", "--inputs", ""], '--inputs: expected the path of a file, got ""'),
+    ([*OUT, "--image_size", "224"], "--image-size: goes with --calibration DIR, whose images it is for"),
+    ([*OUT, "--preset", "mobile", "--mean", "0,0,0", "--std", "1", "1", "1"], "--mean: goes with --calibration DIR, whose images it is for"),
+    *[([*OUT, "--calibration", "d", *words], message) for words, message in IMAGE_FLAGS],
     ([*OUT, "--speed-guard"], "--speed-guard: needs --inputs FILE to measure the layers on"),
     ([*OUT, "--calibration"], "--calibration: expected the path of a folder, got no value"),
     ([*OUT, "--min-cosine", "x"], '--min-cosine: expected a number from -1 to 1, got "x"'),
@@ -104,16 +122,7 @@ EVAL_LINES = [
     ([*EVAL, "--frames", "0"], f"--frames: {ONE_OR_MORE} 0"),
     ([*EVAL, "--frames", "1.5"], f"--frames: {ONE_OR_MORE} 1.5"),
     ([*EVAL, "--frames", "99999999999999999999"], f"--frames: {ONE_OR_MORE} 99999999999999999999"),
-    ([*EVAL, "--preprocess", "foo"], '--preprocess: expected one of crop, pad, got "foo"; nearest: crop'),
-    ([*EVAL, "--preprocess", "1"], '--preprocess: expected one of crop, pad, got "1"; nearest: pad'),
-    ([*EVAL, "--image_size", "500"], "--image-size: expected a multiple of 14, got 500"),
-    ([*EVAL, "--image-size", "-14"], "--image-size: expected a multiple of 14, got -14"),
-    ([*EVAL, "--input-layout", "hwc"], '--input-layout: expected one of bshw, bchw, got "hwc"; nearest: bshw'),
-    ([*EVAL, "--mean", "1,2"], '--mean: expected three finite numbers R,G,B, got "1,2"'),
-    ([*EVAL, "--mean", "nan,0,0"], '--mean: expected three finite numbers R,G,B, got "nan,0,0"'),
-    ([*EVAL, "--mean", "0", "0", "x"], '--mean: expected three finite numbers R,G,B, got "0,0,x"'),
-    ([*EVAL, "--std", "1,1,1,1"], '--std: expected three finite numbers R,G,B, got "1,1,1,1"'),
-    ([*EVAL, "--std", "1,0,1"], "--std: expected numbers other than 0, got 1,0,1"),
+    *[([*EVAL, *words], message) for words, message in IMAGE_FLAGS],
     ([*EVAL, "--warmup", "-1"], "--warmup: expected an integer from 0 to 1000, got -1"),
     ([*EVAL, "--runs", "0"], "--runs: expected an integer from 1 to 1000, got 0"),
     ([*EVAL, "--runs", "1001"], "--runs: expected an integer from 1 to 1000, got 1001"),
