@@ -9,6 +9,8 @@
 
 namespace vqt {
 
+constexpr int64_t kMostPixels = int64_t{1} << 30;  // of an image; OpenCV's limit, too
+
 struct DecodedImage {
   at::Tensor rgb;                 // uint8 [H, W, 3]
   bool first_of_several = false;  // the file has more pages or frames, which are left alone

@@ -11,6 +11,7 @@
 #include <jerror.h>
 
 #include "loader/images/composite.h"
+#include "loader/images/decode_image.h"
 
 namespace vqt {
 namespace {
@@ -65,6 +66,9 @@ class JpegReader {
     jpeg_create_decompress(&jpeg_);
     jpeg_mem_src(&jpeg_, bytes_.data(), bytes_.size());
     jpeg_read_header(&jpeg_, TRUE);
+    const int64_t width = jpeg_.image_width, height = jpeg_.image_height;
+    if (width * height > kMostPixels)
+      throw Error(fmt::format("a JPEG of {} x {} pixels; expected at most 2^30 in all", width, height));
     const bool cmyk = jpeg_.num_components == 4;
     jpeg_.out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
     jpeg_start_decompress(&jpeg_);

@@ -11,11 +11,10 @@
 #include <string>
 
 #include "loader/images/composite.h"
+#include "loader/images/decode_image.h"
 
 namespace vqt {
 namespace {
-
-constexpr int64_t kMostPixels = int64_t{1} << 30;  // as OpenCV
 
 class Text {
  public:

@@ -17,8 +17,6 @@
 namespace vqt {
 namespace {
 
-constexpr int64_t kMostPixels = int64_t{1} << 30;  // as OpenCV
-
 // --- a file in memory, as libtiff asks for it
 
 struct Memory {
