@@ -173,12 +173,13 @@ def main() -> int:
         results = json.loads(earlier.read_text())
     results.update(environment=environment, quick=args.quick, notes=[])
     results.setdefault("durations", {})
+    busy = results.setdefault("used_by_others", {})
     code = 0
     for part in PARTS:
         if part not in args.only:
             continue
         say(part)
-        begin = time.perf_counter()
+        begin, before = time.perf_counter(), machine.cpu_times_now()
         try:
             with torch.no_grad():
                 globals()[f"measure_{part}"](results, args)
@@ -191,6 +192,9 @@ def main() -> int:
             results["notes"].append(f"{part}: {type(error).__name__}: {lines[0][:300]}")
             say(f"{part}: {error}")
         results["durations"][part] = time.perf_counter() - begin
+        busy[part] = machine.used_by_others(before, machine.cpu_times_now())
+        if busy[part] >= machine.BUSY:
+            say(f"{part}: the machine was busy: other processes used {100 * busy[part]:.0f} % of the CPUs")
         page = write(results, args.out)
         say(f"{part}: {results['durations'][part]:.0f} s")
         if code:

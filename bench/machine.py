@@ -9,10 +9,12 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+BUSY = 0.1  # the share of the CPUs that others may use while something is timed
 PACKAGES = ("torch", "torchao", "onnxruntime", "openvino", "onnx", "numpy")
 
 # (first model, last model, name) of x86 families; https://en.wikichip.org/wiki/amd/cpuid and /wiki/intel/cpuid
@@ -111,6 +113,26 @@ def bandwidth(threads: int, repeats: int = 5) -> float:
             read()
             best = min(best, (time.perf_counter() - begin) / count)
     return x.nbytes / best
+
+
+def cpu_times(proc_stat: str, cpus: Iterable[int], own: float) -> tuple[float, float]:
+    """Seconds that these CPUs have run so far, and seconds that others than this process used; own: its own seconds."""
+    names = {f"cpu{cpu}" for cpu in cpus}
+    rows = [line.split() for line in proc_stat.splitlines() if line.split()[:1] and line.split()[0] in names]
+    ticks = [[int(word) for word in row[1:9]] for row in rows]  # user nice system idle iowait irq softirq steal
+    second = os.sysconf("SC_CLK_TCK")
+    return sum(map(sum, ticks)) / second, sum(sum(t) - t[3] - t[4] for t in ticks) / second - own
+
+
+def cpu_times_now() -> tuple[float, float]:
+    """cpu_times of the CPUs that this process may use; child processes that have ended are its own."""
+    return cpu_times(Path("/proc/stat").read_text(), os.sched_getaffinity(0), sum(os.times()[:4]))
+
+
+def used_by_others(before: tuple[float, float], after: tuple[float, float]) -> float:
+    """The share of the CPUs, 0 to 1, that others used between the two; 0 for less than 0.2 s, as a tick is 10 ms."""
+    ran = after[0] - before[0]
+    return min(max((after[1] - before[1]) / ran, 0.0), 1.0) if ran >= 0.2 else 0.0
 
 
 def environment(threads: int) -> dict[str, Any]:

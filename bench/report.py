@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from . import peers, targets
+from . import machine, peers, targets
 from .forward import KINDS
 from .sweep import buckets
 from .timing import geometric_mean
@@ -80,6 +80,21 @@ def target_table(results: Results) -> list[str]:
         limit = f"{'at least' if t.least else 'at most'} {t.limit:g}"
         body.append([str(t.point), t.what, limit, number(t.value), t.worst, said])
     return table(["point", "what", "target", "result", "worst case", ""], body)
+
+
+def busy_machine(results: Results) -> list[str]:
+    """A warning where other processes used the CPUs."""
+    parts = [
+        f"{100 * share:.0f} % in {part}"
+        for part, share in results.get("used_by_others", {}).items()
+        if share >= machine.BUSY
+    ]
+    if not parts:
+        return []
+    return [
+        f"**The machine was busy**: other processes used {', '.join(parts)} of the CPUs; measure again on an idle one.",
+        "",
+    ]
 
 
 def notes(results: Results) -> list[str]:
@@ -267,6 +282,7 @@ def page(results: Results, plots: dict[str, str]) -> str:
         "Points as in [README.md](README.md#targets). Ratios of speed: higher is better.",
         "",
     ]
+    lines += busy_machine(results)
     lines += target_table(results)
     lines += [
         *linears(results, plots),

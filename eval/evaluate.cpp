@@ -93,7 +93,7 @@ Outputs run_reference(const Run& run, const ImageFile& images, const ModelRuns& 
   const FinishedModel done = run.checkpoint.load_or_run(
       "reference", fingerprint(run.settings, images, nullptr), [&] { return runs.reference(); });
   if (const auto text = timing_note(done.run, run.settings))
-    run.report.notes.push_back("reference: " + *text);
+    add_note(run.report, run.console, "reference: " + *text);
   run.report.reference.cost = cost_of(done.run, images.count());
   return Outputs(done.outputs_file, run.settings.images.layout);
 }

@@ -193,8 +193,11 @@ the model. lowest PSNR: of all outputs, peak = range of the reference output; in
   for (const ModelResult& m : r.models) {
     text += heading(fmt::format("{}: {} {}", m.name, m.source, m.source == "preset" ? "" : m.path)) +
             layers_text(m);
-    text += fmt::format("timed: median of {} forward pass{} over the scene after {} for warm-up\n",
-                        m.cost.all_ms.size(), m.cost.all_ms.size() == 1 ? "" : "es", m.cost.warmup);
+    text += fmt::format(
+        "timed: median of {} forward pass{} over the scene after {} for warm-up; other processes "
+        "used {:.0f} % of the CPUs\n",
+        m.cost.all_ms.size(), m.cost.all_ms.size() == 1 ? "" : "es", m.cost.warmup,
+        100 * m.cost.used_by_others);
   }
   text += heading("environment");
   for (const auto& [key, value] : r.environment.items()) {

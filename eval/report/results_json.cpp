@@ -21,8 +21,10 @@ Json cost_json(const Cost& cost, int64_t reference_bytes) {
       cost.size_bytes > 0 ? Json(static_cast<double>(reference_bytes) / cost.size_bytes) : Json();
   j["ms_per_image"] = cost.ms_per_image;
   j["peak_memory_bytes"] = cost.peak_memory_bytes;
-  j["timing"] = {
-      {"scene_ms", cost.all_ms}, {"warmup_forwards", cost.warmup}, {"timed_forwards", cost.all_ms.size()}};
+  j["timing"] = {{"scene_ms", cost.all_ms},
+                 {"warmup_forwards", cost.warmup},
+                 {"timed_forwards", cost.all_ms.size()},
+                 {"used_by_others", cost.used_by_others}};
   return j;
 }
 

@@ -23,6 +23,7 @@ struct Cost {
   std::vector<double> all_ms;  // of the whole scene, one per timed run
   int64_t warmup = 0;
   int64_t peak_memory_bytes = 0;  // of the process that loaded and ran it
+  double used_by_others = 0;      // share of the CPUs, 0 to 1, that other processes used while it was timed
 };
 
 struct OutputInfo {

@@ -42,7 +42,8 @@ struct JobResult {
   std::vector<double> all_ms;
   int64_t peak_memory_bytes = 0;
   int64_t warmup = 0;
-  nlohmann::json report;  // of a quantized model (vqt/report_json.h), else null
+  double used_by_others = 0;  // share of the CPUs, 0 to 1, while all_ms was measured
+  nlohmann::json report;      // of a quantized model (vqt/report_json.h), else null
   std::vector<std::string> warnings;
   int64_t sites_quantized = 0, sites_reused = 0;  // those of `packed`
 };
@@ -50,6 +51,6 @@ struct JobResult {
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Job, task, model, libraries, name, given, output, result, pictures, images,
                                    frames, warmup, runs, check_configs, config, config_source, packed, later)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(JobResult, error, exit_code, file_bytes, ms, all_ms, peak_memory_bytes,
-                                   warmup, report, warnings, sites_quantized, sites_reused)
+                                   warmup, used_by_others, report, warnings, sites_quantized, sites_reused)
 
 }  // namespace vqt

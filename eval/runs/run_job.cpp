@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "loader/cli/cpu_load.h"
 #include "loader/cli/units.h"
 #include "vqt/error.h"
 
@@ -45,21 +46,26 @@ JobResult run_job(Job job, const TempFolder& temp, cli::ProgressBar& console, co
 }
 
 Cost cost_of(const JobResult& result, int64_t pictures) {
-  return {result.file_bytes, result.ms / static_cast<double>(pictures), result.all_ms, result.warmup,
-          result.peak_memory_bytes};
+  return {result.file_bytes,
+          result.ms / static_cast<double>(pictures),
+          result.all_ms,
+          result.warmup,
+          result.peak_memory_bytes,
+          result.used_by_others};
 }
 
 std::optional<std::string> timing_note(const JobResult& result, const RunSettings& options) {
+  const std::string busy = cli::busy_text(result.used_by_others);
   if (static_cast<int64_t>(result.all_ms.size()) != options.runs || result.warmup != options.warmup) {
-    return fmt::format("timed by one forward pass of the scene without warm-up, as it takes {}",
-                       cli::duration_text(result.ms / 1e3));
+    return fmt::format("timed by one forward pass of the scene without warm-up, as it takes {}{}",
+                       cli::duration_text(result.ms / 1e3), busy.empty() ? "" : "; " + busy + " meanwhile");
+  }
+  if (!busy.empty()) {
+    return fmt::format("the machine was busy: {} while it was timed; measure again on an idle one", busy);
   }
   const auto [least, most] = std::minmax_element(result.all_ms.begin(), result.all_ms.end());
   if (*most < 1.5 * *least || *most < kShortMs) return {};
-  return fmt::format(
-      "its timed forward passes took from {:.0f} to {:.0f} ms: the machine was busy with other work; measure "
-      "again",
-      *least, *most);
+  return fmt::format("its timed forward passes took from {:.0f} to {:.0f} ms; measure again", *least, *most);
 }
 
 }  // namespace vqt

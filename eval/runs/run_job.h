@@ -17,7 +17,7 @@ JobResult run_job(Job job, const TempFolder& temp, cli::ProgressBar& console, co
 
 Cost cost_of(const JobResult& result, int64_t pictures);
 
-// A warning about the times: fewer forward passes than requested, or forward passes that differ much.
+// A warning about the times: fewer forward passes than requested, a busy machine, or forward passes that differ much.
 std::optional<std::string> timing_note(const JobResult& result, const RunSettings& options);
 
 }  // namespace vqt

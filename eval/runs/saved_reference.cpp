@@ -28,12 +28,13 @@ Json cost_to_json(const Cost& c) {
           {"ms_per_image", c.ms_per_image},
           {"all_ms", c.all_ms},
           {"warmup", c.warmup},
-          {"peak_memory_bytes", c.peak_memory_bytes}};
+          {"peak_memory_bytes", c.peak_memory_bytes},
+          {"used_by_others", c.used_by_others}};
 }
 
 Cost cost_from_json(const Json& j) {
-  return {j.at("size_bytes"), j.at("ms_per_image"), j.at("all_ms").get<std::vector<double>>(), j.at("warmup"),
-          j.at("peak_memory_bytes")};
+  return {j.at("size_bytes"), j.at("ms_per_image"),      j.at("all_ms").get<std::vector<double>>(),
+          j.at("warmup"),     j.at("peak_memory_bytes"), j.value("used_by_others", 0.0)};
 }
 
 void check_same_reference(const Json& saved, const Json& expected, const std::string& path) {

@@ -12,6 +12,7 @@
 #include "eval/runs/job.h"
 #include "eval/runs/outputs_file.h"
 #include "eval/runs/packed_folder.h"
+#include "loader/cli/cpu_load.h"
 #include "loader/cli/load_library.h"
 #include "loader/images/images.h"
 #include "vqt/archive.h"
@@ -92,13 +93,16 @@ void run(const Job& job, const Progress& progress, JobResult& result) {
     written = true;
     return ms;
   };
+  cli::CpuTimes before = cli::cpu_times_now();
   const double first = whole_scene();
   if (first > kLongForwardMs || job.warmup == 0) result.all_ms.push_back(first);
   if (first <= kLongForwardMs) {
     for (int64_t i = 1; i < job.warmup; ++i) whole_scene();
     result.warmup = job.warmup;
+    if (job.warmup > 0) before = cli::cpu_times_now();
     while (static_cast<int64_t>(result.all_ms.size()) < job.runs) result.all_ms.push_back(whole_scene());
   }
+  result.used_by_others = cli::used_by_others(before, cli::cpu_times_now());
   result.ms = median(result.all_ms);
   result.peak_memory_bytes = peak_memory_bytes();
   writer.finish();

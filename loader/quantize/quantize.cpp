@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "loader/archive/inputs_file.h"
+#include "loader/cli/cpu_load.h"
 #include "loader/cli/units.h"
 #include "loader/quantize/calibration.h"
 #include "loader/quantize/commands.h"
@@ -91,6 +92,7 @@ void quantize(const Options& options, ProgressBar& progress) {
   }
   work.calibration = calibration.source;
   Report report;
+  const CpuTimes before = cpu_times_now();
   torch::jit::Module quantized = [&] {
     const ScopedMallocTrim trim;
     return vqt::quantize(std::move(archive.module), config, report, work);
@@ -99,6 +101,10 @@ void quantize(const Options& options, ProgressBar& progress) {
   if (calibration.source) {
     report.calibration = calibration.record();
     for (const std::string& note : calibration.notes()) progress.warn(note);
+  }
+  if (const std::string busy = busy_text(used_by_others(before, cpu_times_now()));
+      options.speed_guard && !busy.empty()) {
+    progress.warn(fmt::format("--speed-guard: the machine was busy: {} meanwhile; measure again", busy));
   }
   if (options.verify) {
     progress.stage("running the quantized model", 0, 1);

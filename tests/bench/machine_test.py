@@ -1,5 +1,7 @@
 """Which page a CPU's figures go to, from /proc/cpuinfo's text."""
 
+import os
+
 import pytest
 
 from bench import machine
@@ -33,3 +35,23 @@ def cpuinfo(vendor: str, family: int, model: int, name: str, flags: str = "sse2 
 )
 def test_slug_names_the_kind_of_cpu(text: str, expected: str) -> None:
     assert machine.slug(text) == expected
+
+
+def test_what_others_used_is_neither_own_nor_idle() -> None:
+    # user nice system idle iowait irq softirq steal guest guest_nice
+    stat = (
+        "cpu 1 2 3 4 5 6 7 8 9 0\ncpu0 400 100 100 2000 300 30 40 50 300 0\ncpu1 600 100 200 2000 200 30 30 30 600 0\n"
+    )
+    later = (
+        "cpu 9 9 9 9 9 9 9 9 9 9\ncpu0 500 120 110 2040 310 35 45 60 999 0\ncpu1 600 100 200 2200 200 30 30 30 999 0\n"
+    )
+    ticks = os.sysconf("SC_CLK_TCK")
+    before = machine.cpu_times(stat, [0, 1], own=5.0)
+    assert before == (6210 / ticks, 1710 / ticks - 5.0)
+    # 150 of 400 ticks were used, 110 of them by this process
+    after = machine.cpu_times(later, [0, 1], own=5.0 + 110 / ticks)
+    assert machine.used_by_others(before, after) == pytest.approx(0.1)
+    assert machine.used_by_others(before, before) == 0  # too close to say
+    idle = machine.cpu_times(stat, [1], own=0), machine.cpu_times(later, [1], own=0.5)
+    assert machine.used_by_others(*idle) == 0  # ticks are coarse: never below 0
+    assert machine.cpu_times_now()[0] > 0

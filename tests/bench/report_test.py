@@ -161,6 +161,13 @@ def test_a_mean_over_some_of_the_shapes_is_marked() -> None:
     assert row(page, "ONNX Runtime DynamicQuantizeMatMul", "0.40")[2] == "0.50*"
 
 
+def test_a_busy_machine_is_told_above_the_results() -> None:
+    page = report.page({**RESULTS, "used_by_others": {"linears": 0.446, "sweep": 0.02, "model": 0.1}}, {})
+    said = "**The machine was busy**: other processes used 45 % in linears, 10 % in model of the CPUs"
+    assert page.index(said) < page.index("| point |")
+    assert "busy" not in report.page({**RESULTS, "used_by_others": {"linears": 0.09}}, {})
+
+
 def test_what_did_not_run_is_told_once() -> None:
     results = copy.deepcopy(RESULTS)
     for e in results["linears"]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -18,3 +19,8 @@ def run(*arguments: object, code: int = 0) -> subprocess.CompletedProcess:
 
 def results(folder: Path) -> dict:
     return json.loads((folder / "results.json").read_text())
+
+
+def without_busy(stderr: str) -> str:
+    """Without the warnings that vqt-eval adds where other processes use the CPUs."""
+    return re.sub(r"[^\n]*: the machine was busy: [^\n]*\n", "", stderr)

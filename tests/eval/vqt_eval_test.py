@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 
 sys.path.insert(0, str(Path(__file__).parent))
 import scenes  # noqa: E402
-from run_eval import EVAL, OPS, QUANTIZE, ROOT, results, run  # noqa: E402
+from run_eval import EVAL, OPS, QUANTIZE, ROOT, results, run, without_busy  # noqa: E402
 
 PHOTOS = [ROOT / "examples/photos" / p for p in ("aloe/aloe_left.jpg", "aloe/aloe_right.jpg", "leuven/leuven_a.jpg")]
 FAST = ["--warmup", "1", "--runs", "1"]
@@ -165,7 +165,7 @@ def test_without_candidates_the_presets_are_compared(space: Path, tmp_path: Path
     found = results(tmp_path / "deep/er")
     assert [m["name"] for m in found["models"]] == PRESETS
     assert found["scene"]["pictures"] == ["0.png"]
-    assert done.stderr == ""
+    assert without_busy(done.stderr) == ""
     by_name = {m["name"]: m for m in found["models"]}
     assert by_name["mobile"]["scheme"] == "w4a8-g64"
     assert by_name["production"]["outputs"]["depth"]["rmse"] < by_name["smallest"]["outputs"]["depth"]["rmse"]
@@ -369,7 +369,8 @@ def test_pictures_of_every_kind(space: Path, tmp_path: Path) -> None:
         "--output_dir", tmp_path / "out", *FAST)  # fmt: skip
     found = results(tmp_path / "out")
     assert len(found["scene"]["pictures"]) == 9
-    assert found["notes"] == [n for n in found["notes"] if "EXIF" in n and ": a_turned.jpg;" in n] != []
+    notes = [n for n in found["notes"] if "the machine was busy" not in n]
+    assert notes == [n for n in notes if "EXIF" in n and ": a_turned.jpg;" in n] != []
     assert found["reference"]["outputs"]["depth"]["shape"] == [1, 9, 70, 70, 1]  # the grey one is as high as wide
     assert found["models"][0]["outputs"]["depth"]["nonfinite"] == 0
 

@@ -9,6 +9,7 @@ function environmentSection() {
   return [el("dl", {}, ...rows),
     el("p", {class: "soft"}, `Times are medians of ${least.timed_forwards} forward pass${least.timed_forwards === 1 ? "" : "es"} over the scene after ${least.warmup_forwards} for warm-up` +
       (timing.some((t) => t.timed_forwards !== least.timed_forwards) ? " at least" : "") +
+      `. Other processes used at most ${Math.round(100 * Math.max(...timing.map((t) => t.used_by_others)))} % of the CPUs meanwhile` +
       "; every model ran in a process of its own, whose largest resident size is its peak memory. MB are 10^6 bytes."),
     environment.command_line ? el("h3", {}, "Command line") : null, environment.command_line ? el("pre", {tabindex: 0}, environment.command_line) : null];
 }
