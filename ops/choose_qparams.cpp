@@ -54,7 +54,7 @@ std::tuple<at::Tensor, at::Tensor> choose_qparams_cpu(const at::Tensor& x, int64
   const float* data = values.const_data_ptr<float>();
   const Sizes sizes = sizes_of(x);
   const int64_t n = sizes.n.expect_int(), k = sizes.k.expect_int();
-  const int64_t count = values.numel(), scales = scale_count(n, k, scheme);
+  const int64_t scales = scale_count(n, k, scheme);
   const at::Tensor scale = at::empty({scales}, values.options());
   const at::Tensor zero_point = at::empty({scales}, values.options().dtype(at::kInt));
   float* scale_data = scale.mutable_data_ptr<float>();
@@ -70,10 +70,12 @@ std::tuple<at::Tensor, at::Tensor> choose_qparams_cpu(const at::Tensor& x, int64
     store(0, tensor_range(values));
   } else {
     const int64_t run = values_per_scale(n, k, scheme);
+    const int64_t width = std::max<int64_t>(row_width(k, scheme), 1);  // 0: of empty rows
     at::parallel_for(0, scales, std::max<int64_t>(1, kValuesPerTask / std::max<int64_t>(run, 1)),
                      [&](int64_t begin, int64_t end) {
                        for (int64_t i = begin; i < end; ++i) {
-                         store(i, cpu::value_range(data + i * run, std::min(run, count - i * run)));
+                         const int64_t row = i * run / width, first = i * run % width;
+                         store(i, cpu::value_range(data + row * k + first, std::min(run, k - first)));
                        }
                      });
   }

@@ -79,8 +79,8 @@ void run_int4(const PackedBlock& weight, const cpu::QuantizedRows& x, RowSlice r
   const cpu::PackedHeader& h = weight.header;
   const cpu::PackedSections s = cpu::sections(h);
   cpu::LinearInt4Job job;
-  job.groups = h.k / cpu::row_group(h);
-  job.group = s.k_pad / job.groups;
+  job.groups = s.groups;
+  job.group = s.group;
   job.group_bytes = s.group_bytes;
   job.symmetric = h.symmetric != 0;
   job.x = x;

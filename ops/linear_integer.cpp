@@ -25,7 +25,7 @@ LinearPlan plan_call(const cpu::PackedHeader& h, int64_t x_rows, RowSlice rows) 
   shape.isa = cpu::best_isa();
   shape.amx = cpu::amx_use();
   shape.has_layout = h.layout != cpu::Layout::kCanonical;
-  if (h.layout == cpu::Layout::kCpuInt4) shape.group = cpu::sections(h).k_pad / (h.k / cpu::row_group(h));
+  if (h.layout == cpu::Layout::kCpuInt4) shape.group = cpu::sections(h).group;
   const LinearPlan plan = plan_linear(shape);
   print_plan_once(plan);
   return plan;
@@ -49,6 +49,7 @@ void run_canonical(const PackedBlock& weight, const cpu::QuantizedRows& x, RowSl
   job.symmetric = h.symmetric != 0;
   job.w = canonical.data();
   job.run = values_per_scale(h.n, h.k, cpu::scheme_of(h));
+  job.width = s.width;
   job.w_scale = scale.data();
   job.w_zero = zero.data();
   job.out = out;

@@ -53,9 +53,10 @@ cpu::Layout choose_layout(std::string_view layout, int64_t k, const Scheme& sche
   if (fast != cpu::Layout::kCanonical) return fast;
   fail_value(kOp, "layout",
              "canonical or auto, as the CPU's kernels have no panels for " +
-                 std::string(scheme.bits == 16 ? "16 bits"
-                                               : "groups that do not divide a row of " + std::to_string(k) +
-                                                     " (or, with 4 bits, into multiples of 8)"),
+                 std::string(scheme.bits == 16  ? "16 bits"
+                             : scheme.bits == 8 ? "groups of 8 bits"
+                                                : "groups of " + std::to_string(scheme.group_size) +
+                                                      ", which is no multiple of 8"),
              "\"cpu\"");
 }
 
@@ -129,6 +130,11 @@ Unpacked unpack_weight_cpu(const at::Tensor& packed, int64_t k, int64_t bits, bo
   Scheme scheme = check_unpack(k, bits, symmetric, granularity, group_size);
   if (scheme.group_size == k) scheme.group_size = -1;
   const PackedBlock source = open_packed("unpack_weight", "packed", packed);
+  if (cpu::groups_cross_rows(source.header)) {
+    fail_value(
+        "unpack_weight", "packed", "a weight whose groups begin with a row",
+        "one of an earlier version of vqt, whose groups run on from row to row; quantize the model again");
+  }
   const Scheme stored = cpu::scheme_of(source.header);
   if (!(stored == scheme) || source.header.k != k) {
     fail_value("unpack_weight", "packed", "a weight of " + describe_packed(k, scheme),
@@ -166,9 +172,12 @@ PackedBlock open_packed(std::string_view op, std::string_view argument, const at
 
 PackedInfo packed_info(const at::Tensor& packed) {
   const cpu::PackedHeader header = open_packed("packed_info", "packed", packed).header;
-  return {header.n, header.k, cpu::scheme_of(header),
+  return {header.n,
+          header.k,
+          cpu::scheme_of(header),
           header.layout == cpu::Layout::kCanonical ? "canonical" : "cpu",
-          header.reserved[0] == 0 ? 4 : header.reserved[0]};
+          header.reserved[0] == 0 ? 4 : header.reserved[0],
+          cpu::groups_cross_rows(header)};
 }
 
 void set_source_bytes(const at::Tensor& packed, int64_t source_bytes) {

@@ -44,6 +44,7 @@ cpu::Quantized job_of(const Sizes& s, const Scheme& scheme, const at::Tensor& sc
   job.n = s.n.guard_int(__FILE__, __LINE__);
   job.k = s.k.guard_int(__FILE__, __LINE__);
   job.run = values_per_scale(job.n, job.k, scheme);
+  job.width = row_width(job.k, scheme);
   job.bits = scheme.bits;
   job.symmetric = scheme.symmetric;
   job.scale = scale.const_data_ptr<float>();

@@ -132,7 +132,7 @@ at::Tensor weight_only_linear(const at::Tensor& x, const at::Tensor& weight, con
   }
   cpu::Quantized q;
   q.n = n;
-  q.k = k;
+  q.k = q.width = k;
   q.run = scales.numel() == 1 ? std::max<int64_t>(n * k, 1) : k;
   q.bits = 16;
   q.scale = scales.const_data_ptr<float>();

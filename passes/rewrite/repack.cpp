@@ -30,6 +30,7 @@ class Repacker {
     } catch (const c10::Error&) {
       return result;  // a byte buffer of the user's
     }
+    if (info.groups_cross_rows) return result;
     const Scheme& s = info.scheme;
     const std::string granularity = to_string(s.granularity);
     const auto [weight, scale, zero] =

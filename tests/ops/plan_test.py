@@ -52,6 +52,45 @@ KERNELS = {
 }
 
 
+# Schemes of every preset, and groups that do not divide K: 5, 8 and 4 x 43 rows of x.
+ALL_K = """
+import torch, sys
+torch.ops.load_library(sys.argv[1])
+V = torch.ops.vqt
+for k in (1, 2, 9, 36, 64, 72, 96, 100, 131, 192, 300, 320, 1000):
+    for n in (1, 17, 96):
+        w = torch.randn(n, k)
+        for bits, symmetric, granularity, group in [(8, True, "per_channel", 0), (8, False, "per_channel", 0),
+                (8, True, "per_tensor", 0), (4, True, "group", 64), (4, False, "group", 64), (4, True, "group", 128),
+                (4, True, "group", 48), (4, True, "group", 8), (4, True, "group", -1), (4, True, "group", 2000)]:
+            s, z = V.choose_qparams(w, bits, symmetric, granularity, group)
+            q = V.quantize(w, s, z, bits, symmetric, granularity, group)
+            p = V.pack_weight(q, s, z, bits, symmetric, granularity, group, k=k)
+            linear = V.linear_int8 if bits == 8 else V.linear_int4
+            exact = V.dequantize(q, s, z, bits, symmetric, granularity, group, k=k).double()
+            for m in (3, 43):
+                x = torch.randn(m, k)
+                for activation, limit in (("dynamic", 0.06), ("none", 1e-5)):
+                    y, want = linear(x, p, activation=activation).double(), x.double() @ exact.T
+                    error = (y - want).abs().max() / (x.double().abs() @ exact.abs().T).max().clamp(min=1e-9)
+                    assert error < limit, (k, n, bits, group, m, activation, error)
+"""
+
+
+@pytest.mark.parametrize("isa", ["avx2", "avxvnni", "avx512vnni"])
+def test_no_preset_and_no_group_of_a_multiple_of_8_takes_the_reference_kernel(isa: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ALL_K, LIBRARY], capture_output=True, text=True, timeout=600,
+        env={**os.environ, "VQT_PRINT_PLAN": "1", "VQT_ISA": isa},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    plans = [line for line in done.stderr.splitlines() if line.startswith("vqt: plan: ")]
+    if any(f" {isa}, " not in line for line in plans):
+        pytest.skip(f"this CPU has no {isa}")
+    slow = [line for line in plans if re.search("linear_canonical|_ref|weight_only_torch", line)]
+    assert len(plans) > 300 and slow == []
+
+
 @pytest.mark.parametrize("isa", KERNELS)
 def test_every_shape_takes_its_kernel_on_all_threads(isa: str) -> None:
     done = subprocess.run(

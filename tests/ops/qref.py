@@ -32,7 +32,7 @@ class Scheme:
         return torch.int8 if self.symmetric and self.bits == 8 else torch.uint8
 
     def run(self, n: int, k: int) -> int:
-        """Values of the row-major weight that share a scale."""
+        """Values that share a scale."""
         if self.granularity == "per_tensor":
             return n * k
         return k if self.granularity == "per_channel" or self.group_size == -1 else self.group_size
@@ -52,10 +52,10 @@ SCHEMES = [
 
 
 def qparams(x: np.ndarray, s: Scheme) -> tuple[np.ndarray, np.ndarray]:
-    flat, run = x.reshape(-1), s.run(*x.shape)
+    run = s.run(*x.shape)
+    rows = [x.reshape(-1)] if s.granularity == "per_tensor" else list(x)
     scales, zeros = [], []
-    for begin in range(0, flat.size, run):
-        values = flat[begin : begin + run]
+    for values in (row[begin : begin + run] for row in rows for begin in range(0, row.size, run)):
         if s.symmetric:
             scale, zero = np.abs(values).max() / f32(s.limits[1]), 0
         else:
@@ -69,22 +69,24 @@ def qparams(x: np.ndarray, s: Scheme) -> tuple[np.ndarray, np.ndarray]:
     return np.array(scales, f32), np.array(zeros, np.int32)
 
 
-def _spread(per_run: np.ndarray, n: int, k: int, s: Scheme) -> np.ndarray:
-    return per_run[np.arange(n * k) // s.run(n, k)].reshape(n, k)
+def spread(per_run: np.ndarray, n: int, k: int, s: Scheme) -> np.ndarray:
+    if s.granularity == "per_tensor":
+        return np.full((n, k), per_run[0])
+    return np.repeat(per_run.reshape(n, -1), s.run(n, k), axis=1)[:, :k]
 
 
 def integers(x: np.ndarray, scale: np.ndarray, zero: np.ndarray, s: Scheme) -> np.ndarray:
     """q as int32 [N, K]."""
-    v = x / _spread(scale, *x.shape, s)
+    v = x / spread(scale, *x.shape, s)
     if not s.symmetric:
-        v = v + _spread(zero, *x.shape, s).astype(f32)
+        v = v + spread(zero, *x.shape, s).astype(f32)
     assert v.dtype == f32
     return np.clip(np.round(v), *s.limits).astype(np.int32)
 
 
 def floats(q: np.ndarray, scale: np.ndarray, zero: np.ndarray, s: Scheme) -> np.ndarray:
     n, k = q.shape
-    return (q - _spread(zero, n, k, s)).astype(f32) * _spread(scale, n, k, s)
+    return (q - spread(zero, n, k, s)).astype(f32) * spread(scale, n, k, s)
 
 
 def stored(q: np.ndarray, s: Scheme) -> np.ndarray:

@@ -21,8 +21,7 @@ def fake_quantize(w: torch.Tensor, scheme: str) -> torch.Tensor:
     f = w.float()
     if "-g" in scheme:
         size = int(scheme.split("-g")[1])
-        flat = f.reshape(-1)
-        pieces = [flat[i : i + size] for i in range(0, flat.numel(), size)]
+        pieces = [row[i : i + size] for row in f for i in range(0, row.numel(), size)]
     else:
         pieces = list(f)
     out = []

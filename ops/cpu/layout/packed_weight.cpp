@@ -75,22 +75,23 @@ uint32_t low_nibbles(int64_t count) { return count == 8 ? ~0u : (1u << (4 * coun
 
 void pack_panel4(const PackedHeader& h, const PackedSections& s, const uint8_t* canonical, const float* scale,
                  const int32_t* zero, int64_t panel, uint8_t* block) {
-  const int64_t group = row_group(h), groups = h.k / group, row_bytes = (h.k + 1) / 2;
+  const int64_t row_bytes = (h.k + 1) / 2;
   const int64_t columns = std::min(kPanel, h.n - panel * kPanel);
   const uint32_t flip = h.symmetric ? 0x88888888u : 0;  // two's complement -> q + 8
-  uint8_t* out = block + s.weight + panel * groups * s.group_bytes;
+  uint8_t* out = block + s.weight + panel * s.panel_bytes;
   double offset[kPanel] = {};
-  for (int64_t g = 0; g < groups; ++g, out += s.group_bytes) {
+  for (int64_t g = 0; g < s.groups; ++g, out += s.group_bytes) {
+    const int64_t group = std::min(s.group, h.k - g * s.group);
     uint8_t* zeros = out + kPanel * sizeof(float);
     uint8_t* nibbles = h.symmetric ? zeros : zeros + kPanel;
     for (int64_t c = 0; c < columns; ++c) {
       const int64_t column = panel * kPanel + c;
-      const int64_t index = h.granularity == Granularity::kPerTensor ? 0 : column * groups + g;
+      const int64_t index = h.granularity == Granularity::kPerTensor ? 0 : column * s.groups + g;
       const uint8_t* row = canonical + column * row_bytes;
       int64_t sum = 0;
       for (int64_t k = 0; k < group; k += 8) {
         const int64_t count = std::min<int64_t>(8, group - k);
-        const uint32_t v = load_nibbles(row, g * group + k, count) ^ (flip & low_nibbles(count));
+        const uint32_t v = load_nibbles(row, g * s.group + k, count) ^ (flip & low_nibbles(count));
         sum += nibble_sum(v);
         store(nibbles + k / 8 * 64 + c * 4, interleave8(v));
       }
@@ -108,26 +109,27 @@ void pack_panel4(const PackedHeader& h, const PackedSections& s, const uint8_t* 
 // Row `column` of the weight as canonical nibbles.
 void unpack_row4(const PackedHeader& h, const PackedSections& s, const uint8_t* block, int64_t column,
                  uint8_t* row) {
-  const int64_t group = row_group(h), groups = h.k / group, row_bytes = (h.k + 1) / 2;
+  const int64_t row_bytes = (h.k + 1) / 2;
   const uint32_t flip = h.symmetric ? 0x88888888u : 0;
-  const uint8_t* in = block + s.weight + column / kPanel * groups * s.group_bytes;
-  for (int64_t g = 0; g < groups; ++g, in += s.group_bytes) {
+  const uint8_t* in = block + s.weight + column / kPanel * s.panel_bytes;
+  for (int64_t g = 0; g < s.groups; ++g, in += s.group_bytes) {
+    const int64_t group = std::min(s.group, h.k - g * s.group);
     const uint8_t* nibbles = in + kPanel * sizeof(float) + (h.symmetric ? 0 : kPanel);
     for (int64_t k = 0; k < group; k += 8) {
       const int64_t count = std::min<int64_t>(8, group - k);
       const uint32_t lane = load<uint32_t>(nibbles + k / 8 * 64 + column % kPanel * 4);
       const uint32_t v = (deinterleave8(lane) ^ flip) & low_nibbles(count);
-      const int64_t at = (g * group + k) / 2;
+      const int64_t at = (g * s.group + k) / 2;
       std::memcpy(row + at, &v, std::min<int64_t>(4, row_bytes - at));
     }
   }
 }
 
 ScaleZero scale_at4(const PackedHeader& h, const PackedSections& s, const uint8_t* block, int64_t index) {
-  const int64_t groups = h.k / row_group(h);  // index counts groups row by row; 0 with a per-tensor scale
-  const int64_t per_row = h.granularity == Granularity::kPerTensor ? 1 : groups;
+  // index counts groups row by row; 0 with a per-tensor scale
+  const int64_t per_row = h.granularity == Granularity::kPerTensor ? 1 : s.groups;
   const int64_t column = index / per_row, g = index % per_row;
-  const uint8_t* in = block + s.weight + (column / kPanel * groups + g) * s.group_bytes;
+  const uint8_t* in = block + s.weight + column / kPanel * s.panel_bytes + g * s.group_bytes;
   return {load<float>(in + column % kPanel * sizeof(float)),
           h.symmetric ? 0 : in[kPanel * sizeof(float) + column % kPanel]};
 }
@@ -213,15 +215,21 @@ Scheme scheme_of(const PackedHeader& h) {
   return scheme;
 }
 
-int64_t row_group(const PackedHeader& h) { return h.granularity == Granularity::kGroup ? h.group_size : h.k; }
+int64_t row_group(const PackedHeader& h) {
+  return h.granularity == Granularity::kGroup ? std::min(h.group_size, h.k) : h.k;
+}
+
+bool has_short_groups(const PackedHeader& h) {
+  return h.granularity == Granularity::kGroup && h.k % h.group_size != 0;
+}
+
+bool groups_cross_rows(const PackedHeader& h) { return h.version == kPackedVersion && has_short_groups(h); }
 
 Layout fast_layout(int64_t k, const Scheme& scheme) {
   const bool groups = scheme.granularity == Granularity::kGroup;
-  const bool row_wise = !groups || scheme.group_size < 0 || scheme.group_size == k;
+  const bool row_wise = !groups || scheme.group_size < 0 || scheme.group_size >= k;
   if (scheme.bits == 8 && row_wise) return Layout::kCpuInt8;
-  if (scheme.bits == 4 && (row_wise || (k % scheme.group_size == 0 && scheme.group_size % 8 == 0))) {
-    return Layout::kCpuInt4;
-  }
+  if (scheme.bits == 4 && (row_wise || scheme.group_size % 8 == 0)) return Layout::kCpuInt4;
   return Layout::kCanonical;
 }
 
@@ -230,6 +238,11 @@ PackedSections sections(const PackedHeader& h) {
   s.n_pad = round_up(h.n, kPanel);
   s.k_pad = h.k;
   s.scales = scale_count(h.n, h.k, scheme_of(h));
+  s.width = row_width(h.k, scheme_of(h));
+  if (groups_cross_rows(h)) {
+    s.width = h.k;
+    s.scales = (h.n * h.k + h.group_size - 1) / h.group_size;
+  }
   const int64_t start = sizeof(PackedHeader);
   switch (h.layout) {
     case Layout::kCanonical:
@@ -247,12 +260,15 @@ PackedSections sections(const PackedHeader& h) {
       s.total = s.weight + s.n_pad * s.k_pad;
       break;
     case Layout::kCpuInt4: {
-      const int64_t group = row_group(h), group_pad = round_up(group, 8);
-      s.k_pad = h.k / group * group_pad;
-      s.group_bytes = kPanel * 4 + (h.symmetric ? 0 : kPanel) + kPanel * group_pad / 2;
+      s.k_pad = round_up(h.k, 8);
+      s.group = round_up(row_group(h), 8);
+      s.groups = (h.k + s.group - 1) / s.group;
+      const int64_t head = kPanel * 4 + (h.symmetric ? 0 : kPanel);
+      s.group_bytes = head + kPanel * s.group / 2;
+      s.panel_bytes = s.groups * head + kPanel * s.k_pad / 2;
       s.offset = start;
       s.weight = s.offset + s.n_pad * 4;
-      s.total = s.weight + s.n_pad / kPanel * (h.k / group) * s.group_bytes;
+      s.total = s.weight + s.n_pad / kPanel * s.panel_bytes;
       break;
     }
   }
@@ -270,13 +286,15 @@ PackedHeader make_header(int64_t n, int64_t k, const Scheme& scheme, Layout layo
   h.bits = static_cast<uint8_t>(scheme.bits);
   h.symmetric = scheme.symmetric ? 1 : 0;
   h.granularity = scheme.granularity;
+  if (has_short_groups(h)) h.version = kPackedVersionShortGroups;
   h.bytes = sections(h).total;
   return h;
 }
 
 const char* check_header(const PackedHeader& h, int64_t bytes) {
   if (std::memcmp(h.magic, "VQTW", 4) != 0) return "it does not start with VQTW";
-  if (h.version != kPackedVersion) return "it was packed by another version of vqt; pack it again";
+  if (h.version != kPackedVersion && h.version != kPackedVersionShortGroups)
+    return "it was packed by another version of vqt; pack it again";
   if (h.layout != Layout::kCanonical && h.layout != Layout::kCpuInt8 && h.layout != Layout::kCpuInt4) {
     return "its layout is unknown";
   }
@@ -287,7 +305,10 @@ const char* check_header(const PackedHeader& h, int64_t bytes) {
   const bool groups = h.granularity == Granularity::kGroup;
   if (groups ? h.group_size < 1 || h.group_size > kMaxSide : h.group_size != 0)
     return "its group size is out of range";
-  if (h.layout != Layout::kCanonical && h.layout != fast_layout(h.k, scheme_of(h))) {
+  if (h.version == kPackedVersionShortGroups && !has_short_groups(h))
+    return "its version does not go with its groups";
+  if (h.layout != Layout::kCanonical &&
+      (groups_cross_rows(h) || h.layout != fast_layout(h.k, scheme_of(h)))) {
     return "its layout does not go with its scheme";
   }
   if (h.bytes != sections(h).total) return "its size does not follow from its scheme";
@@ -351,8 +372,8 @@ void dequantize_packed(const uint8_t* block, int64_t row_begin, int64_t row_end,
   for (int64_t r = row_begin; r < row_end; ++r, out += h.k) {
     unpack_row(h, s, block, r, row.data());
     for (int64_t k = 0; k < h.k;) {
-      const int64_t index = (r * h.k + k) / run;  // groups may cross rows
-      const int64_t count = std::min((index + 1) * run - r * h.k, h.k) - k;
+      const int64_t index = (r * s.width + k) / run;
+      const int64_t count = std::min((index + 1) * run - r * s.width, h.k) - k;
       const ScaleZero pair = scale_at(h, s, block, index);
       dequantize_values(row.data(), k, count, h.bits, h.symmetric != 0, pair.scale, pair.zero, out + k);
       k += count;

@@ -8,15 +8,16 @@
 //                  Asymmetric weights are stored as q - 128 with zero - 128, so that they fit s8.
 //                  A per-tensor scale is repeated for every column. sum: of the stored s8 values of a column.
 //   kCpuInt4     header | offset f32[n_pad] | panels
-//                  panels: [n_pad/16], each [k/group] x { scale f32[16] | zero u8[16] | nibbles }
-//                  zero: asymmetric weights only; nibbles: u8 [group_pad/8][16][4]
+//                  panels: [n_pad/16], each [groups] x { scale f32[16] | zero u8[16] | nibbles }
+//                  zero: asymmetric weights only; nibbles: u8 [group_pad/8][16][4], of the last group as many as
+//                  its values need: k_pad of a row, which is k rounded up to a multiple of 8
 //                  A byte holds value k (low nibble) and value k + 4 (high nibble) of one column; a 32-bit
 //                  lane holds 8 consecutive values. Nibbles are unsigned: symmetric ones are stored as q + 8,
 //                  and their zero is 8.
 //                  offset: sum over groups of scale * sum(q - zero), taken in double, groups in order, and
 //                  rounded once. A product of x has to lose x's zero point times offset.
-//                  Fast kernels need k % group == 0 and group % 8 == 0, or one group per row (group_pad then
-//                  rounds up to 8). 4 bits without groups: one group per row; a per-tensor scale is repeated.
+//                  Fast kernels need group % 8 == 0, or one group per row (group_pad then rounds up to 8). 4 bits
+//                  without groups: one group per row; a per-tensor scale is repeated.
 //
 // n is the number of columns of y (rows of the weight). Every section starts at a multiple of 64 bytes from
 // the block's start; the block may start anywhere.
@@ -34,7 +35,7 @@ enum class Layout : uint16_t { kCanonical = 0, kCpuInt8 = 1, kCpuInt4 = 2 };
 
 struct PackedHeader {  // 64 bytes at the start of the block
   char magic[4];       // "VQTW"
-  uint16_t version;    // kPackedVersion
+  uint16_t version;    // kPackedVersion, or kPackedVersionShortGroups where k % group_size != 0
   Layout layout;
   int64_t n, k;
   int64_t group_size;  // 0 without groups, k where it was given as -1
@@ -50,21 +51,25 @@ static_assert(sizeof(PackedHeader) == 64);
 struct PackedSections {
   int64_t scale = 0, zero = 0, sum = 0, offset = 0, weight = 0;
   int64_t n_pad = 0, k_pad = 0;
-  int64_t scales = 0;       // how many scales the canonical form has
-  int64_t group_bytes = 0;  // kCpuInt4: bytes of one group of one panel
+  int64_t scales = 0;  // how many scales the canonical form has
+  int64_t width = 0;   // row_width, or k where groups run on from row to row
+  // kCpuInt4: groups of a row, values of one (padded to 8; the last may have fewer), bytes of one of one panel, bytes
+  // of a panel
+  int64_t groups = 0, group = 0, group_bytes = 0, panel_bytes = 0;
   int64_t total = 0;
 };
 PackedSections sections(const PackedHeader& header);
 
 // Header for a weight of this scheme. Layout is not checked against the scheme; see fast_layout.
 PackedHeader make_header(int64_t n, int64_t k, const Scheme& scheme, Layout layout);
-// The layout of the CPU's fast kernels, or kCanonical where there is none (groups that cross rows,
-// 16 bits, ...).
+// The layout of the CPU's fast kernels, or kCanonical where there is none (groups of 20, 16 bits, ...).
 Layout fast_layout(int64_t k, const Scheme& scheme);
 // The scheme the header was made for; a group that is a whole row comes back as group_size -1.
 Scheme scheme_of(const PackedHeader& header);
-// Values of one row that share a scale in kCpuInt4: group_size, or k without groups.
+// Values of one row that share a scale in kCpuInt4: group_size, or k without groups or with larger ones.
 int64_t row_group(const PackedHeader& header);
+// Do groups run on from row to row, as in files of version 1? No kernel but the reference reads them.
+bool groups_cross_rows(const PackedHeader& header);
 // Bytes of the canonical form of a weight [n, k].
 int64_t canonical_bytes(int64_t n, int64_t k, int64_t bits);
 // Null when a tensor of `bytes` bytes holds this packed weight, else a sentence that says what is wrong. The

@@ -1,5 +1,7 @@
 #include "vqt/packing.h"
 
+#include <algorithm>
+
 #include "cpu/layout/packed_weight.h"
 
 namespace vqt {
@@ -25,7 +27,7 @@ int64_t packed_bytes(int64_t n, int64_t k, const Scheme& scheme, bool fast) {
 
 SumDepth sum_depth(int64_t k, const Scheme& scheme, bool fast, ActivationMode activation) {
   SumDepth d;
-  d.depth = scheme.bits == 4 && scheme.group_size > 0 ? scheme.group_size : k;
+  d.depth = scheme.bits == 4 && scheme.group_size > 0 ? std::min(scheme.group_size, k) : k;
   // The reference kernel sums in int64, float activations are summed in float32.
   const bool int32_sums = fast && activation != ActivationMode::kNone;
   d.limit = int32_sums ? INT32_MAX / largest_product(scheme) : INT64_MAX;

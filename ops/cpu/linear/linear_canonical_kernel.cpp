@@ -33,8 +33,8 @@ void linear_canonical(const LinearCanonicalJob& a, Range rows, Range columns) {
     for (int64_t r = rows.begin; r < rows.end; ++r) {
       float sum = 0.0f;
       for (int64_t k = 0; k < a.k;) {
-        const int64_t index = (c * a.k + k) / a.run;
-        const int64_t end = std::min((index + 1) * a.run - c * a.k, a.k);
+        const int64_t index = (c * a.width + k) / a.run;
+        const int64_t end = std::min((index + 1) * a.run - c * a.width, a.k);
         int64_t dot = 0;
         for (; k < end; ++k) dot += int64_t{a.x.value(r, k) - a.x.zero[r]} * (w[k] - a.w_zero[index]);
         sum += a.w_scale[index] * static_cast<float>(dot);

@@ -1,8 +1,8 @@
 // y = x W^T + b for u8 rows of x and 4-bit weights in panels (packed_weight.h, kCpuInt4), on raw pointers.
 //
 //   x   u8 rows (activation.h); a tile belongs to the range that holds its last row
-//       x.k_pad is groups * group
-//   w   [n_pad/16] panels, each [groups] x { scale f32[16] | zero u8[16] | nibbles u8 [group/8][16][4] }
+//   w   [n_pad/16] panels, each [groups] x { scale f32[16] | zero u8[16] | nibbles u8 [depth/8][16][4] }
+//       depth: group, of the last one what is left of x.k_pad
 //       zero: asymmetric weights only; symmetric nibbles are q + 8, their zero is 8
 //       a byte holds value k (low nibble) and value k + 4 (high nibble) of one column
 //
@@ -15,11 +15,13 @@
 // of sum_depth (vqt/packing.h).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "cpu/gemm/epilogue.h"
 #include "cpu/isa.h"
 #include "cpu/layout/activation.h"
+#include "cpu/layout/panel.h"
 #include "cpu/linear/linear_kernel.h"
 #include "cpu/range.h"
 
@@ -27,12 +29,15 @@ namespace vqt::cpu {
 
 struct LinearInt4Job {
   int64_t groups = 0, group = 0;  // of one row; group is padded to a multiple of 8
-  int64_t group_bytes = 0;        // of one group of one panel
+  int64_t group_bytes = 0;        // of one group of one panel, the last one may have less
   bool symmetric = true;
   QuantizedRows x;  // sum: not read
   const uint8_t* w = nullptr;
   const float* offset = nullptr;  // [n_pad], sum over groups of scale * sum(nibble - zero)
   Epilogue out;
+
+  int64_t depth(int64_t g) const { return std::min(group, x.k_pad - g * group); }
+  int64_t panel_bytes() const { return groups * group_bytes - (groups * group - x.k_pad) * kPanel / 2; }
 };
 
 // Fills rows x columns of the result. Columns are W's own and may begin and end anywhere. No two calls

@@ -22,8 +22,8 @@
 namespace vqt::cpu {
 namespace {
 
-// One group of one panel as s8 [group/4][16][4].
-void unpack_group(const LinearInt4Job& a, const uint8_t* packed, int8_t* w) {
+// One group of one panel as s8 [depth/4][16][4].
+void unpack_group(const LinearInt4Job& a, const uint8_t* packed, int64_t depth, int8_t* w) {
   const uint8_t* zeros = packed + kPanel * sizeof(float);
   const uint8_t* nibbles = a.symmetric ? zeros : zeros + kPanel;
   __m512i zero = _mm512_set1_epi8(8);
@@ -32,7 +32,7 @@ void unpack_group(const LinearInt4Job& a, const uint8_t* packed, int8_t* w) {
     zero = _mm512_mullo_epi32(_mm512_cvtepu8_epi32(bytes), _mm512_set1_epi32(0x01010101));
   }
   const __m512i low = _mm512_set1_epi8(15);
-  for (int64_t k = 0; k < a.group; k += 8, nibbles += 64, w += 128) {
+  for (int64_t k = 0; k < depth; k += 8, nibbles += 64, w += 128) {
     const __m512i v = _mm512_loadu_si512(nibbles);
     _mm512_store_si512(w, _mm512_sub_epi8(_mm512_and_si512(v, low), zero));
     _mm512_store_si512(w + 64, _mm512_sub_epi8(_mm512_and_si512(_mm512_srli_epi16(v, 4), low), zero));
@@ -43,7 +43,7 @@ void unpack_group(const LinearInt4Job& a, const uint8_t* packed, int8_t* w) {
 struct TileGroup {
   const uint8_t* x;
   const int8_t* w;  // panels of the group, side by side
-  int64_t group;
+  int64_t depth;
   const uint8_t* scale;  // f32[16] of the first panel
   int64_t scale_stride;  // bytes to the next panel's
   float* sums;           // [rows][panels][16]
@@ -65,7 +65,7 @@ struct Multiply {
         }
       }
     };
-    product<kRows, kPanels>(group.x, group.w, kPanel * group.group, group.group, prefetch, add);
+    product<kRows, kPanels>(group.x, group.w, kPanel * group.depth, group.depth, prefetch, add);
   }
 };
 
@@ -92,7 +92,7 @@ void finish(const LinearInt4Job& a, int64_t row, int64_t rows, const ColumnBlock
 
 void linear_int4_avx512vnni(const LinearInt4Job& a, Range rows, Range columns) {
   count_run(LinearKernel::kInt4Avx512Vnni);
-  const int64_t panel_bytes = a.groups * a.group_bytes;
+  const int64_t panel_bytes = a.panel_bytes();
   const LinearBlock block =
       linear_block(LinearKernel::kInt4Avx512Vnni, a.x.rows, a.x.k_pad, a.group, cache_sizes());
   constexpr int64_t kTileSums = kTileRowsAvx512 * 2 * kPanel;
@@ -110,8 +110,9 @@ void linear_int4_avx512vnni(const LinearInt4Job& a, Range rows, Range columns) {
     for (int64_t i = 0; i < column_block.tiles * kTileSums; i += kPanel)
       _mm512_store_ps(sums + i, _mm512_setzero_ps());
     for (int64_t g = 0, share = 0; g < a.groups; ++g, packed += a.group_bytes) {
+      const int64_t depth = a.depth(g);
       for (int64_t p = 0; p < column_block.panels; ++p) {
-        unpack_group(a, packed + p * panel_bytes, w + p * kPanel * a.group);
+        unpack_group(a, packed + p * panel_bytes, depth, w + p * kPanel * depth);
       }
       const bool last = g + 1 == a.groups;
       int64_t row = column_block.rows.begin;
@@ -120,7 +121,7 @@ void linear_int4_avx512vnni(const LinearInt4Job& a, Range rows, Range columns) {
         Prefetch prefetch = shares.share(share);
         if (last) prefetch_result(a.out, row, height, column_block.column, a.group / 16, prefetch);
         const uint8_t* x = a.x.q + row * a.x.k_pad + g * a.group * height;
-        const TileGroup group = {x, w, a.group, packed, panel_bytes, sums + t * kTileSums};
+        const TileGroup group = {x, w, depth, packed, panel_bytes, sums + t * kTileSums};
         instance<Multiply>(height, column_block.panels)(group, prefetch);
         if (last) finish(a, row, height, column_block, columns, group.sums);
         row += height;

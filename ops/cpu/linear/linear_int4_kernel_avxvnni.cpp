@@ -10,8 +10,8 @@
 namespace vqt::cpu {
 namespace {
 
-// One group of a panel as s8 [group/4][16][4].
-void unpack_group(const LinearInt4Job& a, const uint8_t* packed, int8_t* w) {
+// One group of a panel as s8 [depth/4][16][4].
+void unpack_group(const LinearInt4Job& a, const uint8_t* packed, int64_t depth, int8_t* w) {
   const uint8_t* zeros = packed + kPanel * sizeof(float);
   const uint8_t* nibbles = a.symmetric ? zeros : zeros + kPanel;
   const __m256i low = _mm256_set1_epi8(15);
@@ -21,7 +21,7 @@ void unpack_group(const LinearInt4Job& a, const uint8_t* packed, int8_t* w) {
     zero[i] = _mm256_mullo_epi32(_mm256_cvtepu8_epi32(bytes), _mm256_set1_epi32(0x01010101));
   }
   const auto store = [](int8_t* p, __m256i v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v); };
-  for (int64_t k = 0; k < a.group; k += 8, nibbles += 64, w += 128) {
+  for (int64_t k = 0; k < depth; k += 8, nibbles += 64, w += 128) {
 #pragma GCC unroll 2
     for (int i = 0; i < 2; ++i) {
       const __m256i v = load(nibbles + 32 * i), high = _mm256_srli_epi16(v, 4);
@@ -55,15 +55,16 @@ void linear_int4_avxvnni(const LinearInt4Job& a, Range rows, Range columns) {
     const int64_t end = begin + block < rows.end ? begin + block : rows.end;
     for (int64_t c = columns.begin / kPanel * kPanel; c < columns.end; c += kPanel) {
       for (int64_t i = 0; i < (end - begin) * kPanel; ++i) sums[i] = 0.0f;
-      const uint8_t* packed = a.w + c / kPanel * a.groups * a.group_bytes;
+      const uint8_t* packed = a.w + c / kPanel * a.panel_bytes();
       for (int64_t g = 0; g < a.groups; ++g, packed += a.group_bytes) {
-        unpack_group(a, packed, w);
+        const int64_t depth = a.depth(g);
+        unpack_group(a, packed, depth, w);
         const __m256 low = _mm256_loadu_ps(reinterpret_cast<const float*>(packed)),
                      high = _mm256_loadu_ps(reinterpret_cast<const float*>(packed) + 8);
         for_each_tile(begin, end, [&](int64_t row, auto count) {
           constexpr int kRows = decltype(count)::value;
           __m256i dot[kRows][2];
-          product<kRows>(a.x.q + row * a.x.k_pad + g * a.group, a.x.k_pad, w, a.group, dot);
+          product<kRows>(a.x.q + row * a.x.k_pad + g * a.group, a.x.k_pad, w, depth, dot);
           float* sum = sums + (row - begin) * kPanel;
 #pragma GCC unroll 6
           for (int r = 0; r < kRows; ++r, sum += kPanel) {

@@ -9,7 +9,7 @@ void linear_int4_ref(const LinearInt4Job& a, Range rows, Range columns) {
   count_run(LinearKernel::kInt4Ref);
   for (int64_t r = rows.begin; r < rows.end; ++r) {
     for (int64_t c = columns.begin; c < columns.end; ++c) {
-      const uint8_t* group = a.w + c / kPanel * a.groups * a.group_bytes;
+      const uint8_t* group = a.w + c / kPanel * a.panel_bytes();
       const int64_t lane = c % kPanel;
       float sum = 0.0f;
       for (int64_t g = 0; g < a.groups; ++g, group += a.group_bytes) {
@@ -18,7 +18,7 @@ void linear_int4_ref(const LinearInt4Job& a, Range rows, Range columns) {
         const uint8_t* nibbles = a.symmetric ? zeros : zeros + kPanel;
         const int32_t zero = a.symmetric ? 8 : zeros[lane];
         int32_t dot = 0;
-        for (int64_t k = 0; k < a.group; ++k) {
+        for (int64_t k = 0; k < a.depth(g); ++k) {
           const uint8_t byte = nibbles[k / 8 * kPanel * 4 + lane * 4 + k % 4];
           const int32_t nibble = k % 8 < 4 ? byte & 15 : byte >> 4;
           dot += a.x.value(r, g * a.group + k) * (nibble - zero);

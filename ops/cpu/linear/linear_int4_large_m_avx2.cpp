@@ -17,10 +17,10 @@ namespace {
 constexpr int kLargeMTileRows = 3;
 alignas(32) constexpr int16_t kOnes[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
-// One group of one panel -> s8 [group/4][16][4].
-void unpack_group(const LinearInt4Job& a, const uint8_t* group, int8_t* out) {
+// One group of one panel -> s8 [depth/4][16][4].
+void unpack_group(const LinearInt4Job& a, const uint8_t* group, int64_t depth, int8_t* out) {
   NibbleGroup g = open_group(a, group);
-  for (int64_t k = 0; k < a.group; k += 8, g.nibbles += 64, out += 128) {
+  for (int64_t k = 0; k < depth; k += 8, g.nibbles += 64, out += 128) {
     _mm_prefetch(g.nibbles + kPrefetchBytes, _MM_HINT_T0);
     for (int i = 0; i < 2; ++i) {
       const NibblePair w = unpack_nibbles(g.nibbles + 32 * i, g.zero[i]);
@@ -129,7 +129,7 @@ void large_m_tile(const LinearInt4Job& a, const PanelGroup& panel, int64_t row, 
   const bool last = panel.g + 1 == a.groups;
   for (int r = 0; r < kRows && last; ++r) prefetch_result(a.out, row + r, panel.column);
   __m256i dot[kRows][2] = {};
-  multiply<kRows>(a.x.q + row * a.x.k_pad + panel.g * a.group, a.x.k_pad, panel.w, a.group / 4,
+  multiply<kRows>(a.x.q + row * a.x.k_pad + panel.g * a.group, a.x.k_pad, panel.w, a.depth(panel.g) / 4,
                   lanes_at_once(a), dot);
   __m256 sum[kRows][2];
   for (int r = 0; r < kRows; ++r) {
@@ -160,9 +160,9 @@ void linear_int4_large_m_avx2(const LinearInt4Job& a, Range rows, Range columns)
     const int64_t begin = rows.begin + rows.size() * b / blocks;
     const int64_t end = rows.begin + rows.size() * (b + 1) / blocks;
     for (int64_t c = columns.begin / kPanel * kPanel; c < columns.end; c += kPanel) {
-      PanelGroup panel = {0, a.w + c / kPanel * a.groups * a.group_bytes, w, c};
+      PanelGroup panel = {0, a.w + c / kPanel * a.panel_bytes(), w, c};
       for (; panel.g < a.groups; ++panel.g, panel.group += a.group_bytes) {
-        unpack_group(a, panel.group, w);
+        unpack_group(a, panel.group, a.depth(panel.g), w);
         int64_t r = begin;
         const auto tiles = [&](auto tile, int64_t tile_rows) {
           for (; r + tile_rows <= end; r += tile_rows)

@@ -35,12 +35,13 @@ inline void multiply_nibbles(const uint8_t* x, int64_t x_stride, const NibbleGro
 
 template <int kRows>
 void small_m_tile(const LinearInt4Job& a, int64_t row, int64_t column, Range columns) {
-  const int64_t lanes = a.group / 4, at_once = lanes_at_once(a);
-  const uint8_t* group = a.w + column / kPanel * a.groups * a.group_bytes;
+  const int64_t at_once = lanes_at_once(a);
+  const uint8_t* group = a.w + column / kPanel * a.panel_bytes();
   const uint8_t* x = a.x.q + row * a.x.k_pad;
   __m256 sum[kRows][2] = {};
   for (int64_t g = 0; g < a.groups; ++g, group += a.group_bytes) {
     NibbleGroup nibbles = open_group(a, group);
+    const int64_t lanes = a.depth(g) / 4;
     __m256i dot[kRows][2] = {};
     for (int64_t i = 0; i < lanes; i += at_once) {
       const int64_t now = std::min(at_once, lanes - i);

@@ -34,8 +34,8 @@ bool set_weight(WeightOnlyJob& a, const PackedHeader& h, const uint8_t* block) {
   }
   if (h.layout == Layout::kCpuInt4) {
     a.kind = WeightOnlyJob::Kind::kInt4;
-    a.groups = h.k / row_group(h);
-    a.group = s.k_pad / a.groups;
+    a.groups = s.groups;
+    a.group = s.group;
     a.group_bytes = s.group_bytes;
     return true;
   }

@@ -9,6 +9,7 @@
 // rounding: the order of sums depends on the kernel, never on how the work is split.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "cpu/isa.h"
@@ -28,14 +29,17 @@ struct WeightOnlyJob {
   const float* scale = nullptr;
   bool one_scale = false;
   const int32_t* zero = nullptr;  // int8, asymmetric only: one a column
-  // int4: groups of a row, values in each (padded to 8), bytes of one in a panel
+  // int4: groups of a row, values in each (padded to 8; the last may have fewer), bytes of one in a panel
   int64_t groups = 1, group = 0, group_bytes = 0;
   bool symmetric = true;
-  int64_t k_pad = 0;            // of the panels: groups * group, or k up to 4
+  int64_t k_pad = 0;            // of the panels: k up to 8 (int4) or 4
   int64_t first_column = 0;     // column of the weight that is column 0 of bias and y
   const float* bias = nullptr;  // or null
   float* y = nullptr;           // [rows][y_stride]
   int64_t y_stride = 0;
+
+  int64_t depth(int64_t g) const { return std::min(group, k_pad - g * group); }  // int4: values of group g
+  int64_t panel_bytes() const { return groups * group_bytes - (groups * group - k_pad) * kPanel / 2; }
 };
 
 // Fills rows x columns (of the weight) of y. Rows begin at a multiple of 4, columns at a.first_column or at a

@@ -22,7 +22,7 @@ float weight_at(const WeightOnlyJob& a, int64_t column, int64_t k) {
     return static_cast<float>(q) * a.scale[column];
   }
   const int64_t g = k / a.group, i = k % a.group;
-  const uint8_t* head = a.w + (panel * a.groups + g) * a.group_bytes;
+  const uint8_t* head = a.w + panel * a.panel_bytes() + g * a.group_bytes;
   const uint8_t* nibbles = head + kPanel * (a.symmetric ? 4 : 5);
   const uint8_t byte = nibbles[i / 8 * 64 + c * 4 + i % 4];
   const int32_t q = (i % 8 < 4 ? byte & 15 : byte >> 4) - (a.symmetric ? 8 : head[kPanel * 4 + c]);

@@ -37,7 +37,7 @@ inline void dequantize_steps8(const WeightOnlyJob& a, int64_t panel, int64_t k, 
 }
 
 inline void dequantize_steps4(const WeightOnlyJob& a, int64_t panel, int64_t k, int64_t count, float* out) {
-  const uint8_t* w = a.w + panel * a.groups * a.group_bytes;
+  const uint8_t* w = a.w + panel * a.panel_bytes();
   while (count > 0) {
     const int64_t g = k / a.group, in_group = k % a.group, part = std::min(count, a.group - in_group);
     const uint8_t* head = w + g * a.group_bytes;

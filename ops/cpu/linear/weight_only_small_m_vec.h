@@ -35,6 +35,9 @@ bool has_zeros(const WeightOnlyJob& a) {
 }
 
 int64_t chunks_of_group(int64_t group) { return (group + kChunk - 1) / kChunk; }
+int64_t chunks_of_row(const WeightOnlyJob& a) {
+  return (a.groups - 1) * chunks_of_group(a.group) + chunks_of_group(a.depth(a.groups - 1));
+}
 
 // False: a value is not finite, or so large that x * q could overflow where x * w does not; then the weight's
 // zero point and scale have to come first.
@@ -46,14 +49,14 @@ bool all_moderate(const float* x, int64_t count) {
 
 PackedRows pack_rows(const WeightOnlyJob& a, Range rows, float* buffer) {
   const int64_t k_pad = a.k_pad, m = rows.size();
-  const int64_t group = a.group, real = a.k / a.groups;  // values of a group, with and without padding
-  PackedRows packed = {buffer, has_zeros(a) ? buffer + m * k_pad : nullptr,
-                       a.groups * chunks_of_group(group)};
+  PackedRows packed = {buffer, has_zeros(a) ? buffer + m * k_pad : nullptr, chunks_of_row(a)};
   float* minus_sums = buffer + m * k_pad;
   for (int64_t r = 0; r < m; ++r) {
     const float* from = a.x + (rows.begin + r) * a.k;
     float* to = buffer + r * k_pad;
-    for (int64_t g = 0; g < a.groups; ++g, to += group, from += real) {
+    for (int64_t g = 0, group = 0, real = 0; g < a.groups; ++g, to += group, from += real) {
+      group = a.depth(g);  // values of it, with and without padding
+      real = std::min(a.group, a.k - g * a.group);
       std::memcpy(to, from, real * sizeof(float));
       std::memset(to + real, 0, (group - real) * sizeof(float));
       if (packed.minus_sums == nullptr) continue;
@@ -138,7 +141,7 @@ void small_m_panel(const WeightOnlyJob& a, const PackedRows& packed, int64_t r, 
   }
   const float* x = packed.x + r * a.k_pad;
   const float* minus_sums = packed.minus_sums == nullptr ? nullptr : packed.minus_sums + r * packed.chunks;
-  const uint8_t* w = a.w + panel * (kInt4 ? a.groups * a.group_bytes : kPanel * a.k_pad);
+  const uint8_t* w = a.w + panel * (kInt4 ? a.panel_bytes() : kPanel * a.k_pad);
   for (int64_t g = 0; g < a.groups; ++g) {
     Vec scale[kVecs], zero[kVecs];
     const uint8_t* values = w;
@@ -166,10 +169,11 @@ void small_m_panel(const WeightOnlyJob& a, const PackedRows& packed, int64_t r, 
         for (int s = 0; s < kSplit; ++s) acc[i][v][s] = Vec::all(0.0f);
       }
     }
-    add_group<kRows, kSplit, kInt4>(x, a.k_pad, values, a.group, minus_sums == nullptr ? nullptr : zero,
+    const int64_t depth = a.depth(g);
+    add_group<kRows, kSplit, kInt4>(x, a.k_pad, values, depth, minus_sums == nullptr ? nullptr : zero,
                                     minus_sums, packed.chunks, acc);
-    x += a.group;
-    if (minus_sums != nullptr) minus_sums += chunks_of_group(a.group);
+    x += depth;
+    if (minus_sums != nullptr) minus_sums += chunks_of_group(depth);
 #pragma GCC unroll 4
     for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 2
@@ -264,7 +268,7 @@ void small_m_rows(const WeightOnlyJob& a, Range rows, Range columns) {
     }
     return;
   }
-  const int64_t chunks = a.groups * chunks_of_group(a.group);
+  const int64_t chunks = chunks_of_row(a);
   auto* buffer = static_cast<float*>(scratch(rows.size() * (a.k_pad + chunks) * sizeof(float)));
   const PackedRows packed = pack_rows(a, rows, buffer);
   for (int64_t panel = columns.begin / kPanel; panel * kPanel < columns.end; ++panel) {

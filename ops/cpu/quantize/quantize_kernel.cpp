@@ -42,8 +42,8 @@ void quantize_row(const Quantized& a, const float* x, int64_t row, T* q) {
                                  : static_cast<float>((int64_t{1} << a.bits) - 1);
   const float low = a.symmetric ? -high : 0.0f;
   for (int64_t k = 0; k < a.k;) {
-    const int64_t index = (row * a.k + k) / a.run;  // a run may begin and end inside a row
-    const int64_t count = std::min((index + 1) * a.run - row * a.k, a.k) - k;
+    const int64_t index = (row * a.width + k) / a.run;  // a run may begin and end inside a row
+    const int64_t count = std::min((index + 1) * a.run - row * a.width, a.k) - k;
     const auto values = a.symmetric ? quantize_values<false, T> : quantize_values<true, T>;
     const float zero = a.zero != nullptr ? static_cast<float>(a.zero[index]) : 0.0f;
     values(x + k, count, a.scale[index], zero, low, high, q + k);
@@ -85,8 +85,8 @@ void dequantize_weight_rows(const Quantized& a, const void* q, int64_t row_begin
   for (int64_t row = row_begin; row < row_end; ++row, out += a.k) {
     const uint8_t* values = static_cast<const uint8_t*>(q) + row * row_bytes;
     for (int64_t k = 0; k < a.k;) {
-      const int64_t index = (row * a.k + k) / a.run;
-      const int64_t count = std::min((index + 1) * a.run - row * a.k, a.k) - k;
+      const int64_t index = (row * a.width + k) / a.run;
+      const int64_t count = std::min((index + 1) * a.run - row * a.width, a.k) - k;
       const int32_t zero = a.zero != nullptr ? a.zero[index] : 0;
       dequantize_values(values, k, count, a.bits, a.symmetric, a.scale[index], zero, out + k);
       k += count;

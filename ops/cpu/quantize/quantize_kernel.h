@@ -1,5 +1,6 @@
-// A float tensor to and from the canonical layout. A scheme's granularity is one number here: `run`, how many
-// values of the row-major weight share a scale (everything, a row, a group). Value i has scale[i / run].
+// A float tensor to and from the canonical layout. A scheme's granularity is two numbers here: `run`, how many
+// values share a scale (everything, a row, a group), and `width`, the values of a row with those that its last group
+// lacks. Value i of row r has scale[(r * width + i) / run].
 #pragma once
 
 #include <cstdint>
@@ -9,9 +10,10 @@ namespace vqt::cpu {
 struct Quantized {
   int64_t n = 0, k = 0;  // rows and columns of the float tensor
   int64_t run = 1;       // values per scale
+  int64_t width = 0;     // k, or k rounded up to a multiple of a group
   int64_t bits = 8;      // 4, 8 or 16
   bool symmetric = true;
-  const float* scale = nullptr;   // [ceil(n * k / run)]
+  const float* scale = nullptr;   // [ceil(n * width / run)]
   const int32_t* zero = nullptr;  // like scale; null: all 0
 };
 

@@ -47,6 +47,8 @@ struct PackedInfo {
   Scheme scheme;
   std::string layout;        // "cpu" or "canonical"
   int64_t source_bytes = 4;  // per weight of the float tensor it was made of
+  // Made by an earlier version: runs on the reference kernel, unpack_weight refuses it.
+  bool groups_cross_rows = false;
 };
 PackedInfo packed_info(const at::Tensor& packed);
 // Notes in the packed weight how many bytes each weight took before; pack_weight alone says 4.

@@ -8,7 +8,9 @@
 
 namespace vqt {
 
-constexpr uint16_t kPackedVersion = 1;  // of the format of packed weights
+// Of the format of packed weights. Weights whose group size does not divide K have version 2; in version 1, which
+// is still read, their groups ran on from row to row.
+constexpr uint16_t kPackedVersion = 1, kPackedVersionShortGroups = 2;
 
 // Whether the CPU's fast kernels run a weight of k columns with this scheme; the reference kernel runs others.
 bool has_fast_layout(int64_t k, const Scheme& scheme);

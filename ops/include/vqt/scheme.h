@@ -9,7 +9,7 @@ namespace vqt {
 enum class Granularity : uint8_t {
   kPerTensor = 0,   // one scale
   kPerChannel = 1,  // one scale per output row
-  // One scale per run of group_size values of the row-major weight; group_size -1: one group per row.
+  // One scale per run of group_size values of a row, whose last group may be short; -1: one group per row.
   kGroup = 2,
 };
 
@@ -38,12 +38,20 @@ Int values_per_scale(const Int& n, const Int& k, const Scheme& scheme) {
   return scheme.granularity == Granularity::kGroup && scheme.group_size > 0 ? Int(scheme.group_size) : k;
 }
 
-// Scales of a weight [n, k]. Groups may cross rows, and the last one may be short.
+// k with the values that the last group of a row lacks: value i of row r has scale (r * width + i) / run, where
+// run is values_per_scale.
+template <class Int>
+Int row_width(const Int& k, const Scheme& scheme) {
+  if (scheme.granularity != Granularity::kGroup || scheme.group_size < 0) return k;
+  return (k + (scheme.group_size - 1)) / scheme.group_size * scheme.group_size;
+}
+
+// Scales of a weight [n, k].
 template <class Int>
 Int scale_count(const Int& n, const Int& k, const Scheme& scheme) {
   if (scheme.granularity == Granularity::kPerTensor) return 1;
   if (scheme.granularity == Granularity::kPerChannel || scheme.group_size < 0) return n;
-  return (n * k + (scheme.group_size - 1)) / scheme.group_size;
+  return n * (row_width(k, scheme) / scheme.group_size);
 }
 
 // "per_tensor", "per_channel", "group": the spelling of ops, config and reports.

@@ -34,7 +34,8 @@ struct Weight {
   int64_t scale_index(int64_t r, int64_t c) const {
     if (scheme.granularity == Granularity::kPerTensor) return 0;
     if (scheme.granularity == Granularity::kPerChannel) return r;
-    return (r * k + c) / (scheme.group_size < 0 ? k : scheme.group_size);
+    const int64_t group = scheme.group_size < 0 ? k : scheme.group_size;
+    return r * ((k + group - 1) / group) + c / group;
   }
 };
 
@@ -154,19 +155,23 @@ TEST(PackedWeight, Int4PanelsAreAsDrawn) {
     const PackedHeader h = make_header(w.n, w.k, w.scheme, Layout::kCpuInt4);
     const PackedSections s = sections(h);
     ASSERT_EQ(s.total, static_cast<int64_t>(block.size()));
-    const int64_t group = row_group(h), group_pad = (group + 7) / 8 * 8, groups = w.k / group;
-    ASSERT_EQ(s.k_pad, groups * group_pad);
-    ASSERT_EQ(s.group_bytes, 64 + (w.scheme.symmetric ? 0 : 16) + group_pad / 8 * 64);
+    const int64_t whole = row_group(h), groups = (w.k + whole - 1) / whole, k_pad = (w.k + 7) / 8 * 8;
+    const int64_t head = 64 + (w.scheme.symmetric ? 0 : 16);
+    ASSERT_EQ(s.k_pad, k_pad);
+    ASSERT_EQ(s.group_bytes, head + (whole + 7) / 8 * 64);
     const auto* offset = reinterpret_cast<const float*>(block.data() + s.offset);
     for (int64_t r = 0; r < s.n_pad; ++r) {
       double total = 0;
       for (int64_t g = 0; g < groups; ++g) {
-        const uint8_t* at = block.data() + s.weight + (r / 16 * groups + g) * s.group_bytes;
+        const int64_t group = std::min(whole, w.k - g * whole),
+                      group_pad = (group + 7) / 8 * 8;  // the last is short
+        const uint8_t* at =
+            block.data() + s.weight + r / 16 * (groups * head + k_pad / 8 * 64) + g * s.group_bytes;
         float scale;
         std::memcpy(&scale, at + r % 16 * 4, 4);
         const int zero = w.scheme.symmetric ? 8 : at[64 + r % 16];
         const uint8_t* nibbles = at + 64 + (w.scheme.symmetric ? 0 : 16);
-        const int64_t i = r < w.n ? w.scale_index(r, g * group) : 0;
+        const int64_t i = r < w.n ? w.scale_index(r, g * whole) : 0;
         ASSERT_EQ(scale, r < w.n ? w.scale[i] : 0.0f) << describe(w, Layout::kCpuInt4);
         if (r < w.n && !w.scheme.symmetric) {
           ASSERT_EQ(zero, w.zero[i]);
@@ -176,8 +181,8 @@ TEST(PackedWeight, Int4PanelsAreAsDrawn) {
           const uint8_t byte = nibbles[(c / 8 * 16 + r % 16) * 4 + c % 4];
           const int nibble = c % 8 < 4 ? byte & 15 : byte >> 4;
           const bool real = r < w.n && c < group;
-          ASSERT_EQ(nibble, real ? w.value(r, g * group + c) + (w.scheme.symmetric ? 8 : 0) : 0)
-              << describe(w, Layout::kCpuInt4) << " row " << r << " column " << g * group + c;
+          ASSERT_EQ(nibble, real ? w.value(r, g * whole + c) + (w.scheme.symmetric ? 8 : 0) : 0)
+              << describe(w, Layout::kCpuInt4) << " row " << r << " column " << g * whole + c;
           if (real) sum += nibble - zero;
         }
         total += static_cast<double>(scale) * sum;
@@ -187,17 +192,20 @@ TEST(PackedWeight, Int4PanelsAreAsDrawn) {
   }
 }
 
-TEST(PackedWeight, FastLayoutsNeedGroupsThatFitTheRow) {
+TEST(PackedWeight, FastLayoutsNeedGroupsOfWholeBytes) {
   const auto layout = [](int64_t k, int64_t bits, Granularity granularity, int64_t group) {
     return fast_layout(k, {bits, true, granularity, group});
   };
   EXPECT_EQ(layout(9, 8, Granularity::kPerChannel, 0), Layout::kCpuInt8);
   EXPECT_EQ(layout(9, 8, Granularity::kGroup, 9), Layout::kCpuInt8);
   EXPECT_EQ(layout(9, 8, Granularity::kGroup, 3), Layout::kCanonical);
-  EXPECT_EQ(layout(9, 4, Granularity::kGroup, 64), Layout::kCanonical);
+  EXPECT_EQ(layout(9, 4, Granularity::kGroup, 64), Layout::kCpuInt4);
   EXPECT_EQ(layout(9, 4, Granularity::kGroup, -1), Layout::kCpuInt4);
   EXPECT_EQ(layout(128, 4, Granularity::kGroup, 64), Layout::kCpuInt4);
-  EXPECT_EQ(layout(96, 4, Granularity::kGroup, 64), Layout::kCanonical);
+  EXPECT_EQ(layout(96, 4, Granularity::kGroup, 64), Layout::kCpuInt4);
+  EXPECT_EQ(layout(97, 4, Granularity::kGroup, 64), Layout::kCpuInt4);
+  EXPECT_EQ(layout(97, 4, Granularity::kGroup, 100), Layout::kCpuInt4);
+  EXPECT_EQ(layout(97, 4, Granularity::kGroup, 20), Layout::kCanonical);
   EXPECT_EQ(layout(96, 4, Granularity::kGroup, 4), Layout::kCanonical);
   EXPECT_EQ(layout(96, 16, Granularity::kPerChannel, 0), Layout::kCanonical);
 }
@@ -235,7 +243,11 @@ TEST(PackedWeight, ADamagedHeaderIsNamed) {
   EXPECT_EQ(verdict([](PackedHeader& h) { h.granularity = static_cast<Granularity>(3); }),
             "its granularity is unknown");
   EXPECT_EQ(verdict([](PackedHeader& h) { h.group_size = 0; }), "its group size is out of range");
-  EXPECT_EQ(verdict([](PackedHeader& h) { h.group_size = 24; }), "its layout does not go with its scheme");
+  EXPECT_EQ(verdict([](PackedHeader& h) {
+              h.group_size = 24;
+              h.version = kPackedVersion;
+            }),
+            "its layout does not go with its scheme");
   EXPECT_EQ(verdict([](PackedHeader& h) { h.layout = Layout::kCpuInt8; }),
             "its layout does not go with its scheme");
   EXPECT_EQ(verdict([](PackedHeader& h) { h.n = 48; }), "its size does not follow from its scheme");

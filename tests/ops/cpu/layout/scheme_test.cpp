@@ -57,9 +57,9 @@ TEST(Scheme, ScalesOfAWeight) {
       {groups(4, true, -1), 5, 96, 5, 96},
       {groups(4, true, 96), 5, 96, 5, 96},
       {groups(4, true, 32), 5, 96, 15, 32},
-      {groups(4, false, 64), 5, 96, 8, 64},     // 480 values: groups cross rows, the last one is short
-      {groups(8, true, 7), 5, 96, 69, 7},       // 480 = 68 * 7 + 4
-      {groups(4, true, 1000), 5, 96, 1, 1000},  // one group, longer than the weight
+      {groups(4, false, 64), 5, 96, 10, 64},    // 64 and 32 of each row
+      {groups(8, true, 7), 5, 96, 70, 7},       // 96 = 13 * 7 + 5
+      {groups(4, true, 1000), 5, 96, 5, 1000},  // one group, longer than a row
       {groups(4, true, 32), 0, 96, 0, 32},
       {groups(4, true, 128), 1 << 20, 1 << 20, int64_t{1} << 33, 128},  // beyond 32 bits
   };

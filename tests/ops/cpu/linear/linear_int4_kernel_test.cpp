@@ -27,7 +27,7 @@ struct Problem {
   // group 0: one group a row.
   Problem(Shape s, int64_t group_size, bool symmetric_weights, std::mt19937& random)
       : shape(s), group(group_size == 0 ? s.k : group_size), symmetric(symmetric_weights) {
-    const int64_t groups = s.k / group, row_bytes = (s.k + 1) / 2;
+    const int64_t groups = groups_of_row(), row_bytes = (s.k + 1) / 2;
     const auto extreme = [&](int64_t low, int64_t high) -> int64_t {
       const uint32_t dice = random() % 6;
       return dice == 0 ? low : dice == 1 ? high : low + static_cast<int64_t>(random() % (high - low + 1));
@@ -66,13 +66,15 @@ struct Problem {
     }
   }
 
+  int64_t groups_of_row() const { return (shape.k + group - 1) / group; }
+
   Activations activations(Isa isa) const { return {x, x_scale, x_zero, shape.k, activation_tile(isa)}; }
 
   LinearInt4Job job(const Activations& rows, std::vector<float>& y, Range columns, bool with_bias) const {
     const uint8_t* start = block.data() + 4;
     LinearInt4Job a;
-    a.groups = shape.k / group;
-    a.group = sections_of.k_pad / a.groups;
+    a.groups = sections_of.groups;
+    a.group = sections_of.group;
     a.group_bytes = sections_of.group_bytes;
     a.symmetric = symmetric;
     a.x = rows.rows;
@@ -92,13 +94,13 @@ struct Problem {
       for (int64_t c = columns.begin; c < columns.end; ++c) {
         double sum = 0, magnitude = 0;
         for (int64_t k = 0; k < shape.k; ++k) {
-          const int64_t g = c * (shape.k / group) + k / group;
+          const int64_t g = c * groups_of_row() + k / group;
           const double w = double{scale[g]} * (q[c * shape.k + k] - zero[g]);
           sum += w * (x[r * shape.k + k] - x_zero[r]);
           magnitude += std::abs(w) * (x[r * shape.k + k] + x_zero[r]);
         }
         const double value = sum * x_scale[r] + (with_bias ? double{bias[c]} : 0.0);
-        const double groups = static_cast<double>(shape.k / group);
+        const double groups = static_cast<double>(groups_of_row());
         const double bound = (magnitude * x_scale[r] + std::abs(value) + 5) * 6e-8 * (groups + 4);
         ASSERT_NEAR(value, y[r * y_stride + c - columns.begin], bound) << "row " << r << " column " << c;
       }
@@ -154,6 +156,18 @@ TEST(LinearInt4Kernel, OneGroupARowWithAnyK) {
   std::mt19937 random(3);  // of the shapes alone
   for (int64_t k = 1; k <= 70; ++k) check({1 + static_cast<int64_t>(random() % 13), 18, k}, 0);
   for (int64_t k : {511, 1024, 4097}) check({7, 17, k}, 0);
+}
+
+// Short last groups, in every kernel: few rows and many, pairs of panels, the end of a row within its 8 values.
+TEST(LinearInt4Kernel, GroupsThatDoNotDivideTheRow) {
+  for (int64_t m : {1, 4, 9, 43}) {
+    for (int64_t group : {8, 32, 64, 128}) {
+      for (int64_t k : {9, 65, 72, 96, 100, 131, 192, 300}) {
+        if (k > group && k % group != 0) check({m, 35, k}, group);
+      }
+    }
+  }
+  check({197, 96, 4304}, 128);
 }
 
 TEST(LinearInt4Kernel, NoRows) { check({0, 32, 64}, 32); }

@@ -25,7 +25,9 @@ Problem random_problem(int64_t n, int64_t k, int64_t run, int64_t bits, bool sym
   Problem p;
   p.name = std::to_string(n) + "x" + std::to_string(k) + " run " + std::to_string(run) + " bits " +
            std::to_string(bits) + (symmetric ? " sym" : " asym");
-  const int64_t scales = (n * k + run - 1) / run;
+  const int64_t width =
+      run < k ? (k + run - 1) / run * run : k;  // rows begin a run, but for one scale for all
+  const int64_t scales = (n * width + run - 1) / run;
   for (int64_t i = 0; i < scales; ++i) {
     p.scale.push_back(
         std::ldexp(1.0f + static_cast<float>(random() % 100) / 100, static_cast<int>(random() % 20) - 10));
@@ -34,19 +36,21 @@ Problem random_problem(int64_t n, int64_t k, int64_t run, int64_t bits, bool sym
   // Quarters of a step over a range that saturates: many exact halves, many values outside.
   const int span = bits == 16 ? 300000 : 4 << bits;
   for (int64_t i = 0; i < n * k; ++i) {
-    p.x.push_back(p.scale[i / run] * static_cast<float>(static_cast<int>(random() % (2 * span)) - span) / 4);
+    p.x.push_back(p.scale[(i / k * width + i % k) / run] *
+                  static_cast<float>(static_cast<int>(random() % (2 * span)) - span) / 4);
   }
-  p.job = {n, k, run, bits, symmetric, nullptr, nullptr};
+  p.job = {n, k, run, width, bits, symmetric, nullptr, nullptr};
   return p;
 }
 
 // One value by the formulas, with the library's rounding.
 int32_t expected(const Problem& p, int64_t i) {
   const int64_t bits = p.job.bits;
-  const float scale = p.scale[i / p.job.run];
+  const int64_t index = (i / p.job.k * p.job.width + i % p.job.k) / p.job.run;
+  const float scale = p.scale[index];
   const float top = static_cast<float>(p.job.symmetric ? (1 << (bits - 1)) - 1 : (1 << bits) - 1);
   float v = p.x[i] / scale;
-  if (!p.job.symmetric) v += static_cast<float>(p.zero[i / p.job.run]);
+  if (!p.job.symmetric) v += static_cast<float>(p.zero[index]);
   return static_cast<int32_t>(std::clamp(std::nearbyint(v), p.job.symmetric ? -top : 0.0f, top));
 }
 
@@ -84,7 +88,8 @@ TEST(QuantizeRowsJob, EveryWidthRunAndTailEqualsTheFormula) {
             for (int64_t i = 0; i < n * k; ++i) {
               const int32_t want = expected(p, i);
               ASSERT_EQ(stored(p.job, q, i / k, i % k), want) << p.name << " at " << i << " x " << p.x[i];
-              ASSERT_EQ(back[i], static_cast<float>(want - p.zero[i / run]) * p.scale[i / run]) << p.name;
+              const int64_t index = (i / k * p.job.width + i % k) / run;
+              ASSERT_EQ(back[i], static_cast<float>(want - p.zero[index]) * p.scale[index]) << p.name;
             }
             if (bits == 4 && k % 2 != 0) {
               ASSERT_EQ(q[row_bytes(p.job) - 1] >> 4, 0) << p.name << ": the unused nibble";
@@ -103,7 +108,7 @@ TEST(QuantizeRowsJob, SaysWhenARowIsNotFinite) {
       for (int at = 0; at < 37; ++at) {
         std::vector<float> x(2 * 37, 1.0f);
         x[37 + at] = std::copysign(bad, sign);
-        const Quantized job = {2, 37, 74, 8, true, &scale, nullptr};
+        const Quantized job = {2, 37, 74, 37, 8, true, &scale, nullptr};
         std::vector<uint8_t> q(2 * 37);
         EXPECT_FALSE(quantize_weight_rows(job, x.data(), 0, 2, q.data()));
         EXPECT_TRUE(quantize_weight_rows(job, x.data(), 0, 1, q.data()));
