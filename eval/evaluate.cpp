@@ -159,6 +159,7 @@ ModelResult reported_result(const Candidate& c, const FinishedModel& done, const
     const Report report = report_from_json(done.run.report, c.name);
     model.config = Json::parse(report.config.to_json());
     model.sites = sites_to_json(report.sites);
+    if (c.source == "model") model.notes = report.warnings;
   }
   if (const auto note = timing_note(done.run, settings)) model.notes.push_back(*note);
   return model;

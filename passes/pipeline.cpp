@@ -62,6 +62,7 @@ torch::jit::Module quantize(torch::jit::Module model, const QuantizationConfig& 
     keep_slower_float(table.infos(), measured, plan);
     require_work(graphs, table, plan);
   }
+  warn_of_slow(table, plan, report.warnings);
   report.sites = planned_rows(table, plan, config.device);
   add_measured(measured, report.sites);
   quantize_linears(graphs, table, plan, ranges, layout, options, report);

@@ -117,14 +117,11 @@ Ends first_and_last(const std::vector<SiteInfo>& sites) {
   return ends;
 }
 
-// Why a legal scheme runs on the reference kernel, or "".
+// Why a legal scheme runs on the reference kernel, or "": only groups that are no multiple of 8 do.
 std::string slow_because(const Scheme& s, int64_t k) {
   if (s.bits == 16 || has_fast_layout(k, s)) return "";
-  if (s.group_size > 0 && k % s.group_size != 0) {
-    return fmt::format("reference kernel: K = {} is not a multiple of group_size {}", k, s.group_size);
-  }
-  return fmt::format("reference kernel: no fast one for {} at K = {}", shorthand(s, ActivationMode::kNone),
-                     k);
+  return fmt::format("group_size {} is not a multiple of 8 (--group-size {} is)", s.group_size,
+                     std::max<int64_t>(s.group_size / 8 * 8, 8));
 }
 
 // Why int32 sums forbid a scheme with these activations, or "". Whatever layout is stored, a repack chooses the
@@ -231,7 +228,8 @@ std::vector<PlannedSite> plan_schemes(const std::vector<SiteInfo>& sites, const 
     p.activation_symmetric = config.activation_symmetric && p.activation != ActivationMode::kNone;
     if (p.activation != config.activation)
       add_reason(p.reason, "16 bits compute with floating-point activations");
-    add_reason(p.reason, slow_because(p.scheme, sites[i].k));
+    p.slow = slow_because(p.scheme, sites[i].k);
+    if (!p.slow.empty()) add_reason(p.reason, "reference kernel: " + p.slow);
   }
   return plan;
 }

@@ -38,6 +38,21 @@ std::string layout_warning(const std::string& device) {
       device);
 }
 
+void warn_of_slow(const SiteTable& table, const std::vector<PlannedSite>& plan,
+                  std::vector<std::string>& warnings) {
+  int64_t slow = 0;
+  size_t first = 0;
+  for (size_t i = plan.size(); i-- > 0;) {
+    if (plan[i].keep_float || plan[i].slow.empty()) continue;
+    ++slow;
+    first = i;
+  }
+  if (slow == 0) return;
+  warnings.push_back(fmt::format(
+      "{} of {} layers run on the reference kernel, many times slower than in floating point: {}; first: {}",
+      slow, plan.size(), plan[first].slow, table.sites[first].info.name));
+}
+
 void require_work(const ModelGraphs& model, const SiteTable& table, const std::vector<PlannedSite>& plan) {
   std::map<std::string, std::pair<int, std::string>> reasons;  // reason: how many, first name
   for (size_t i = 0; i < plan.size(); ++i) {

@@ -13,6 +13,9 @@ namespace vqt {
 std::string layout_for(const std::string& device, std::vector<std::string>& warnings);
 // That warning; "" for a device with kernels.
 std::string layout_warning(const std::string& device);
+// One warning where layers would run on the reference kernel.
+void warn_of_slow(const SiteTable& table, const std::vector<PlannedSite>& plan,
+                  std::vector<std::string>& warnings);
 // Throws Error with the reasons where no site can be quantized.
 void require_work(const ModelGraphs& model, const SiteTable& table, const std::vector<PlannedSite>& plan);
 // Adds a warning where the names of layers are lost, because the module was frozen.

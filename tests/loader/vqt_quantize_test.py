@@ -397,7 +397,7 @@ def test_inputs_have_every_site_measured(folder: Path, tmp_path: Path) -> None:
 
 
 def test_the_speed_guard_keeps_slower_sites_float(folder: Path, tmp_path: Path) -> None:
-    """Groups across rows run on the reference kernel: hundreds of times slower than float, on any machine."""
+    """Groups of 7 run on the reference kernel: hundreds of times slower than float, on any machine."""
     flags = ["--inputs", folder / "wide_x.pt", "--speed-guard", "--skip-first-last", "false"]
     slow = ["--overrides", '[{"targets": ["blocks.1", "blocks.2"], "bits": 4, "group_size": 7}]']
     done = run(folder / "wide.pt", "-o", tmp_path / "q.pt", *flags, *slow)
@@ -414,6 +414,14 @@ def test_the_speed_guard_keeps_slower_sites_float(folder: Path, tmp_path: Path) 
     everything = run(folder / "wide.pt", "-o", tmp_path / "none.pt", *flags, "--bits", 4, "--group-size", 7, code=1)
     assert "no Linear layer to quantize\n" in everything.stderr and "slower than float here: " in everything.stderr
     assert not (tmp_path / "none.pt").exists()
+
+
+def test_groups_without_a_fast_kernel_warn_with_the_flag_that_helps(folder: Path, tmp_path: Path) -> None:
+    slow = "the reference kernel, many times slower than in floating point: group_size 20 is not a multiple of 8 (--group-size 16 is)"
+    assert slow in run(folder / "wide.pt", "-o", tmp_path / "q.pt", "--group-size", 20).stderr
+    assert any(slow in warning for warning in vqt_json(tmp_path / "q.pt")["warnings"])
+    for flags in (["--preset", "mobile"], ["--group-size", 48], ["--group-size", 100000]):
+        assert "reference kernel" not in run(folder / "wide.pt", "-o", tmp_path / "q.pt", *flags).stderr
 
 
 def test_verify_without_inputs_uses_a_random_picture(folder: Path, tmp_path: Path) -> None:

@@ -228,7 +228,7 @@ def test_times_are_of_all_calls_and_the_guard_needs_an_input() -> None:
 
 @pytest.mark.parametrize("guard", [False, True])
 def test_the_speed_guard_leaves_tied_weights_tied(guard: bool) -> None:
-    """Groups across rows run on the reference kernel: slower than float on any machine."""
+    """Groups of 12 run on the reference kernel: slower than float on any machine."""
     class Shared(nn.Module):
         def __init__(self) -> None:
             super().__init__()

@@ -18,6 +18,8 @@ struct PlannedSite {
   bool activation_symmetric = false;
   // Why it is kept in floating point, or the rule that chose the scheme (overrides[1] "fc2"), or "".
   std::string reason;
+  std::string
+      slow;  // why it runs on the reference kernel, many times slower than float, and what does not; or ""
 };
 
 // One entry per site, in order. Throws UsageError: a user's pattern that matches no site (with the nearest

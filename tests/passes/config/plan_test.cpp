@@ -188,19 +188,23 @@ TEST(Plan, ActivationsFollowTheConfigExceptWith16Bits) {
   EXPECT_EQ(planned(R"(, "bits": 16, "activation": "none")").reason, "");
 }
 
-TEST(Plan, GroupsThatCrossRowsKeepTheSchemeAndSaySo) {
+TEST(Plan, GroupsOfNoMultipleOf8RunOnTheReferenceKernelAndSaySo) {
   const auto reason = [](int64_t k, const std::string& fields) {
     return plan_schemes({site("a", 16, k)},
                         QuantizationConfig::from_json(R"({"skip_first_last": false, )" + fields + "}"))[0]
         .reason;
   };
   EXPECT_EQ(reason(256, R"("group_size": 64)"), "");
-  EXPECT_EQ(reason(9, R"("group_size": 64)"), "reference kernel: K = 9 is not a multiple of group_size 64");
-  EXPECT_EQ(reason(96, R"("group_size": 64)"), "reference kernel: K = 96 is not a multiple of group_size 64");
-  EXPECT_EQ(reason(96, R"("bits": 4)"), "reference kernel: K = 96 is not a multiple of group_size 128");
+  EXPECT_EQ(reason(9, R"("group_size": 64)"), "");  // short last groups
+  EXPECT_EQ(reason(96, R"("group_size": 64)"), "");
+  EXPECT_EQ(reason(96, R"("bits": 4)"), "");
+  EXPECT_EQ(reason(96, R"("group_size": 100)"), "");  // one group per row
+  EXPECT_EQ(reason(300, R"("group_size": 100)"),
+            "reference kernel: group_size 100 is not a multiple of 8 (--group-size 96 is)");
   EXPECT_EQ(reason(9, R"("group_size": -1)"), "");
   EXPECT_EQ(reason(9, R"("bits": 8)"), "");
-  EXPECT_EQ(reason(12, R"("group_size": 4)"), "reference kernel: no fast one for w4a16-g4 at K = 12");
+  EXPECT_EQ(reason(12, R"("group_size": 4)"),
+            "reference kernel: group_size 4 is not a multiple of 8 (--group-size 8 is)");
 }
 
 // The largest products are 255 * 128, 255 * 255 and 255 * 15: 65793, 33025 and 561433 of them fit int32.
@@ -223,9 +227,10 @@ TEST(Plan, SumsThatInt32CannotHoldStayFloat) {
   EXPECT_EQ(planned(1122880, int4 + "561440"),
             "a: float | a group of 561440 is too deep for int32 sums (at most 561433); use activation none");
   EXPECT_EQ(planned(561472, int4 + "64"), "a: w4a8-g64");
-  // Groups that cross rows run on the reference kernel, whose sums are int64.
-  EXPECT_EQ(planned(561441, int4 + "561440"),
-            "a: w4a8-g561440 | reference kernel: K = 561441 is not a multiple of group_size 561440");
+  // Groups that are no multiple of 8 run on the reference kernel, whose sums are int64.
+  EXPECT_EQ(
+      planned(561445, int4 + "561441"),
+      "a: w4a8-g561441 | reference kernel: group_size 561441 is not a multiple of 8 (--group-size 561440 is)");
   for (const char* fields : {R"("bits": 8)", R"("bits": 8, "symmetric": false)",
                              R"("quant_type": "int4_group", "group_size": -1)"}) {
     EXPECT_THAT(planned(600000, std::string(fields) + R"(, "activation": "none")"), Not(HasSubstr("float")));
