@@ -340,8 +340,10 @@ TEST(PredictedBytes, AreTheBytesOfThePackedTensor) {
   // 64 + 64 * 4 offsets + 4 panels x 4 groups x (16 * 4 + 64 * 16 / 2)
   EXPECT_EQ(predicted_bytes(64, 256, g64), 64 + 256 + 16 * 576);
   EXPECT_EQ(predicted_bytes(64, 256, g64_asym), 64 + 256 + 16 * 592);
-  // canonical: 64 + 64 (3 scales) + 64 (3 zeros) + ceil(9 / 2) * 16 nibbles
-  EXPECT_EQ(predicted_bytes(16, 9, g64), 64 + 64 + 64 + 80);
+  // 64 + 16 * 4 offsets + one group of 9, with room for 16: 16 * 4 + 16 * 16 / 2
+  EXPECT_EQ(predicted_bytes(16, 9, g64), 64 + 64 + 192);
+  // canonical: 64 + 64 (16 scales) + 64 (16 zeros) + ceil(9 / 2) * 16 nibbles
+  EXPECT_EQ(predicted_bytes(16, 9, g64, "cuda"), 64 + 64 + 64 + 80);
   // canonical: 64 + 64 + 64 + 16 * 9 * 2
   EXPECT_EQ(predicted_bytes(16, 9, int16), 64 + 64 + 64 + 288);
   // cuda keeps the canonical bytes: 64 + 256 + 256 + 64 * 256
