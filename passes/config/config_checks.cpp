@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "passes/config/quant_types.h"
+#include "passes/config/shorthand.h"
 #include "vqt/fields.h"
 #include "vqt/nearest.h"
 #include "vqt/plan.h"
@@ -26,7 +27,9 @@ struct Complaint {
   // The second field of a contradiction: the message has named the file already.
   std::string other(const std::string& field) const {
     const auto origin = config.origins.find(field);
-    return prefix.empty() && origin != config.origins.end() ? origin->second : field;
+    if (!prefix.empty() || origin == config.origins.end()) return field;
+    const size_t source = origin->second.rfind(": ");
+    return source == std::string::npos ? origin->second : origin->second.substr(source + 2);
   }
   [[noreturn]] void range(const std::string& field, const std::string& expected,
                           const std::string& got) const {
@@ -58,7 +61,8 @@ class AllowedValues {
   void check(const Field& field, const std::string& value, bool word) const {
     const std::vector<std::string> allowed = allowed_values(field.allowed);
     if (allowed.empty() || std::find(allowed.begin(), allowed.end(), value) != allowed.end()) return;
-    const std::string expected = "one of " + fmt::format("{}", fmt::join(allowed, ", "));
+    std::string expected = fmt::format("one of {}", fmt::join(allowed, ", "));
+    if (field.name == std::string("quant_type")) expected += ", or a shorthand such as w8a8 or w4a8-g64";
     complaint_.range(field.name, expected,
                      word ? fmt::format("\"{}\"; nearest: {}", value, nearest_name(value, allowed)) : value);
   }
@@ -187,6 +191,34 @@ void check_overrides(const QuantizationConfig& config) {
   }
 }
 
+// Puts the fields of a shorthand in the place of quant_type; returns the shorthand.
+std::optional<Shorthand> expand(SchemeFields& given, const Complaint& complaint) {
+  const auto s = given.quant_type ? parse_shorthand(*given.quant_type) : std::nullopt;
+  if (!s) return {};
+  const std::string name = *given.quant_type;
+  if (given.bits && *given.bits != s->bits)
+    complaint.clash("bits", text_of(*given.bits), "quant_type", name, fmt::format("it has {} bits", s->bits));
+  if (given.group_size && s->group_size && *given.group_size != *s->group_size) {
+    complaint.clash(
+        "group_size", text_of(*given.group_size), "quant_type", name,
+        *s->group_size < 0 ? "it has one group per row" : fmt::format("it has groups of {}", *s->group_size));
+  }
+  given.quant_type.reset();
+  given.bits = s->bits;
+  if (s->group_size) given.group_size = s->group_size;
+  return s;
+}
+
+// What the shorthand of a config or of an override says about activations. 16 bits say nothing: they always compute
+// with floating-point ones.
+bool agrees(const Shorthand& s, ActivationMode activation) {
+  return s.bits == 16 || s.float_activations == (activation == ActivationMode::kNone);
+}
+
+const char* activations_of(const Shorthand& s) {
+  return s.float_activations ? "its activations are in floating point" : "its activations are quantized";
+}
+
 bool has(const std::vector<std::string>& list, const std::string& value) {
   return std::find(list.begin(), list.end(), value) != list.end();
 }
@@ -251,6 +283,27 @@ void validate(const QuantizationConfig& given, const std::string& source) {
   check_overrides(config);
   check_fusions(config, complaint);
   check_available(config, complaint);
+}
+
+void expand_shorthand(SchemeFields& given, QuantizationConfig& config, bool activation_given) {
+  const Complaint complaint{config, ""};
+  const std::string name = given.quant_type.value_or("");
+  const auto s = expand(given, complaint);
+  if (!s || agrees(*s, config.activation)) return;
+  if (activation_given)
+    complaint.clash("activation", to_string(config.activation), "quant_type", name, activations_of(*s));
+  config.activation = s->float_activations ? ActivationMode::kNone : ActivationMode::kDynamic;
+}
+
+void expand_shorthands_in_overrides(QuantizationConfig& config) {
+  for (size_t i = 0; i < config.overrides.size(); ++i) {
+    const Complaint complaint{config, fmt::format("overrides[{}].", i)};
+    const std::string name = config.overrides[i].quant_type.value_or("");
+    const auto s = expand(config.overrides[i], complaint);
+    if (!s || agrees(*s, config.activation)) continue;
+    complaint.clash("quant_type", name, "activation", to_string(config.activation),
+                    fmt::format("{}, and activation is the whole config's", activations_of(*s)));
+  }
 }
 
 std::vector<std::string> allowed_values(const char* allowed) {

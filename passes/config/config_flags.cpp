@@ -100,17 +100,24 @@ void put_scheme_over(QuantizationConfig& config, const QuantizationConfig& given
   static_cast<SchemeFields&>(config) = merged;
 }
 
+// A field that is put over a config.
+struct GivenField {
+  std::string label;  // as errors name it
+  Json value;
+  std::string text;  // the value as reports show it
+};
+
 // Reports call a changed preset by its name and its changes: "production activation=none".
 void name_changes(QuantizationConfig& config, const Json& before,
-                  const std::map<std::string, std::string>& flags) {
+                  const std::map<std::string, GivenField>& fields) {
   const std::vector<std::string>& presets = preset_names();
   if (std::find(presets.begin(), presets.end(), config.name) == presets.end()) return;
   const Json after = canonical_json(config);
   const auto member = [](const Json& object, const char* name) { return object.value(name, Json()); };
   std::string changes;
   visit_fields(config, [&](const Field& field, auto& value) {
-    const auto flag = flags.find(field.name);
-    if (flag == flags.end() || std::string_view(field.name) == "device") return;
+    const auto given = fields.find(field.name);
+    if (given == fields.end() || std::string_view(field.name) == "device") return;
     bool same = member(before, field.name) == member(after, field.name);
     if constexpr (is_optional<std::decay_t<decltype(value)>>::value) {  // bits=8 over a preset of 8 bits
       same = true;
@@ -118,9 +125,48 @@ void name_changes(QuantizationConfig& config, const Json& before,
         same = same && member(before, other.name) == member(after, other.name);
       });
     }
-    if (!same) changes += fmt::format(" {}={}", field.name, flag->second);
+    if (!same) changes += fmt::format(" {}={}", field.name, given->second.text);
   });
   config.name += changes;
+}
+
+// fields: by their names.
+void put_over(QuantizationConfig& config, const std::map<std::string, GivenField>& fields) {
+  const Json before = canonical_json(config);
+  QuantizationConfig given;  // the scheme fields among them
+  const auto take = [&](const Field& field, auto& member) {
+    const auto found = fields.find(field.name);
+    if (found == fields.end()) return;
+    read(found->second.label, found->second.value, member);
+    config.origins[field.name] = given.origins[field.name] = found->second.label;
+  };
+  visit_scheme_fields(given, take);
+  visit_fields(config, [&](const Field& field, auto& member) {
+    if constexpr (!is_optional<std::decay_t<decltype(member)>>::value) take(field, member);
+  });
+  expand_shorthand(given, config, fields.count("activation") > 0);
+  check_given_pairs(given);
+  put_scheme_over(config, given);
+  if (fields.count("sensitive_layers")) config.sensitive_layers_given = true;
+  if (before["quant_type"] == "mixed_precision" && !is_mixed(config)) {
+    const QuantizationConfig defaults;  // left over from a file: they mean nothing now
+    if (!fields.count("sensitive_layers")) {
+      config.sensitive_layers = defaults.sensitive_layers;
+      config.sensitive_layers_given = false;
+    }
+    if (!fields.count("sensitive_bits")) config.sensitive_bits = defaults.sensitive_bits;
+    if (!fields.count("normal_bits")) config.normal_bits = defaults.normal_bits;
+  }
+  expand_shorthands_in_overrides(config);
+  validate(config);
+  if (!fields.count("name")) name_changes(config, before, fields);
+}
+
+// "4", "false", "head,fc1".
+std::string value_text(const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (!value.is_array() || (!value.empty() && value[0].is_object())) return value.dump();
+  return fmt::format("{}", fmt::join(value.get<std::vector<std::string>>(), ","));
 }
 
 }  // namespace
@@ -151,10 +197,8 @@ void apply_flags(QuantizationConfig& config, const FlagValues& flags) {
                                    flag_name(nearest_name(name, names))));
     }
   }
-  const Json before = canonical_json(config);
-  QuantizationConfig given;                 // the scheme fields among the flags
-  std::map<std::string, std::string> seen;  // field -> its flag's text
-  const auto take = [&](const Field& field, auto& member) {
+  std::map<std::string, GivenField> fields;
+  for (const FieldInfo& field : config_fields()) {
     std::string flag;
     std::vector<std::string> values;
     for (const auto& [name, list] : flags) {
@@ -162,29 +206,25 @@ void apply_flags(QuantizationConfig& config, const FlagValues& flags) {
       flag = flag_name(name);
       values.insert(values.end(), list.begin(), list.end());
     }
-    if (flag.empty()) return;
-    read(flag, flag_value(flag, kind(member), values), member);
-    config.origins[field.name] = given.origins[field.name] = flag;
-    seen[field.name] = fmt::format("{}", fmt::join(values, ","));
-  };
-  visit_scheme_fields(given, take);
-  visit_fields(config, [&](const Field& field, auto& member) {
-    if constexpr (!is_optional<std::decay_t<decltype(member)>>::value) take(field, member);
-  });
-  check_given_pairs(given);
-  put_scheme_over(config, given);
-  if (seen.count("sensitive_layers")) config.sensitive_layers_given = true;
-  if (before["quant_type"] == "mixed_precision" && !is_mixed(config)) {
-    const QuantizationConfig defaults;  // left over from a file: they mean nothing now
-    if (!seen.count("sensitive_layers")) {
-      config.sensitive_layers = defaults.sensitive_layers;
-      config.sensitive_layers_given = false;
-    }
-    if (!seen.count("sensitive_bits")) config.sensitive_bits = defaults.sensitive_bits;
-    if (!seen.count("normal_bits")) config.normal_bits = defaults.normal_bits;
+    if (!flag.empty())
+      fields[field.name] = {flag, flag_value(flag, field.kind, values),
+                            fmt::format("{}", fmt::join(values, ","))};
   }
-  validate(config);
-  if (!seen.count("name")) name_changes(config, before, seen);
+  put_over(config, fields);
+}
+
+void replace_fields(QuantizationConfig& config, const std::string& text, const std::string& source) {
+  const Json json = parse_json(text, source);
+  QuantizationConfig unused;
+  read_config(source + ": ", json, unused);  // names and types
+  std::map<std::string, GivenField> fields;
+  for (const FieldInfo& field : config_fields()) {
+    for (const std::string& name : {field.name, field.alias}) {
+      if (!name.empty() && json.contains(name))
+        fields[field.name] = {fmt::format("{}: {}", source, name), json.at(name), value_text(json.at(name))};
+    }
+  }
+  put_over(config, fields);
 }
 
 }  // namespace vqt

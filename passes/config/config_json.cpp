@@ -4,14 +4,17 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <limits>
+#include <regex>
 #include <set>
 
+#include "passes/config/config_checks.h"
 #include "vqt/nearest.h"
 
 namespace vqt {
@@ -20,6 +23,50 @@ namespace {
 [[noreturn]] void wrong_type(const std::string& where, const char* expected, const Json& got) {
   std::string text = got.is_array() ? "a list" : got.is_object() ? "an object" : got.dump();
   throw UsageError(fmt::format("{}: expected {}, got {}", where, expected, text));
+}
+
+constexpr const char* kExample = "{\"quant_type\": \"int4_group\"}";
+
+[[noreturn]] void not_json(const std::string& source, const std::string& got) {
+  throw UsageError(fmt::format("{}: expected a JSON object such as {}, got {}", source, kExample, got));
+}
+
+// A config in another format, or another file: its first line says which.
+void refuse_other_formats(const std::string& text, const std::string& source) {
+  if (text.rfind("PK\x03\x04", 0) == 0) not_json(source, "a zip file (a model?)");
+  if (text.find('\0') != std::string::npos) not_json(source, "a binary file");
+  static const std::regex kLine("\\s*((#.*|---.*|%.*)?\n\\s*)*([^\n]*)");
+  static const std::regex kYaml("(- |\"?[A-Za-z_][A-Za-z_0-9-]*\"?\\s*:).*"),
+      kToml("(\\[[A-Za-z_.]+\\]|[A-Za-z_][A-Za-z_0-9-]*\\s*=).*");
+  std::smatch line;
+  const std::string head = text.substr(0, 4096);
+  if (!std::regex_search(head, line, kLine, std::regex_constants::match_continuous)) return;
+  const std::string first = line[3];
+  if (std::regex_match(first, kYaml)) not_json(source, "YAML");
+  if (std::regex_match(first, kToml)) not_json(source, "TOML");
+  if (first.rfind("<", 0) == 0) not_json(source, "HTML or XML");
+}
+
+// What is wrong at a byte where JSON's grammar ends, in the words of somebody who writes by hand; "" where the parser's
+// own are as good. at: the last byte that it read; what: its message.
+std::string likely_cause(const std::string& text, size_t at, const std::string& what) {
+  if (at >= text.size()) return "";
+  const char here = text[at];
+  const size_t before = at == 0 ? std::string::npos : text.find_last_not_of(" \t\r\n", at - 1);
+  const char last = before == std::string::npos ? '\0' : text[before];
+  const auto begins = [&](const char* word) { return text.compare(at, std::strlen(word), word) == 0; };
+  if ((here == '}' || here == ']') && last == ',')
+    return fmt::format("a comma stands before the {}; JSON has none after the last value", here);
+  if (here == '\'') return "JSON writes texts in double quotes, not in single ones";
+  if (here == '#') return "comments begin with //, not with #";
+  if (begins("True") || begins("False")) return "JSON writes true and false in small letters";
+  if (begins("None")) return "JSON has no None; leave the field out";
+  if (what.find("unexpected string literal; expected '}'") != std::string::npos ||
+      what.find("unexpected string literal; expected ']'") != std::string::npos)
+    return "a comma is missing before this text";
+  if (std::isalpha(static_cast<unsigned char>(here)) && (last == '{' || last == ','))
+    return "names of fields stand in double quotes";
+  return "";
 }
 
 // nlohmann silently keeps the last of two equal keys; this callback makes them an error during parsing.
@@ -136,16 +183,15 @@ SchemeFields canonical_fields(const QuantizationConfig& c) {
 }  // namespace
 
 Json parse_json(const std::string& text, const std::string& source) {
-  if (text.find_first_not_of(" \t\r\n") == std::string::npos) {
-    throw UsageError(source +
-                     ": expected a JSON object such as {\"quant_type\": \"int4_group\"}, got an empty text");
-  }
+  if (text.find_first_not_of(" \t\r\n") == std::string::npos) not_json(source, "an empty text");
   try {
-    return Json::parse(text, DuplicateKeys(source));
+    return Json::parse(text, DuplicateKeys(source), true, /*ignore_comments=*/true);
   } catch (const Json::parse_error& e) {
-    const std::string what = e.what();  // [json.exception...] parse error at line 1, column 9: ...
-    const size_t at = what.find("line ");
-    throw UsageError(source + ": " + (at == std::string::npos ? what : what.substr(at)));
+    std::string what = e.what();  // [json.exception...] parse error at line 1, column 9: syntax error ...
+    if (const size_t at = what.find("line "); at != std::string::npos) what.erase(0, at);
+    const std::string cause = likely_cause(text, e.byte == 0 ? 0 : e.byte - 1, what);
+    if (!cause.empty()) what = what.substr(0, what.find(": ") + 2) + cause;
+    throw UsageError(fmt::format("{}: {}", source, what));
   }
 }
 
@@ -216,13 +262,22 @@ Json canonical_json(QuantizationConfig config) {
   return all_fields(config);
 }
 
+void read_config(const std::string& where, const Json& json, QuantizationConfig& config) {
+  read_fields(where, json, [&](auto&& visitor) { visit_fields(config, visitor); });
+}
+
 QuantizationConfig QuantizationConfig::from_json(const std::string& text, const std::string& source) {
+  refuse_other_formats(text, source);
   const Json json = parse_json(text, source);
-  if (!json.is_object()) wrong_type(source, "a JSON object such as {\"quant_type\": \"int4_group\"}", json);
+  if (!json.is_object()) wrong_type(source, fmt::format("a JSON object such as {}", kExample).c_str(), json);
+  if (json.contains("models") && json.contains("version"))
+    not_json(source, "results of vqt-eval; the field config of each model there is one");
   QuantizationConfig config;
   config.source = source;
-  read_fields(source + ": ", json, [&](auto&& visitor) { visit_fields(config, visitor); });
+  read_config(source + ": ", json, config);
   config.sensitive_layers_given = json.contains("sensitive_layers");
+  expand_shorthand(config, config, json.contains("activation"));
+  expand_shorthands_in_overrides(config);
   validate(config);
   return config;
 }

@@ -28,6 +28,10 @@ void read(const std::string& where, const Json& json, std::optional<T>& value) {
   read(where, json, value.emplace());
 }
 
+// Reads the fields of an object into config. Names that are no field's, and types, are UsageErrors; values are not
+// checked. where: before each name in messages, as "q.json: ".
+void read_config(const std::string& where, const Json& json, QuantizationConfig& config);
+
 // Every field, with quant_type and the fields that it leaves open (symmetric, group_size) where they are not
 // the default.
 Json canonical_json(QuantizationConfig config);

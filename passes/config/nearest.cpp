@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace vqt {
 namespace {
@@ -34,9 +35,12 @@ size_t substring_distance(const std::string& word, const std::string& text) {
 }
 
 std::string nearest_name(const std::string& word, const std::vector<std::string>& candidates) {
-  const auto best = std::min_element(candidates.begin(), candidates.end(), [&](const auto& a, const auto& b) {
-    return edit_distance(word, a) < edit_distance(word, b);
-  });
+  const auto rank = [&](const std::string& name) {
+    const bool shortened = word.size() > 2 && name.find(word) != std::string::npos;  // int4 of int4-g64
+    return std::make_pair(!shortened, edit_distance(word, name));
+  };
+  const auto best = std::min_element(candidates.begin(), candidates.end(),
+                                     [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
   return best == candidates.end() ? "" : *best;
 }
 

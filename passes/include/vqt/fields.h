@@ -21,10 +21,12 @@ struct Field {
 template <class Visitor>
 void visit_scheme_members(Visitor&& visitor) {
   visitor(
-      Field{"quant_type", "", "int8_per_channel_sym",
-            "int8_per_tensor_sym|int8_per_tensor_asym|int8_per_channel_sym|int8_per_channel_asym|int4_group|"
-            "int16_per_tensor_sym|int16_per_channel_sym|mixed_precision",
-            "how weights are stored; mixed_precision: sensitive_bits or normal_bits, layer by layer"},
+      Field{
+          "quant_type", "", "int8_per_channel_sym",
+          "int8_per_tensor_sym|int8_per_tensor_asym|int8_per_channel_sym|int8_per_channel_asym|int4_group|"
+          "int16_per_tensor_sym|int16_per_channel_sym|mixed_precision",
+          "how weights are stored, also as w8a8 or w4a16-g64; mixed_precision: sensitive_bits or normal_bits, layer "
+          "by layer"},
       &SchemeFields::quant_type);
   visitor(
       Field{"bits", "num_bits", "from quant_type", "4|8|16",
@@ -128,5 +130,7 @@ std::string resolved_json(const QuantizationConfig& config);
 // flags that contradict each other are a UsageError whose message names both. The result is validated.
 using FlagValues = std::vector<std::pair<std::string, std::vector<std::string>>>;
 void apply_flags(QuantizationConfig& config, const FlagValues& flags);
+// The same for the fields of a JSON object. source: before their names in errors.
+void replace_fields(QuantizationConfig& config, const std::string& json, const std::string& source);
 
 }  // namespace vqt
