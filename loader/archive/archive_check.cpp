@@ -7,31 +7,39 @@
 
 #include <algorithm>
 
+#include "loader/archive/file_kind.h"
 #include "loader/archive/vqt_json.h"
 
 namespace vqt {
 namespace {
 
 constexpr uint64_t kMaxVqtJsonBytes = uint64_t{64} << 20;
-constexpr const char* kHowToExport =
-    "Export the model to TorchScript first (torch.jit.script(model).save(path); for VGGT "
-    "examples/vggt/export.py --checkpoint FILE -o OUT.pt)";
-
+constexpr uint64_t kMaxPickleBytes = uint64_t{64} << 20;
 [[noreturn]] void fail(const InputFile& file, const std::string& what) {
   throw Error(file.path() + ": " + what);
 }
 
+// A file that is no zip, or one of another program: says what it is.
+void refuse_other_kinds(const InputFile& file) {
+  const FileKind kind = file_kind(file);
+  if (kind.what.empty()) return;
+  fail(file, kind.step.empty() ? fmt::format("{}; expected a TorchScript file. {}", kind.what, kHowToExport)
+                               : fmt::format("{}; {}", kind.what, kind.step));
+}
+
 void require_torchscript(const InputFile& file, const ZipDirectory& zip) {
-  if (zip.find("data.pkl") && zip.find("constants.pkl")) return;
-  if (zip.find("data.pkl")) {
-    fail(file, std::string("a checkpoint written by torch.save (data.pkl, but no code/ and constants.pkl): "
-                           "weights without a program. ") +
-                   kHowToExport);
+  const ZipRecord* pickle = zip.find("data.pkl");
+  if (pickle && zip.find("constants.pkl")) return;
+  std::string what;
+  if (pickle) {
+    what = pickle_kind(pickle->size <= kMaxPickleBytes ? read_record(file, *pickle, kMaxPickleBytes) : "");
+  } else if (zip.find("archive_format") || zip.has_folder("models/") ||
+             zip.find("serialized_exported_program.json")) {
+    what = "a program written by torch.export (.pt2)";
+  } else if (zip.find(".data/extern_modules")) {
+    what = "a package written by torch.package";
   }
-  if (zip.find("archive_format") || zip.has_folder("models/")) {
-    fail(file,
-         std::string("a program written by torch.export; expected a TorchScript file. ") + kHowToExport);
-  }
+  if (!what.empty()) fail(file, fmt::format("{}; expected a TorchScript file. {}", what, kHowToExport));
   std::string names;
   for (size_t i = 0; i < std::min<size_t>(zip.records.size(), 5); ++i)
     names += (i ? ", " : "") + zip.records[i].name;
@@ -84,6 +92,7 @@ void check_listed(const InputFile& file, const ZipDirectory& zip, const Checksum
 }  // namespace
 
 CheckedArchive check_archive(const InputFile& file, const LoadOptions& options) {
+  refuse_other_kinds(file);
   CheckedArchive checked{read_zip_directory(file), {}};
   const ZipDirectory& zip = checked.zip;
   require_torchscript(file, zip);
@@ -111,8 +120,10 @@ std::optional<Report> check_archive(const std::string& path, const LoadOptions& 
 }
 
 uint32_t model_checksum(const std::string& path) {
+  const InputFile file(path);
+  refuse_other_kinds(file);
   std::string text;
-  for (const ZipRecord& r : read_zip_directory(InputFile(path)).records)
+  for (const ZipRecord& r : read_zip_directory(file).records)
     text += fmt::format("{} {} {}\n", r.name, r.size, r.crc32);
   return static_cast<uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(text.data()), text.size()));
 }

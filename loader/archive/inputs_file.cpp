@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "loader/archive/file_kind.h"
 #include "loader/archive/zip_directory.h"
 #include "vqt/error.h"
 #include "vqt/error_text.h"
@@ -53,31 +54,62 @@ c10::IValue typed(const c10::IValue& value) {
   return value;
 }
 
+constexpr const char* kExpected =
+    "expected what torch.save wrote (a tensor, or a tuple or list of forward's arguments)";
+
+void refuse_other_kinds(const InputFile& file) {
+  const FileKind kind = file_kind(file);
+  if (kind.what.empty()) return;
+  std::string step = kind.step;
+  if (kind.what.find("NumPy") != std::string::npos) {
+    const bool several = kind.what.find(".npz") != std::string::npos;
+    step = fmt::format("{}: torch.save(torch.from_numpy(numpy.load(\"{}\"){}), \"inputs.pt\")", kExpected,
+                       file.path(), several ? "[NAME]" : "");
+  } else if (step.empty()) {
+    step = kExpected;
+  }
+  throw Error(fmt::format("{}: {}; {}", file.path(), kind.what, step));
+}
+
+// The unpickler knows tensors and plain values; it fails on objects of other classes.
+[[noreturn]] void refuse_objects(const std::string& path, const std::string& pickle, const std::string& why) {
+  const auto has = [&](const char* text) { return pickle.find(text) != std::string::npos; };
+  std::string got;
+  if (has("_parameters") && has("_modules")) {
+    got = "a module";
+  } else if (has("_metadata")) {
+    got = "a state dict";
+  } else if (has("numpy")) {
+    got = "NumPy arrays; torch.from_numpy makes tensors of them";
+  }
+  throw Error(got.empty() ? fmt::format("{}: torch cannot read it: {}", path, why)
+                          : fmt::format("{}: {}, got {}", path, kExpected, got));
+}
+
 }  // namespace
 
 std::vector<c10::IValue> read_inputs(const std::string& path) {
   c10::IValue value;
   {
     const InputFile file(path);
+    refuse_other_kinds(file);
     const ZipDirectory zip = read_zip_directory(file);
-    if (!zip.find("data.pkl") || zip.has_folder("code/") || zip.find("constants.pkl")) {
+    const ZipRecord* pickle = zip.find("data.pkl");
+    if (!pickle || zip.has_folder("code/") || zip.find("constants.pkl")) {
       throw Error(
-          fmt::format("{}: expected what torch.save wrote (a tensor, or a tuple or list of forward's "
-                      "arguments), got {}",
-                      path, zip.find("data.pkl") ? "a TorchScript file" : "another zip"));
+          fmt::format("{}: {}, got {}", path, kExpected, pickle ? "a TorchScript file" : "another zip"));
     }
     verify_records(file, zip);
     const std::vector<uint8_t> bytes = file.read(0, file.size());
     try {
       value = torch::jit::pickle_load(std::vector<char>(bytes.begin(), bytes.end()));
     } catch (const c10::Error& e) {
-      throw Error(fmt::format("{}: torch cannot read it: {}", path, error_text(e)));
+      refuse_objects(path, read_record(file, *pickle, file.size()), error_text(e));
     }
   }
   if (value.isTensor()) return {value};
   if (!value.isTuple() && !value.isList()) {
-    throw Error(fmt::format("{}: expected a tensor, or a tuple or list of forward's arguments, got {}", path,
-                            value.type()->repr_str()));
+    throw Error(fmt::format("{}: {}, got {}", path, kExpected, value.type()->repr_str()));
   }
   std::vector<c10::IValue> arguments;
   if (value.isTuple()) {

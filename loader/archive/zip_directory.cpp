@@ -42,27 +42,6 @@ std::string printable(std::string_view name) {
   return out;
 }
 
-// What a file that is no zip probably is, so that the message can say how to go on.
-[[noreturn]] void fail_not_a_zip(const InputFile& file) {
-  const std::vector<uint8_t> head = file.read(0, std::min<uint64_t>(file.size(), 64));
-  const std::string text(head.begin(), head.end());
-  std::string guess = "not a zip file; expected a TorchScript file, which begins with the bytes PK";
-  if (text.rfind("version https://git-lfs", 0) == 0) {
-    guess = "a Git LFS pointer, not the file itself; run `git lfs pull`";
-  } else if (text.rfind("<!", 0) == 0 || text.rfind("<html", 0) == 0) {
-    guess = "an HTML page, not a model; the download probably failed";
-  } else if (text.size() > 9 && text[8] == '{' && text[9] == '"') {
-    guess =
-        "a safetensors file: weights without a program. Export the model to TorchScript first "
-        "(torch.jit.script(model).save(path); for VGGT examples/vggt/export.py --checkpoint FILE -o OUT.pt)";
-  } else if (text.size() > 2 && text[0] == '\x80' && text[1] >= 2 && text[1] <= 5) {
-    guess =
-        "a pickle written by an old torch.save: weights without a program. Export the model to TorchScript "
-        "first (torch.jit.script(model).save(path); for VGGT examples/vggt/export.py --checkpoint FILE -o OUT.pt)";
-  }
-  fail(file, "{}", guess);
-}
-
 // A file without closing records that begins as a zip was cut short: say in which record. Records carry their
 // sizes behind their data, so the last local header is looked for from the end.
 [[noreturn]] void fail_cut_short(const InputFile& file) {
@@ -302,7 +281,8 @@ bool ZipDirectory::has_folder(std::string_view folder) const {
 }
 
 ZipDirectory read_zip_directory(const InputFile& file) {
-  if (file.size() < 4 || u32(file.read(0, 4).data()) != kLocalHeader) fail_not_a_zip(file);
+  if (file.size() < 4 || u32(file.read(0, 4).data()) != kLocalHeader)
+    fail(file, "not a zip file; expected a TorchScript file, which begins with the bytes PK");
   const End end = read_end(file);
   if (end.directory_offset > end.position || end.position - end.directory_offset != end.directory_bytes) {
     fail(file,

@@ -55,6 +55,7 @@ void list_layers(const Options& options, ProgressBar& progress) {
   } else {
     const Archive archive = load_archive(options.in, structure_only(progress));
     sites = describe_sites(archive.module, planned ? &config : nullptr);
+    if (is_quantized(archive.module)) progress.warn(options.in + ": " + kWithoutTable);
   }
   progress.finish();
   fmt::print("{}", options.json ? json_lines(sites) : layer_lines(sites, planned));

@@ -27,6 +27,11 @@ struct Archive {
   int64_t file_bytes = 0;
 };
 
+// A warning about a quantized model that comes without vqt.json.
+inline constexpr const char* kWithoutTable =
+    "loaded without its table: reasons, SQNR and fusions are not known (torch.jit.save and torch.jit.load leave the "
+    "table out, vqt.save and vqt.load keep it)";
+
 struct LoadOptions {
   // For listing and planning: large weights are not read, only their first 64 KiB (the header of a packed
   // weight), and only small records are compared with their checksums. The module must not be run or saved.

@@ -273,13 +273,8 @@ TEST(ZipDirectory, EveryFlippedBitIsSafe) {
 }
 
 TEST(ZipDirectory, FilesThatAreNoZip) {
-  using std::string_literals::operator""s;
   EXPECT_THAT(message("hello world, this is text"), HasSubstr("not a zip file; expected a TorchScript file"));
   EXPECT_THAT(message("PK"), HasSubstr("not a zip file"));
-  EXPECT_THAT(message("version https://git-lfs.github.com/spec/v1\n"), HasSubstr("Git LFS pointer"));
-  EXPECT_THAT(message("<!DOCTYPE html><html>"), HasSubstr("an HTML page"));
-  EXPECT_THAT(message("\x40\0\0\0\0\0\0\0{\"w\":{}}"s), HasSubstr("a safetensors file"));
-  EXPECT_THAT(message("\x80\x02\x8a\x0al"s), HasSubstr("old torch.save"));
 }
 
 TEST(InputFile, SaysWhatIsWrongWithTheFile) {
