@@ -11,6 +11,7 @@ endif()
 if(TARGET vqt_python_c)  # lib on sys.path is all that `import vqt` needs
   install(TARGETS vqt_python_c LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/vqt)
   install(DIRECTORY python/vqt/ DESTINATION ${CMAKE_INSTALL_LIBDIR}/vqt FILES_MATCHING PATTERN "*.py")
+  install(FILES ${VQT_BUILT_FOR} DESTINATION ${CMAKE_INSTALL_LIBDIR}/vqt)
 endif()
 install(DIRECTORY ops/include/vqt passes/include/vqt DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 install(EXPORT vqtTargets NAMESPACE vqt:: DESTINATION ${VQT_CMAKE_DIR})

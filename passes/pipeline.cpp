@@ -30,8 +30,8 @@ torch::jit::Module quantize(torch::jit::Module model, const QuantizationConfig& 
   refuse_if_quantized(model);
   if (options.speed_guard && !options.measure) {
     throw Error(
-        "vqt::quantize: speed_guard: needs an input to measure the linears on, got none; pass --inputs FILE "
-        "(in code: QuantizeOptions::measure)");
+        "vqt::quantize: speed_guard: needs an input to measure the layers on, got none; pass one (Python: inputs=, "
+        "C++: QuantizeOptions::measure)");
   }
   report = Report();
   report.config = config;

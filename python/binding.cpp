@@ -8,6 +8,7 @@
 #include "vqt/archive.h"
 #include "vqt/error_text.h"
 #include "vqt/fields.h"
+#include "vqt/nearest.h"
 #include "vqt/quantize.h"
 
 namespace py = pybind11;
@@ -46,13 +47,14 @@ std::vector<c10::IValue> to_arguments(const std::string& name, const c10::Functi
 // Inputs out of a Python iterable. The result is called without the GIL and destroyed with it.
 InputSource to_source(const std::string& name, const Module& module, const py::object& iterable) {
   if (iterable.is_none()) return nullptr;
-  return [name, forward = module.get_method("forward").function().getSchema(),
-          iterator = py::iter(iterable)](std::vector<c10::IValue>& arguments) mutable {
+  return [name, forward = module.get_method("forward").function().getSchema(), iterator = py::iter(iterable),
+          next = 0](std::vector<c10::IValue>& arguments) mutable {
     const py::gil_scoped_acquire gil;
     const auto item = py::reinterpret_steal<py::object>(PyIter_Next(iterator.ptr()));
     if (PyErr_Occurred()) throw py::error_already_set();
     if (!item) return false;
-    arguments = to_arguments(name, forward, item);
+    const std::string label = name == "calibration" ? name + "[" + std::to_string(next++) + "]" : name;
+    arguments = to_arguments(label, forward, item);
     return true;
   };
 }
@@ -75,9 +77,14 @@ std::pair<Module, Report> quantize_module(const Module& module, const Quantizati
   options.progress = to_progress(progress);
   options.speed_guard = speed_guard;
   std::pair<Module, Report> result;
-  {
+  try {
     const py::gil_scoped_release release;
     result.first = quantize(module, config, result.second, options);
+  } catch (const UsageError&) {
+    throw;
+  } catch (const Error& e) {  // "vqt::quantize: calibration[0]: ..."
+    const std::string text = e.what(), cpp = "vqt::quantize";
+    throw Error(text.rfind(cpp, 0) == 0 ? "vqt.quantize" + text.substr(cpp.size()) : text);
   }
   return result;
 }
@@ -86,6 +93,7 @@ Report describe(const Module& module, const std::optional<QuantizationConfig>& c
   Report report;
   if (config) report.config = *config;
   report.sites = describe_sites(module, config ? &*config : nullptr);
+  if (is_quantized(module)) report.warnings.emplace_back(kWithoutTable);
   return report;
 }
 
@@ -118,11 +126,17 @@ void bind_config(py::module_& m) {
       .def_readonly("help", &FieldInfo::help);
   m.def("config_fields", &config_fields);
   m.def("preset_names", &preset_names);
+  m.def("nearest_name", &nearest_name);
   py::class_<QuantizationConfig>(m, "Config")
       .def_static("from_json", &QuantizationConfig::from_json, py::arg("text"), py::arg("source"))
       .def_static("from_file", &QuantizationConfig::from_file, py::arg("path"))
       .def_static("preset", &QuantizationConfig::preset, py::arg("name"))
       .def("to_json", &QuantizationConfig::to_json, py::arg("indent"))
+      .def("replace",
+           [](QuantizationConfig config, const std::string& json, const std::string& source) {
+             replace_fields(config, json, source);
+             return config;
+           })
       .def("values", &resolved_json)
       .def("display_name", &QuantizationConfig::display_name);
 }

@@ -16,6 +16,7 @@
 #include "passes/calibration/interleaved_times.h"
 #include "passes/ir/clone_module.h"
 #include "passes/rewrite/weight_stats.h"
+#include "vqt/error_text.h"
 
 namespace vqt {
 namespace {
@@ -165,7 +166,11 @@ std::vector<MeasuredSite> measure_linears(const Module& model, const SiteTable& 
     ~Guard() { recorder = nullptr; }
   } guard(&record);
   const at::NoGradGuard no_grad;
-  copy.forward(std::move(arguments));
+  try {
+    copy.forward(std::move(arguments));
+  } catch (const std::exception& e) {
+    throw Error("vqt::quantize: inputs: the model's forward fails on them: " + error_text(e));
+  }
   return measured;
 }
 

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "passes/ir/clone_module.h"
+#include "vqt/error_text.h"
 #include "vqt/ops.h"
 
 namespace vqt {
@@ -73,9 +74,8 @@ std::vector<ActivationRange> observe_activations(const Module& model, const Site
   if (!any) return ranges;
   if (!options.calibration) {
     throw Error(
-        "vqt::quantize: activation: \"static\" needs calibration inputs, got none; pass --calibration DIR "
-        "(in code: "
-        "QuantizeOptions::calibration), or use \"dynamic\"");
+        "vqt::quantize: activation: \"static\" needs calibration inputs, got none; pass some (Python: calibration=, "
+        "C++: QuantizeOptions::calibration), or use \"dynamic\"");
   }
   Module observed = clone_with_own_types(model);
   const ModelGraphs graphs(observed);
@@ -87,7 +87,12 @@ std::vector<ActivationRange> observe_activations(const Module& model, const Site
   int64_t runs = 0;
   std::vector<c10::IValue> arguments;
   while (runs < config.calibration_samples && options.calibration(arguments)) {
-    observed.forward(std::move(arguments));
+    try {
+      observed.forward(std::move(arguments));
+    } catch (const std::exception& e) {
+      throw Error(fmt::format("vqt::quantize: calibration[{}]: the model's forward fails on it: {}", runs,
+                              error_text(e)));
+    }
     arguments.clear();
     ++runs;
     if (options.progress) options.progress("calibrating", runs, 0);

@@ -34,7 +34,7 @@ std::string layout_warning(const std::string& device) {
   if (device == "cpu") return "";
   return fmt::format(
       "device: \"{}\": this build has no CUDA kernels; weights are stored in the canonical layout, which every "
-      "machine can run; --repack repacks them for this machine's kernels",
+      "machine can run; a repack (vqt.repack, vqt-quantize --repack) lays them out for this machine's kernels",
       device);
 }
 

@@ -8,16 +8,11 @@
 Importing vqt registers torch.ops.vqt.*, which every quantized model needs.
 """
 
-from pathlib import Path
-
-import torch
-
-torch.ops.load_library(str(Path(__file__).resolve().parent.parent / "libvqt_ops.so"))
-
-from ._C import ArchiveError, ConfigError, Error, QuantizeError  # noqa: E402  (needs torch and the ops)
-from .api import is_quantized, list_sites, load, quantize, repack, report, save  # noqa: E402
-from .config import QuantizationConfig, preset_names  # noqa: E402
-from .report import Report, Site  # noqa: E402
+from . import _load_ops  # noqa: F401, I001  (first: the extension needs torch and the ops)
+from ._C import ArchiveError, ConfigError, Error, QuantizeError
+from .api import is_quantized, list_sites, load, quantize, repack, report, save
+from .config import QuantizationConfig, preset_names
+from .report import Report, Site
 
 __all__ = [
     "ArchiveError", "ConfigError", "Error", "QuantizationConfig", "QuantizeError", "Report", "Site", "is_quantized",

@@ -22,10 +22,17 @@ _EXTRA = "_vqt_extra_files"
 
 
 def _script(function: str, module: Any) -> torch._C.ScriptModule:
-    if not isinstance(module, torch.jit.ScriptModule):
-        raise TypeError(f"vqt.{function}: module: expected a torch.jit.ScriptModule (use torch.jit.script first), "
-                        f"got {type(module).__name__}")
-    return module._c
+    if isinstance(module, torch.jit.ScriptModule):
+        return module._c
+    if isinstance(module, str | os.PathLike):
+        step = "load it with vqt.load first"
+    elif isinstance(module, torch.export.ExportedProgram):
+        step = "use torch.jit.script or torch.jit.trace on the module that it was exported from"
+    elif isinstance(module, Mapping):
+        step = "a state dict has no program: load it into the model, then use torch.jit.script"
+    else:
+        step = "use torch.jit.script or torch.jit.trace first"
+    raise TypeError(f"vqt.{function}: module: expected a torch.jit.ScriptModule ({step}), got {type(module).__name__}")
 
 
 def _config(config: Config | None) -> QuantizationConfig:
@@ -70,6 +77,9 @@ def quantize(
     """
     script, settings = _script("quantize", module), _config(config)
     source = _inputs("quantize", "calibration", calibration)
+    if source is not None and settings.activation != "static":
+        raise _C.ConfigError('vqt.quantize: calibration: only activation="static" is calibrated, this config\'s is '
+                             f'"{settings.activation}"')
     if source is not None:
         source = itertools.islice(source, settings.calibration_samples)
     measured = None if inputs is None else [inputs]
@@ -79,12 +89,16 @@ def quantize(
 
 def list_sites(module: torch.jit.ScriptModule, config: Config | None = None) -> list[Site]:
     """The Linear layers of any module in the order they run; of a float one with config, what the config would do."""
-    planned = None if config is None else _config(config)._config
-    return Report(_C.describe(_script("list_sites", module), planned)).sites
+    script = _script("list_sites", module)
+    known = getattr(module, _REPORT, None)
+    if config is None and known is not None:
+        return Report(known).sites
+    return Report(_C.describe(script, None if config is None else _config(config)._config)).sites
 
 
 def report(module: torch.jit.ScriptModule) -> Report:
-    """The layer table. SQNR and reasons are known of modules from vqt.quantize and vqt.load only."""
+    """The layer table. SQNR and reasons are known of modules from vqt.quantize and vqt.load, and of their deep copies;
+    of other quantized modules (torch.jit.load, torch.jit.freeze) a warning in it says that they are not."""
     script = _script("report", module)
     return Report(getattr(module, _REPORT, None) or _C.describe(script, None))
 

@@ -100,6 +100,46 @@ def test_presets() -> None:
         "name": "mobile", "quant_type": "int4_group", "group_size": 64}
 
 
+def test_a_config_cannot_be_changed_but_replaced() -> None:
+    config = vqt.QuantizationConfig.preset("production")
+    before = config.to_json()
+    for change, message in [
+        (lambda: setattr(config, "bits", 4), "QuantizationConfig cannot be changed; config.replace(bits=4) is a changed copy"),
+        (lambda: setattr(config, "bitz", 4), "QuantizationConfig has no field 'bitz'; nearest: bits"),
+        (lambda: delattr(config, "bits"), "QuantizationConfig cannot be changed; config.replace(bits=None) is a copy with the default"),
+        (lambda: config.group, "QuantizationConfig has no field 'group'; nearest: group_size"),
+        (lambda: config.replace(skip=None), "QuantizationConfig has no field 'skip'; nearest: skip_first_last"),
+    ]:
+        with pytest.raises(AttributeError) as error:
+            change()
+        assert str(error.value) == message
+    assert config.to_json() == before
+    smaller = config.replace(bits=4, ignore=["head"])
+    assert smaller.to_dict() == {"name": "production bits=4 ignore=head", "quant_type": "int4_group", "ignore": ["head"]}
+    assert smaller.replace(ignore=None, name=None).to_dict() == {"quant_type": "int4_group"}
+    assert smaller.replace() == smaller and config.to_json() == before
+    assert vqt.QuantizationConfig(num_bits=4).num_bits == 4
+    for fields, message in [
+        ({"bitz": 4}, "QuantizationConfig: bitz: no such field; nearest: bits"),
+        ({"bits": 8, "group_size": 64}, "QuantizationConfig: group_size: 64 contradicts bits 8: only 4 bits are stored in groups"),
+        ({"ignore": {"head"}}, "QuantizationConfig: expected strings, numbers, booleans and lists: Object of type set is not JSON "
+         "serializable"),
+    ]:  # fmt: skip
+        with pytest.raises(vqt.ConfigError) as error:
+            config.replace(**fields)
+        assert str(error.value) == message
+
+
+@pytest.mark.parametrize("name", ["w8a8", "w8a16", "w4a8-g128", "w4a8-g64", "w4a16-g32", "w4a8-row", "w16a16"])
+def test_what_tables_print_is_a_quant_type(name: str) -> None:
+    import torch
+
+    model = torch.jit.script(torch.nn.Sequential(torch.nn.Linear(128, 128)))
+    config = {"quant_type": name, "skip_first_last": False}
+    for given in (config, vqt.QuantizationConfig(**config), vqt.QuantizationConfig(skip_first_last=False).replace(quant_type=name)):
+        assert [site.scheme for site in vqt.list_sites(model, given)] == [name]
+
+
 ERRORS = [
     ({"bits": "8"}, 'QuantizationConfig: bits: expected an integer, got "8"'),
     ({"bits": True}, "QuantizationConfig: bits: expected an integer, got true"),
@@ -133,7 +173,7 @@ def test_other_errors(tmp_path: Path) -> None:
         vqt.QuantizationConfig(bits=float("nan"))
     with pytest.raises(vqt.ConfigError, match='got "mobil"; nearest: mobile'):
         vqt.QuantizationConfig.preset("mobil")
-    with pytest.raises(vqt.ConfigError, match="config: line 1, column 2: syntax error"):
+    with pytest.raises(vqt.ConfigError, match="config: line 1, column 2: names of fields stand in double quotes"):
         vqt.QuantizationConfig.from_json("{bits: 4}")
     with pytest.raises(vqt.ConfigError, match="no.json: cannot be read: No such file"):
         vqt.QuantizationConfig.from_file(tmp_path / "no.json")

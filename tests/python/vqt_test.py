@@ -5,6 +5,7 @@ import gc
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 import weakref
@@ -183,8 +184,8 @@ def test_config_may_be_a_config_a_mapping_a_preset_or_nothing() -> None:
 
 
 def test_errors_say_what_to_do() -> None:
-    with pytest.raises(TypeError, match=r"vqt.quantize: module: expected a torch.jit.ScriptModule \(use torch.jit.script "
-                                        r"first\), got Net"):
+    with pytest.raises(TypeError, match=r"vqt.quantize: module: expected a torch.jit.ScriptModule \(use torch.jit.script or "
+                                        r"torch.jit.trace first\), got Net"):
         vqt.quantize(Net())
     with pytest.raises(vqt.ConfigError, match='ignore: "atn" matches no layer; nearest: attn'):
         vqt.quantize(scripted(), {"ignore": ["atn"]})
@@ -303,12 +304,46 @@ def test_bad_calibration_inputs_are_named() -> None:
         static(example())
     with pytest.raises(TypeError, match="calibration: expected an iterable of inputs .* got int"):
         static(3)
-    with pytest.raises(TypeError, match="calibration: forward's argument x: expected Tensor, got str"):
+    with pytest.raises(TypeError, match=r"calibration\[0\]: forward's argument x: expected Tensor, got str"):
         static(["a.png"])
-    with pytest.raises(TypeError, match="calibration: forward's argument scale: expected float, got str"):
-        static([(example(), "x")])
-    with pytest.raises(TypeError, match="calibration: expected at most 2 arguments of forward, got 3"):
+    with pytest.raises(TypeError, match=r"calibration\[1\]: forward's argument scale: expected float, got str"):
+        static([example(), (example(), "x")])
+    with pytest.raises(TypeError, match=r"calibration\[0\]: expected at most 2 arguments of forward, got 3"):
         static([(example(), 1.0, 2.0)])
+    with pytest.raises(vqt.Error, match=r"vqt.quantize: calibration\[2\]: the model's forward fails on it: mat1 and mat2 shapes"):
+        static([example(), example(), torch.ones(2, 5)])
+
+
+# What raises, and the sentence. Python has arguments, not flags.
+ERRORS = [
+    (lambda: vqt.quantize(scripted(), {"activation": "static"}),
+     'vqt.quantize: activation: "static" needs calibration inputs, got none; pass some (Python: calibration=, C++: '
+     'QuantizeOptions::calibration), or use "dynamic"'),
+    (lambda: vqt.quantize(scripted(), {"activation": "static"}, calibration=[]),
+     "vqt.quantize: calibration: expected at least one input, got none"),
+    (lambda: vqt.quantize(scripted(), calibration=[example()]),
+     'vqt.quantize: calibration: only activation="static" is calibrated, this config\'s is "dynamic"'),
+    (lambda: vqt.quantize(scripted(), speed_guard=True),
+     "vqt.quantize: speed_guard: needs an input to measure the layers on, got none; pass one (Python: inputs=, C++: "
+     "QuantizeOptions::measure)"),
+    (lambda: vqt.quantize(scripted(), inputs=("x",)), "vqt.quantize: inputs: forward's argument x: expected Tensor, got str"),
+    (lambda: vqt.quantize(scripted(), inputs=torch.ones(2, 5)),
+     "vqt.quantize: inputs: the model's forward fails on them: mat1 and mat2 shapes cannot be multiplied (2x5 and 24x64)"),
+    (lambda: vqt.quantize(scripted(), {"quant_tipe": "w8a8"}), "QuantizationConfig: quant_tipe: no such field; nearest: quant_type"),
+    (lambda: vqt.quantize(scripted(), {"ignore": ["atn"]}),
+     'QuantizationConfig: ignore: "atn" matches no layer; nearest: attn (in blocks.0.attn)'),
+    (lambda: vqt.quantize(vqt.quantize(scripted())), "vqt.quantize: the model is already quantized"),
+    (lambda: vqt.save(scripted(), "f.pt"), "vqt.save: module: expected a quantized module; torch.jit.save writes float ones"),
+    (lambda: vqt.load("/nowhere/m.pt"), "/nowhere/m.pt: cannot open it: No such file or directory"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "message"), ERRORS, ids=[message[:50] for _, message in ERRORS])
+def test_errors_speak_python(call, message: str) -> None:
+    with pytest.raises((vqt.Error, ValueError, TypeError)) as error:
+        call()
+    assert str(error.value).startswith(message)
+    assert not re.search(r"(^|[\s(])--[a-z]", str(error.value)), "a flag"
 
 
 # ---- progress
@@ -375,6 +410,42 @@ def test_extra_files_survive_quantize_repack_and_deepcopy(tmp_path: Path) -> Non
         assert torch.equal(module(example()), quantized(example()))
     vqt.save(vqt.quantize(torch.jit.load(str(tmp_path / "in.pt"))), tmp_path / "none.pt")  # torch's module has none
     assert kept(tmp_path / "none.pt") == dict.fromkeys(files, b"")
+
+
+def test_a_table_that_is_lost_is_missed_aloud(tmp_path: Path) -> None:
+    quantized = vqt.quantize(scripted())
+    parent = nn.ModuleDict({"net": quantized})
+    assert str(vqt.report(copy.deepcopy(parent)["net"])) == str(vqt.report(quantized))
+    assert [s.reason for s in vqt.list_sites(quantized)] == [s.reason for s in vqt.report(quantized).sites]
+    torch.jit.save(quantized, str(tmp_path / "torch.pt"))
+    lost = ("loaded without its table: reasons, SQNR and fusions are not known (torch.jit.save and torch.jit.load leave the table "
+            "out, vqt.save and vqt.load keep it)")
+    for module in (vqt.load(tmp_path / "torch.pt"), torch.jit.load(str(tmp_path / "torch.pt")), torch.jit.freeze(quantized)):
+        assert vqt.report(module).warnings == [lost] and f"warning: {lost}" in str(vqt.report(module))
+        assert all(site.reason == "" for site in vqt.list_sites(module))
+    done = subprocess.run([BUILD / "bin/vqt-quantize", tmp_path / "torch.pt", "--list", "--quiet"], capture_output=True, text=True, check=True)
+    assert done.stderr == f"vqt-quantize: warning: {tmp_path / 'torch.pt'}: {lost}\n"
+    assert vqt.report(scripted()).warnings == []
+
+
+def test_another_torch_or_python_is_named(tmp_path: Path) -> None:
+    """Where the library's symbols are not there, the loader alone would say "undefined symbol"."""
+    def imported(before: str) -> str:
+        code = f"import sys; sys.path.insert(0, sys.argv[1]); import torch; {before}; import vqt"
+        done = subprocess.run([sys.executable, "-c", code, str(Path(vqt.__file__).parents[1])], capture_output=True, text=True)
+        return done.stderr.splitlines()[-1] if done.returncode else "imported"
+
+    built, folder = torch.__version__.split("+")[0], Path(torch.__file__).parent
+    assert imported("pass") == imported("torch.__version__ = '2.11.9+cpu'") == "imported"
+    assert imported("torch.__version__ = '2.10.1+cu126'") == (
+        f"ImportError: vqt was built for torch {built}, this is torch 2.10.1 ({folder}): install torch==2.11.*")
+    assert imported("import collections; sys.version_info = collections.namedtuple('V', 'major minor')(3, 99)") == (
+        f"ImportError: vqt was built for Python {sys.version_info.major}.{sys.version_info.minor}, this is Python 3.99 "
+        f"({sys.executable})")
+    failing = "torch.ops.load_library = lambda path: (_ for _ in ()).throw(OSError('undefined symbol: _ZN3c10'))"
+    assert imported(failing) == (
+        f"ImportError: {Path(vqt.__file__).parents[1] / 'libvqt_ops.so'}, built for torch {built}, cannot be loaded with torch "
+        f"{torch.__version__} ({folder}): undefined symbol: _ZN3c10")
 
 
 def test_a_module_goes_with_its_last_reference() -> None:

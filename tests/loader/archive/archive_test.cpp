@@ -202,9 +202,10 @@ TEST(Archive, OtherZipsAndTorchFilesAreNamed) {
     const std::string path = folder.write("other.pt", zip.build());
     return message_of([&] { load_archive(path); });
   };
-  EXPECT_THAT(with({entry("m/data.pkl", "x"), entry("m/version", "3\n")}),
-              HasSubstr("a checkpoint written by torch.save (data.pkl, but no code/ and constants.pkl): "
-                        "weights without a program. Export the model to TorchScript first"));
+  EXPECT_THAT(
+      with({entry("m/data.pkl", "x"), entry("m/version", "3\n")}),
+      HasSubstr("a checkpoint written by torch.save: weights without a program; expected a TorchScript file. "
+                "Write a TorchScript file from the model in Python first"));
   EXPECT_THAT(with({entry("m/archive_format", "pt2"), entry("m/models/model.json", "{}")}),
               HasSubstr("written by torch.export"));
   EXPECT_THAT(with({entry("m/a", "x"), entry("m/b", "x")}), HasSubstr("got 2 records: a, b"));
