@@ -453,7 +453,7 @@ def test_inputs_that_are_no_inputs(folder: Path, tmp_path: Path) -> None:
     torch.save(torch.ones(3, 7), tmp_path / "wrong.pt")
     (tmp_path / "text.pt").write_text("hello")
     arguments = [folder / "mlp.pt", "-o", tmp_path / "q.pt", "--verify", "--quiet", "--inputs"]
-    assert "expected a tensor, or a tuple or list of forward's arguments, got Dict" in refused(*arguments, tmp_path / "dict.pt", code=1)
+    assert "(a tensor, or a tuple or list of forward's arguments), got Dict" in refused(*arguments, tmp_path / "dict.pt", code=1)
     assert "forward fails on it: mat1 and mat2" in refused(*arguments, tmp_path / "wrong.pt", code=1)
     assert "not a zip file" in refused(*arguments, tmp_path / "text.pt", code=1)
     assert "got a TorchScript file" in refused(*arguments, folder / "mlp.pt", code=1)
