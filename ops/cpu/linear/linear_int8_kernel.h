@@ -5,10 +5,11 @@
 //
 // Every kernel computes, for each row r and column c of W,
 //   dot = sum of x * w  -  x_zero * w_sum  -  w_zero * x_sum  +  k * x_zero * w_zero      in int32 that wraps
-//   v   = (float(dot) * x_scale) * w_scale              each step rounded to float32, no fused multiply-add
+//   v   = (float(dot) * w_scale) * x_scale              each step rounded to float32, no fused multiply-add
 // and passes v to the epilogue (epilogue.h). So the bits are the same for every instruction set, any split
 // into ranges, and whatever the other rows hold. dot is exact while k is within the limit of sum_depth
-// (vqt/packing.h).
+// (vqt/packing.h). x_scale comes last: a row of x may hold 1e37, and dot * x_scale pass float32's range where v
+// does not.
 #pragma once
 
 #include <cstdint>

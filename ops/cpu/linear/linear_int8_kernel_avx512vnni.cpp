@@ -45,7 +45,7 @@ void finish(const LinearInt8Job& a, int64_t row, int64_t rows, const ColumnBlock
       return _mm512_sub_epi32(_mm512_load_si512(sums + r * pitch), from_zero);
     };
     const auto scaled = [=](int64_t r, __m512i dot) __attribute__((always_inline)) {
-      return _mm512_mul_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(dot), _mm512_set1_ps(x_scale[r])), w_scale);
+      return _mm512_mul_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(dot), w_scale), _mm512_set1_ps(x_scale[r]));
     };
     if (a.w_zero == nullptr) {
       finish_panel(

@@ -24,7 +24,7 @@ inline void finish_panel(const LinearInt8Job& a, int64_t r, int64_t panel_column
       dot = _mm256_sub_epi32(
           dot, _mm256_mullo_epi32(_mm256_set1_epi32(static_cast<int32_t>(rest)), load(a.w_zero + c)));
     }
-    v[i] = _mm256_mul_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(dot), x_scale), _mm256_loadu_ps(a.w_scale + c));
+    v[i] = _mm256_mul_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(dot), _mm256_loadu_ps(a.w_scale + c)), x_scale);
   }
   finish(a.out, r, panel_column, columns, v);
 }

@@ -18,7 +18,7 @@ void linear_int8_ref(const LinearInt8Job& a, Range rows, Range columns) {
       const uint32_t x_zero = uint32_t(a.x.zero[r]), w_zero = a.w_zero ? uint32_t(a.w_zero[c]) : 0u;
       dot -= x_zero * uint32_t(a.w_sum[c]);
       dot -= w_zero * (uint32_t(a.x.sum[r]) - uint32_t(a.k) * x_zero);
-      finish(a.out, r, c, float(int32_t(dot)) * a.x.scale[r] * a.w_scale[c]);
+      finish(a.out, r, c, float(int32_t(dot)) * a.w_scale[c] * a.x.scale[r]);
     }
   }
 }

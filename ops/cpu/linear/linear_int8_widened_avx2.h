@@ -43,8 +43,8 @@ inline __m256i row_rest(const LinearInt8Job& a, int64_t r) {
 // Sums of (x - x_zero) * w of 8 columns, scaled.
 inline __m256 scaled(const LinearInt8Job& a, int64_t r, int64_t column, __m256i sum) {
   if (a.w_zero) sum = _mm256_sub_epi32(sum, _mm256_mullo_epi32(row_rest(a, r), load(a.w_zero + column)));
-  const __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), _mm256_set1_ps(a.x.scale[r]));
-  return _mm256_mul_ps(v, _mm256_loadu_ps(a.w_scale + column));
+  const __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), _mm256_loadu_ps(a.w_scale + column));
+  return _mm256_mul_ps(v, _mm256_set1_ps(a.x.scale[r]));
 }
 
 // One row of one panel; stores those in `columns`.

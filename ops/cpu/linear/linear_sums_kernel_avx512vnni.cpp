@@ -32,9 +32,8 @@ void finish_sums_avx512vnni(const LinearInt8Job& a, const int32_t* sums, int64_t
               const uint32_t x_part = uint32_t(a.x.sum[r]) - uint32_t(a.k) * uint32_t(a.x.zero[r]);
               dot = _mm512_sub_epi32(dot, _mm512_mullo_epi32(w_zero, _mm512_set1_epi32(int32_t(x_part))));
             }
-            const __m512 v =
-                _mm512_mul_ps(_mm512_maskz_cvtepi32_ps(0xffff, dot), _mm512_set1_ps(a.x.scale[r]));
-            return _mm512_mul_ps(v, w_scale);
+            const __m512 v = _mm512_mul_ps(_mm512_maskz_cvtepi32_ps(0xffff, dot), w_scale);
+            return _mm512_mul_ps(v, _mm512_set1_ps(a.x.scale[r]));
           });
     }
     row = end;

@@ -37,7 +37,7 @@ void finish_sums_ref(const LinearInt8Job& a, const int32_t* sums, int64_t stride
       // unsigned: int32 arithmetic that may wrap on the way
       uint32_t dot = uint32_t(sums[c - columns.begin]) + (128u - x_zero) * uint32_t(a.w_sum[c]);
       if (a.w_zero != nullptr) dot -= uint32_t(a.w_zero[c]) * (uint32_t(a.x.sum[r]) - uint32_t(a.k) * x_zero);
-      finish(a.out, r, c, float(int32_t(dot)) * a.x.scale[r] * a.w_scale[c]);
+      finish(a.out, r, c, float(int32_t(dot)) * a.w_scale[c] * a.x.scale[r]);
     }
   }
 }

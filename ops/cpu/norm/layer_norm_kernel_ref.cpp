@@ -18,7 +18,7 @@ void norm_row_ref(const RowNorm& norm, const float* x, int64_t k, float* y) {
   const double per_value = 1.0 / static_cast<double>(k);
   float values[kNormLanes] = {}, differences[kNormLanes] = {}, squares[kNormLanes] = {};
   for (int64_t i = 0; i < k; ++i) values[i % kNormLanes] += x[i];
-  const float mean = row_mean(sum_of_lanes(values), per_value);
+  const float mean = row_mean(sum_of_lanes(values), x, k, per_value);
   for (int64_t i = 0; i < k; ++i) {
     const float d = x[i] - mean;
     differences[i % kNormLanes] += d;

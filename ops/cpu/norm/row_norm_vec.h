@@ -67,7 +67,7 @@ __attribute__((always_inline)) inline void sums_of(const float* x, int64_t k, fl
 
 inline RowMoments moments_of(const float* x, int64_t k, double eps) {
   const double per_value = 1.0 / static_cast<double>(k);
-  const float mean = row_mean(sum_of(x, k).sum(), per_value);
+  const float mean = row_mean(sum_of(x, k).sum(), x, k, per_value);
   Vec sum, squares;
   sums_of(x, k, mean, &sum, &squares);
   return row_moments(mean, sum.sum(), squares.sum(), per_value, eps);
@@ -86,7 +86,7 @@ __attribute__((always_inline)) inline void moments_of_rows(Row row, int64_t rows
 #pragma GCC unroll 4
     for (int j = 0; j < 4; ++j) sum[j] = sum_of(row(r + j), k);
     Vec::sums(sum, sums);
-    for (int j = 0; j < 4; ++j) moments[r + j].mean = row_mean(sums[j], per_value);
+    for (int j = 0; j < 4; ++j) moments[r + j].mean = row_mean(sums[j], row(r + j), k, per_value);
   }
   for (int64_t r = 0; r < in_fours; r += 4) {
 #pragma GCC unroll 4

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "cpu/quantize/asymmetric_scale.h"
+
 namespace vqt::cpu {
 namespace {
 
@@ -61,7 +63,7 @@ Qparams qparams_of(const ValueRange& range, int64_t bits, bool symmetric) {
     return {scale == 0.0f ? 1.0f : scale, 0};
   }
   const float top = static_cast<float>((int64_t{1} << bits) - 1);
-  const float scale = (max - min) / top;
+  const float scale = asymmetric_scale(min, max, top);
   if (scale == 0.0f) return {1.0f, 0};
   return {scale, static_cast<int32_t>(std::nearbyint(std::min(-min / scale, top)))};
 }

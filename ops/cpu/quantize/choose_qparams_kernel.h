@@ -20,7 +20,8 @@ struct Qparams {
 };
 // symmetric: scale = max|x| / (2^(bits-1) - 1). Asymmetric: the range is widened to hold 0, scale = (max -
 // min) / (2^bits - 1), zero = clamp(round(-min / scale)). A scale that comes out 0 is 1 with zero 0. An empty
-// range counts as 0..0. The scale is Inf where max - min passes float32's range.
+// range counts as 0..0. Where max - min passes float32's range, scale = max / (2^bits - 1) - min / (2^bits -
+// 1).
 Qparams qparams_of(const ValueRange& range, int64_t bits, bool symmetric);
 
 }  // namespace vqt::cpu

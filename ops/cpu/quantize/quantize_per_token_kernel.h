@@ -2,14 +2,15 @@
 //
 //   asymmetric  q = clamp(round(x / scale + zero), 0, 255)
 //               dynamic: the range is widened to hold 0,
-//                        scale = (max - min) / 255, zero = clamp(round(-min / scale), 0, 255)
+//                        scale = (max - min) / 255 (max / 255 - min / 255 where max - min passes float32's
+//                        range), zero = clamp(round(-min / scale), 0, 255)
 //   symmetric   q = clamp(round(x / scale), -127, 127), stored as q + 128 with zero 128
 //               dynamic: scale = max|x| / 127
 //
 // x' = (q - zero) * scale in every mode. A scale that comes out 0 is replaced by 1, and every value of the
-// row is its zero point. A row that holds NaN or Inf, or whose range exceeds float32's, is all 0 with zero 0,
-// sum 0 and scale NaN, with static parameters too: every product with it is NaN. Every kernel gives the
-// reference's bits, for any split of the rows.
+// row is its zero point. A row that holds NaN or Inf is all 0 with zero 0, sum 0 and scale NaN, with static
+// parameters too: every product with it is NaN. Every kernel gives the reference's bits, for any split of the
+// rows.
 #pragma once
 
 #include <cstdint>

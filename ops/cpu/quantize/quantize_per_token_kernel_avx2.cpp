@@ -3,6 +3,7 @@
 // the portable one.
 #include <immintrin.h>
 
+#include "cpu/quantize/asymmetric_scale.h"
 #include "cpu/quantize/quantize_per_token_kernel.h"
 
 namespace vqt::cpu {
@@ -107,16 +108,15 @@ void quantize_row(const QuantizeRowsJob& a, int64_t row) {
       scale = (range.max > -range.min ? range.max : -range.min) / 127.0f;
       if (scale == 0.0f) scale = 1.0f;
     } else {
-      scale = (range.max - range.min) / 255.0f;
+      scale = asymmetric_scale(range.min, range.max, 255.0f);
       const float ratio = -range.min / scale;
       zero = scale == 0.0f ? 0 : round_to_int(ratio > 255.0f ? 255.0f : ratio);
       if (scale == 0.0f) scale = 1.0f;
     }
   }
-  const bool finite = range.finite && scale - scale == 0.0f;
   int64_t stored = 0;  // bytes of q that hold a value
   int32_t sum = 0;
-  if (finite) {
+  if (range.finite) {
     const Rounding round = {
         _mm256_set1_ps(scale), _mm256_set1_ps(a.symmetric ? 0.0f : static_cast<float>(zero)),
         _mm256_set1_ps(a.symmetric ? -127.0f : 0.0f), _mm256_set1_ps(a.symmetric ? 127.0f : 255.0f),

@@ -10,6 +10,7 @@
 
 #include <type_traits>
 
+#include "cpu/quantize/asymmetric_scale.h"
 #include "cpu/quantize/quantize_per_token_kernel.h"
 #include "cpu/simd/avx512vnni.h"
 #include "cpu/simd/rounding_avx512.h"
@@ -63,12 +64,11 @@ RowParameters parameters(const QuantizeRowsJob& a, const RowRange& range) {
     p.scale = (range.max > -range.min ? range.max : -range.min) / 127.0f;
     if (p.scale == 0.0f) p.scale = 1.0f;
   } else if (a.dynamic) {
-    p.scale = (range.max - range.min) / 255.0f;
+    p.scale = asymmetric_scale(range.min, range.max, 255.0f);
     const float ratio = -range.min / p.scale;
     p.zero = p.scale == 0.0f ? 0 : _mm_cvtss_si32(_mm_set_ss(ratio > 255.0f ? 255.0f : ratio));
     if (p.scale == 0.0f) p.scale = 1.0f;
   }
-  p.finite = p.finite && p.scale - p.scale == 0.0f;
   return p;
 }
 

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "cpu/quantize/asymmetric_scale.h"
 #include "cpu/quantize/quantize_per_token_kernel.h"
 
 namespace vqt::cpu {
@@ -17,7 +18,7 @@ Parameters dynamic_parameters(float min, float max, bool symmetric) {
     const float scale = std::max(-min, max) / 127.0f;
     return {scale == 0.0f ? 1.0f : scale, 128};
   }
-  const float scale = (max - min) / 255.0f;
+  const float scale = asymmetric_scale(min, max, 255.0f);
   if (scale == 0.0f) return {1.0f, 0};
   return {scale, static_cast<int32_t>(std::nearbyint(std::min(-min / scale, 255.0f)))};
 }
@@ -33,7 +34,6 @@ void quantize_row(const QuantizeRowsJob& a, int64_t row) {
   }
   Parameters p = {a.static_scale, a.symmetric ? 128 : a.static_zero};
   if (a.dynamic && finite) p = dynamic_parameters(min, max, a.symmetric);
-  finite = finite && std::isfinite(p.scale);
   if (!finite) p = {std::numeric_limits<float>::quiet_NaN(), 0};
 
   const float low = a.symmetric ? -127.0f : 0.0f, high = a.symmetric ? 127.0f : 255.0f;

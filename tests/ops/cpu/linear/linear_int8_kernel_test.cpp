@@ -85,8 +85,8 @@ std::vector<float> expected(const Problem& p, Range columns, bool with_bias, int
       for (int64_t k = 0; k < p.shape.k; ++k) {
         dot += int64_t{p.x[r * p.shape.k + k] - p.x_zero[r]} * (p.plain[c * p.shape.k + k] - p.w_zero[c]);
       }
-      float v = static_cast<float>(dot) * p.x_scale[r];
-      v = v * p.w_scale[c];
+      float v = static_cast<float>(dot) * p.w_scale[c];
+      v = v * p.x_scale[r];
       if (with_bias) v = v + p.bias[c];
       y[r * y_stride + c - columns.begin] = v;
     }
@@ -206,13 +206,14 @@ TEST(LinearInt8Kernel, NanScaleStaysInItsRow) {
   }
 }
 
-// Products at large and small scales: the float steps are (dot * x_scale) * w_scale, which must not overflow
-// early.
+// Products at large and small scales: the float steps are (dot * w_scale) * x_scale, which must not overflow
+// early. 2.3e36: the scale of a row that holds 3e38 and -3e38.
 TEST(LinearInt8Kernel, ExtremeScales) {
   CaseRandom random({});
   Problem p({13, 33, 16}, true, random);
-  for (float& s : p.x_scale) s = 1e-30f;
-  for (float& s : p.w_scale) s = 1e30f;
+  for (float& s : p.x_scale) s = 2.3e36f;
+  for (float& s : p.w_scale) s = 1e-5f;
+  for (int64_t r = 0; r < 13; r += 2) p.x_scale[r] = 1e-30f;
   std::vector<float> reference, y;
   linear_int8_ref(p.job(p.activations(Isa::kRef), reference, {0, 33}, true), {0, 13}, {0, 33});
   for (float v : reference) EXPECT_TRUE(std::isfinite(v));

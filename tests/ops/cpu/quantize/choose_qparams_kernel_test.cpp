@@ -92,7 +92,8 @@ TEST(QparamsOf, ByHand) {
   expect({-1e-45f, 1e-45f, 0}, 8, false, 1, 0);  // (max - min) / 255 is 0
   expect({}, 8, true, 1, 0);
   expect({}, 8, false, 1, 0);
-  expect({-3e38f, 3e38f, 0}, 8, false, kInf, 0);
+  expect({-3e38f, 3e38f, 0}, 8, false, 3e38f / 255.0f + 3e38f / 255.0f, 128);  // 6e38 is no float
+  expect({-1e38f, 3e38f, 0}, 4, false, 3e38f / 15.0f + 1e38f / 15.0f, 4);
 }
 
 }  // namespace

@@ -151,10 +151,14 @@ TEST_P(QuantizePerToken, ARowThatIsNotFiniteIsNanAndLeavesTheOthersAlone) {
   }
 }
 
-TEST_P(QuantizePerToken, ARangeBeyondFloat32IsNan) {
-  const Rows r = quantize_one(GetParam(), {3e38f, -3e38f}, false);
-  EXPECT_TRUE(std::isnan(r.scale[0]));
-  EXPECT_EQ(r.q, (std::vector<uint8_t>{0, 0}));
+TEST_P(QuantizePerToken, ARangeBeyondFloat32HasAFiniteScale) {
+  const Rows r = quantize_one(GetParam(), {3e38f, -3e38f, 1e38f, 0.0f}, false);
+  EXPECT_EQ(r.scale[0], 3e38f / 255.0f + 3e38f / 255.0f);
+  EXPECT_EQ(r.zero[0], 128);
+  EXPECT_EQ(std::vector<uint8_t>(r.q.begin(), r.q.begin() + 4), (std::vector<uint8_t>{255, 0, 170, 128}));
+  const Rows s = quantize_one(GetParam(), {3e38f, -3e38f, 1e38f, 0.0f}, true);
+  EXPECT_EQ(s.scale[0], 3e38f / 127.0f);
+  EXPECT_EQ(std::vector<uint8_t>(s.q.begin(), s.q.begin() + 4), (std::vector<uint8_t>{255, 1, 170, 128}));
 }
 
 // Every length around the vector widths, values over the whole float range and many exact halves, any tile.
