@@ -29,6 +29,15 @@ std::optional<at::ScalarType> float_type_of(const Module& model) {
   return type;
 }
 
+// What an attribute always is: also a bool of any module that no method assigns to, as `inplace` of timm's
+// LayerScale. `training` is known where it is off.
+std::optional<c10::IValue> constant_attribute(const ConstantValues& constants, const Value* get_attr) {
+  if (auto known = known_attribute(constants, get_attr)) return known;
+  const c10::IValue value = constants.of(get_attr);
+  const bool folded = value.isBool() && get_attr->node()->s(attr::name) != "training";
+  return folded ? std::optional<c10::IValue>(value) : std::nullopt;
+}
+
 }  // namespace
 
 const std::vector<Fusion>& all_fusions() {
@@ -52,7 +61,7 @@ std::vector<FusionCount> fuse(const Module& model, const std::vector<std::string
   const ConstantValues constants(graphs);
   for (const int method : inline_root_methods(graphs)) {
     const std::shared_ptr<Graph>& graph = graphs.methods()[method].graph;
-    simplify_inlined(graph, [&](const Value* value) { return known_attribute(constants, value); });
+    simplify_inlined(graph, [&](const Value* value) { return constant_attribute(constants, value); });
     const auto constant_value = [&](const Value* value) { return constants.of(value); };
     for (const Fusion& fusion : all_fusions()) {
       for (FusionCount& count : counts) {

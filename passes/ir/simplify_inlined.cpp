@@ -153,6 +153,7 @@ class Simplifier {
 }  // namespace
 
 void simplify_inlined(const std::shared_ptr<Graph>& graph, const KnownAttribute& known_attribute) {
+  fold_branches(*graph);  // on what is constant as it stands: F.relu's `inplace`
   Simplifier simplifier(*graph, known_attribute);
   while (simplifier.round()) {
   }

@@ -194,6 +194,38 @@ def test_low_precision_keeps_its_types() -> None:
         assert made(quantize(module, ["residual"])) == {"residual": 2}
 
 
+class LayerScale(nn.Module):
+    """As timm writes it."""
+
+    def __init__(self, dim: int, inplace: bool) -> None:
+        super().__init__()
+        self.inplace, self.gamma = inplace, nn.Parameter(torch.rand(dim) + 0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mul_(self.gamma) if self.inplace else x * self.gamma
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+def test_a_factor_under_a_bool_attribute(inplace: bool) -> None:
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc, self.ls = nn.Linear(32, 32), LayerScale(32, inplace)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x + self.ls(F.relu(self.fc(x)))
+
+    fused = check(torch.jit.script(Scaled().eval()), X, expected={"activation": 1, "residual": 1})
+    assert "prim::If" not in str(fused.graph)
+
+    class Written(Scaled):
+        def forward(self, x: Tensor) -> Tensor:
+            self.ls.inplace = not self.ls.inplace
+            return x + self.ls(self.fc(x))
+
+    assert "prim::If" in str(quantize(torch.jit.script(Written().eval()), ["all"]).graph)
+
+
 class Projections(nn.Module):
     def __init__(self, bias: bool) -> None:
         super().__init__()
