@@ -70,9 +70,12 @@ std::string describe(const at::Tensor& tensor) {
 
 std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
 
+bool is_kernel_dtype(at::ScalarType dtype) {
+  return dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kHalf;
+}
+
 void check_float(std::string_view op, std::string_view argument, const at::Tensor& tensor) {
-  const at::ScalarType dtype = tensor.scalar_type();
-  if (dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kHalf) return;
+  if (is_kernel_dtype(tensor.scalar_type())) return;
   fail_type(op, argument, "float32, bfloat16 or float16", describe(tensor));
 }
 

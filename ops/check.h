@@ -28,7 +28,8 @@ std::string describe(at::IntArrayRef sizes);
 // "text", with the quotes
 std::string quoted(std::string_view text);
 
-// float32, bfloat16 or float16.
+// float32, bfloat16 or float16: what kernels read.
+bool is_kernel_dtype(at::ScalarType dtype);
 void check_float(std::string_view op, std::string_view argument, const at::Tensor& tensor);
 // layout: the shape in the error, e.g. "[N, K]".
 void check_tensor(std::string_view op, std::string_view argument, const at::Tensor& tensor,

@@ -25,8 +25,7 @@ struct EpilogueSchemaArgs {
 // Checked.
 struct EpilogueArgs {
   cpu::PostOp post_op = cpu::PostOp::kNone;
-  std::optional<at::Tensor> gamma;            // [columns]
-  std::optional<at::Tensor> residual;         // broadcasts with the product
+  std::optional<at::Tensor> gamma, residual;  // broadcast with the product; of any dtype
   std::optional<ActivationArgs> quantized_y;  // static
   at::ScalarType dtype = at::kFloat;          // of the result; uint8 with quantized_y
   c10::SymDimVector sizes;                    // of the result
@@ -39,7 +38,7 @@ struct EpilogueArgs {
 };
 
 // x: the op's input, float or a quantized activation. sizes: the product's, the number of columns last. Sizes
-// may be symbolic; no data is read.
+// may be symbolic; no data is read. The result's sizes and dtype are those of torch's mul and add.
 EpilogueArgs check_epilogue_args(std::string_view op, const at::Tensor& x, c10::SymDimVector sizes,
                                  const EpilogueSchemaArgs& args);
 

@@ -6,10 +6,23 @@
 #include <ATen/ops/mul.h>
 #include <ATen/ops/relu.h>
 
+#include <utility>
+
 #include "ops/optional_floats.h"
 #include "ops/quantize_activation.h"
 
 namespace vqt {
+
+namespace {
+
+// The steps after post_op that are left, in torch's ops.
+at::Tensor finish_in_torch(const EpilogueArgs& args, at::Tensor y, bool scale, bool add) {
+  if (scale) y = at::mul(y, *args.gamma);
+  if (add) y = at::add(*args.residual, y);
+  return args.quantized_y ? quantize_activation(y, *args.quantized_y) : y.to(args.dtype);
+}
+
+}  // namespace
 
 EpilogueResult make_result(const EpilogueArgs& args, const std::optional<at::Tensor>& bias,
                            int64_t first_column, const std::vector<int64_t>& sizes) {
@@ -19,15 +32,19 @@ EpilogueResult make_result(const EpilogueArgs& args, const std::optional<at::Ten
   r.bias = as_floats(bias);
   e.bias = data_or_null(r.bias);
   e.post_op = args.post_op;
-  r.gamma = as_floats(args.gamma);
-  e.gamma = data_or_null(r.gamma);
-  if (args.residual.has_value() && args.residual->sizes() == sizes &&
-      args.residual->scalar_type() != at::kDouble) {
-    r.residual = as_floats(args.residual);
+  bool all_taken = true;  // so far: a kernel does the first steps, and torch's ops the others
+  if (args.gamma.has_value()) {
+    all_taken = kernel_reads(*args.gamma) && args.gamma->dim() == 1 && args.gamma->size(0) == sizes.back();
+    if (all_taken) r.gamma = as_floats(args.gamma);
+    e.gamma = data_or_null(r.gamma);
+  }
+  if (args.residual.has_value()) {
+    all_taken = all_taken && kernel_reads(*args.residual) && args.residual->sizes() == sizes;
+    if (all_taken) r.residual = as_floats(args.residual);
     e.residual = data_or_null(r.residual);
     e.residual_stride = sizes.back();
   }
-  if (!args.quantized_y) {
+  if (!args.quantized_y || !all_taken) {
     r.out = at::empty(sizes, at::TensorOptions(at::kFloat));
     e.y = r.out.mutable_data_ptr<float>();
     e.y_stride = sizes.back();
@@ -43,20 +60,18 @@ EpilogueResult make_result(const EpilogueArgs& args, const std::optional<at::Ten
 }
 
 at::Tensor finish_result(const EpilogueArgs& args, const EpilogueResult& result) {
-  if (args.quantized_y) {
+  if (is_quantized_activation(result.out)) {
     cpu::clear_nan_rows(result.epilogue.q);
     return result.out;
   }
-  const bool add = args.residual.has_value() && !result.residual.defined();
-  return (add ? at::add(*args.residual, result.out) : result.out).to(args.dtype);
+  const bool scale = args.gamma.has_value() && !result.gamma.defined();
+  return finish_in_torch(args, result.out, scale, args.residual.has_value() && !result.residual.defined());
 }
 
 at::Tensor apply_epilogue_unfused(const EpilogueArgs& args, at::Tensor y) {
   if (args.post_op == cpu::PostOp::kGelu) y = at::gelu(y);
   if (args.post_op == cpu::PostOp::kRelu) y = at::relu(y);
-  if (args.gamma.has_value()) y = at::mul(y, args.gamma->to(at::kFloat));
-  if (args.residual.has_value()) y = at::add(*args.residual, y);
-  return args.quantized_y ? quantize_activation(y, *args.quantized_y) : y.to(args.dtype);
+  return finish_in_torch(args, std::move(y), args.gamma.has_value(), args.residual.has_value());
 }
 
 }  // namespace vqt

@@ -7,14 +7,19 @@
 
 namespace vqt {
 
+void check_norm_size(std::string_view op, std::string_view argument, const at::Tensor& parameter,
+                     const at::Tensor& x) {
+  if (parameter.dim() == 1 && parameter.sym_size(0) == x.sym_size(-1)) return;
+  std::ostringstream expected;
+  expected << "[" << x.sym_size(-1) << "], x's last size";
+  fail_value(op, argument, expected.str(), describe(parameter));
+}
+
 void check_norm_parameter(std::string_view op, std::string_view argument,
                           const std::optional<at::Tensor>& parameter, const at::Tensor& x) {
   if (!parameter.has_value()) return;
   check_float(op, argument, *parameter);
-  if (parameter->dim() == 1 && parameter->sym_size(0) == x.sym_size(-1)) return;
-  std::ostringstream expected;
-  expected << "[" << x.sym_size(-1) << "], x's last size";
-  fail_value(op, argument, expected.str(), describe(*parameter));
+  check_norm_size(op, argument, *parameter, x);
 }
 
 NormParameters::NormParameters(const std::optional<at::Tensor>& weight, const std::optional<at::Tensor>& bias,

@@ -4,6 +4,7 @@
 #include <torch/library.h>
 
 #include <algorithm>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -32,7 +33,10 @@ at::Tensor quantize_activation_cpu(const at::Tensor& x, std::string_view activat
 at::Tensor empty_activation(at::IntArrayRef sizes) {
   std::vector<int64_t> out = sizes.vec();
   out.back() = cpu::activation_bytes_per_row(sizes.back());
-  return at::empty(out, at::TensorOptions(at::kByte));
+  const at::Tensor block = at::empty(out, at::TensorOptions(at::kByte));
+  const size_t unused = block.numel() / out.back() * (sizes.back() % 8);
+  std::memset(block.mutable_data_ptr<uint8_t>() + block.numel() - unused, 0, unused);
+  return block;
 }
 
 cpu::QuantizedRows activation_view(const at::Tensor& activation, int64_t k) {

@@ -16,7 +16,8 @@ namespace vqt {
 // An op takes a quantized activation in a float tensor's place: the dtype tells them apart.
 inline bool is_quantized_activation(const at::Tensor& x) { return x.scalar_type() == at::kByte; }
 
-inline c10::SymInt activation_bytes(const c10::SymInt& k) { return (k + 7) / 8 * 8 + 12; }
+// cpu::activation_bytes_per_row for sizes that may be symbolic.
+inline c10::SymInt activation_bytes(const c10::SymInt& k) { return (k + 7) / 8 * 8 + 12 + k % 8; }
 
 // Undefined content. sizes: of x, k last.
 at::Tensor empty_activation(at::IntArrayRef sizes);

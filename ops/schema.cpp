@@ -48,7 +48,7 @@ TORCH_LIBRARY(vqt, m) {
 
   m.def(
       "rotary(Tensor x, Tensor cos, Tensor sin, *, int axes=1, bool norm=False, Tensor? norm_weight=None, "
-      "Tensor? norm_bias=None, float norm_eps=1e-5) -> Tensor");
+      "Tensor? norm_bias=None, float norm_eps=1e-5, bool promote=False, bool halves=False) -> Tensor");
 
   // The only op that changes an argument. statistics: float32 [4] = {min, max, values seen, values that are
   // NaN or Inf}, initially {inf, -inf, 0, 0}.

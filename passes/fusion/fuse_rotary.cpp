@@ -100,6 +100,7 @@ struct Rotation {
   int64_t axes = 0;
   Node* last = nullptr;         // its output is what rotary replaces
   bool in_type_of_x = false;    // last casts back to x's dtype
+  bool halves = false;          // two slices, chunk(2) otherwise: they differ where D is odd
   std::set<const Node*> nodes;  // that read x for the rotation
 };
 
@@ -118,12 +119,8 @@ class RotaryFuser {
     Graph& graph = graph_.graph();
     const WithInsertPoint guard(r.last);
     Value* x = norm != nullptr ? norm->input(0) : r.x;
-    if (!r.in_type_of_x) {  // the sum is in the wider type of x and the tables
-      Value* dtype = graph.insert(Symbol::fromQualString("aten::promote_types"),
-                                  {graph.insert(prim::dtype, {x}), graph.insert(prim::dtype, {r.cos})});
-      x = graph.insert(aten::to, {x, dtype});
-    }
-    std::vector<NamedValue> options = {{"axes", r.axes}, {"norm", norm != nullptr}};
+    std::vector<NamedValue> options = {
+        {"axes", r.axes}, {"norm", norm != nullptr}, {"promote", !r.in_type_of_x}, {"halves", r.halves}};
     if (norm != nullptr) {
       options.emplace_back("norm_weight", norm->input(2));
       options.emplace_back("norm_bias", norm->input(3));
@@ -184,7 +181,10 @@ class RotaryFuser {
         if (!is_private(part)) return false;
       }
       auto piece = piece_of_chunk(part);
-      if (!piece) piece = piece_of_slice(part);
+      const bool slice = !piece;
+      if (slice) piece = piece_of_slice(part);
+      if (i > 0 && slice != r.halves) return false;
+      r.halves = slice;
       const int64_t expected = i % 2 == 0 ? i + 1 : i - 1;
       if (!piece || piece->index != expected || piece->count != count) return false;
       if (r.x != nullptr && piece->source != r.x) return false;

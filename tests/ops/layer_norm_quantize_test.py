@@ -34,10 +34,10 @@ def decode(row: Tensor, k: int) -> tuple[np.ndarray, float, int, int]:
     """q, scale, zero and sum of a quantized activation of one row: in order on every instruction set."""
     data = row.numpy().reshape(-1)
     k_pad = (k + 7) // 8 * 8
-    assert data.dtype == np.uint8 and data.size == k_pad + 12
+    assert data.dtype == np.uint8 and data.size == k_pad + 12 + k % 8
     assert not data[k:k_pad].any()
     scale = float(data[k_pad : k_pad + 4].view(np.float32)[0])
-    zero, total = (int(v) for v in data[k_pad + 4 :].view(np.int32))
+    zero, total = (int(v) for v in data[k_pad + 4 : k_pad + 12].view(np.int32))
     return data[:k].astype(np.int64), scale, zero, total
 
 

@@ -20,7 +20,7 @@ def test_values(mode):
     for rows, k in [(1, 5), (13, 40), (25, 67), (30, 64)]:
         x = torch.randn(rows, k, generator=torch.Generator().manual_seed(k)) * 1.3 + 0.2
         q = ops.quantize_activation(x, **mode)
-        assert q.dtype == torch.uint8 and q.shape == (rows, (k + 7) // 8 * 8 + 12)
+        assert q.dtype == torch.uint8 and q.shape == (rows, (k + 7) // 8 * 8 + 12 + k % 8)
         symmetric = mode.get("activation_symmetric", False)
         if "x_scale" in mode:
             scale = np.float32(mode["x_scale"])
@@ -37,7 +37,7 @@ def test_shapes_dtypes_and_strides(mode, dtype):
     for shape in [(8,), (1, 8), (0, 8), (2, 3, 20), (2, 0, 20), (2, 1, 5, 20)]:
         x = torch.randn(shape).to(dtype)
         q = ops.quantize_activation(x, **mode)
-        assert q.shape == (*shape[:-1], (shape[-1] + 7) // 8 * 8 + 12)
+        assert q.shape == (*shape[:-1], (shape[-1] + 7) // 8 * 8 + 12 + shape[-1] % 8)
         assert torch.equal(q, ops.quantize_activation(x.float(), **mode))
     wide = torch.randn(6, 4, 40).to(dtype)
     for view in [wide.transpose(0, 1), wide[::2], wide[..., ::2], wide[..., :20], wide[0].t(), wide[:1].expand(3, 4, 40)]:
@@ -50,9 +50,18 @@ def test_every_byte_is_defined():
     x[3, 4] = float("nan")
     first = ops.quantize_activation(x)
     for _ in range(20):
-        torch.full((14 * 52,), 0xEE, dtype=torch.uint8)  # its memory is likely to be the next result's
+        torch.full((14 * 55,), 0xEE, dtype=torch.uint8)  # its memory is likely to be the next result's
         assert torch.equal(ops.quantize_activation(x), first)
     assert stands_for(first, 35)[3].isnan().all()
+
+
+def test_a_reader_of_another_depth_is_found_out():
+    """9 to 16 columns take 16 bytes each; the block's size tells them apart."""
+    for k in range(1, 34):
+        q = ops.quantize_activation(torch.randn(3, k))
+        for other in {*range(max(1, k - 17), k + 17)} - {k}:
+            with pytest.raises((ValueError, RuntimeError), match=f"a quantized activation of the weight's {other} columns"):
+                stands_for(q, other)
 
 
 def test_leading_sizes_may_be_reshaped():

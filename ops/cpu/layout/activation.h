@@ -64,8 +64,9 @@ constexpr int64_t activation_depth(int64_t k) { return (k + 7) / 8 * 8; }  // k_
 // Rows of a tile of x for this instruction set.
 constexpr int64_t activation_tile(Isa isa) { return isa == Isa::kAvx512Vnni ? 12 : 1; }
 
-// One byte block holds all of it: q, scale, zero, sum, without gaps. Rows times this many bytes.
-constexpr int64_t activation_bytes_per_row(int64_t k) { return activation_depth(k) + 12; }
+// One byte block holds all of it: q, scale, zero, sum, without gaps, then k % 8 bytes a row that are not used:
+// no two k have blocks of one size, so that a reader with another k is found out. Rows times this many bytes.
+constexpr int64_t activation_bytes_per_row(int64_t k) { return activation_depth(k) + 12 + k % 8; }
 
 // The view of such a block (aligned to 4 bytes).
 inline QuantizedRows activation_rows(uint8_t* block, int64_t rows, int64_t k, int64_t tile) {

@@ -355,8 +355,14 @@ std::string cast(const std::string& x) {
 }
 
 std::string rotary(const std::string& x, const std::string& cos, const std::string& sin,
-                   const std::string& axes, const std::string& norm = "%false, %none, %none, %eps") {
-  return "  %y : Tensor = vqt::rotary(%" + x + ", %" + cos + ", %" + sin + ", %" + axes + ", " + norm + ")\n";
+                   const std::string& axes, const std::string& norm = "%false, %none, %none, %eps",
+                   const std::string& promote_and_halves = "%false, %false") {
+  return "  %y : Tensor = vqt::rotary(%" + x + ", %" + cos + ", %" + sin + ", %" + axes + ", " + norm + ", " +
+         promote_and_halves + ")\n";
+}
+// Without a cast the sum is in the type to which torch promotes x and the tables.
+std::string promoted_rotary(const std::string& halves) {
+  return rotary("x", "cos", "sin", "1", "%false, %none, %none, %eps", "%true, " + halves) + "  return (%y)";
 }
 
 TEST(FuseRotary, TakesTwoAxesWithACast) {
@@ -378,17 +384,12 @@ TEST(FuseRotary, TakesTheNormBeforeIt) {
       kNorm + std::string(kTables) + rotary("n", "ca", "sa", "2") + "  return (%y, %n)");
 }
 
-const char* const kWider =
-    "  %dx : int = prim::dtype(%x)\n  %dc : int = prim::dtype(%cos)\n"
-    "  %wider : int = aten::promote_types(%dx, %dc)\n"
-    "  %wide : Tensor = aten::to(%x, %wider, %false, %false, %none)\n";
-
-TEST(FuseRotary, WithoutACastTheSumIsInTheWiderType) {
+TEST(FuseRotary, WithoutACastTheSumIsInThePromotedType) {
   const std::string halves =
       "  %parts : Tensor[] = aten::chunk(%x, %2, %back)\n"
       "  %x1 : Tensor, %x2 : Tensor = prim::ListUnpack(%parts)\n  %nx2 : Tensor = aten::neg(%x2)\n"
       "  %list : Tensor[] = prim::ListConstruct(%nx2, %x1)\n  %rotated : Tensor = aten::cat(%list, %back)\n";
-  const std::string after = kWider + rotary("wide", "cos", "sin", "1") + "  return (%y)";
+  const std::string after = promoted_rotary("%false");
   expect_fused(&fuse_rotary, halves + weighted("x", "cos", "sin") + "  return (%sum)", after);
   const std::string swapped =
       "  %a : Tensor = aten::mul(%cos, %x)\n  %t : Tensor = aten::mul(%sin, %rotated)\n"
@@ -407,7 +408,7 @@ std::string sliced(const std::string& dim, const std::string& half, const std::s
 }
 
 TEST(FuseRotary, TakesHalvesCutBySlices) {
-  const std::string after = kWider + rotary("wide", "cos", "sin", "1") + "  return (%y)";
+  const std::string after = promoted_rotary("%true");
   const std::string scripted =
       "  %s : int[] = aten::size(%x)\n  %l : int = aten::__getitem__(%s, %back)\n  %h : int = "
       "aten::floordiv(%l, %2)\n";
