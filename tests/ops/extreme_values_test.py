@@ -19,8 +19,7 @@ SCHEMES = [S(8, True), S(8, False), S(8, True, "per_tensor"), S(8, False, "group
            S(4, False, "group", 32), S(4, True, "per_channel"), S(4, False, "group", 12)]
 # the last static scales: those of rows with 3e38 and -3e38
 MODES = [dict(), dict(activation_symmetric=True), dict(activation="static", x_scale=0.03, x_zero_point=117),
-         dict(activation="static", x_scale=2.353e36, x_zero_point=128), dict(activation="static", x_scale=2.36e36, activation_symmetric=True),
-         dict(activation="none")]
+         dict(activation="static", x_scale=2.353e36, x_zero_point=128), dict(activation="static", x_scale=2.36e36, activation_symmetric=True)]
 
 
 def rows() -> Tensor:
