@@ -14,7 +14,7 @@ const ValueNames<std::string> kDevices = {{"cpu", "cpu"}, {"cuda", "cuda"}};
 const char* const kFooter =
     "The images directly in the image folder (or in its only subfolder that has some), sorted bytewise by "
     "name, are one scene. Flags may be written with underscores too: --image_folder is --image-folder. Flags "
-    "that take several values may be repeated. Without --model, --config, --preset and --search the five "
+    "that take several values may be repeated. Without --model, --config, --preset and --search all "
     "presets are compared.\n"
     "\n"
     "Exit codes: 0 done, 1 the work failed or --check found a difference, 2 bad usage (flags, content of a "

@@ -13,6 +13,7 @@
 #include "eval/search/progressive_config.h"
 #include "eval/search/search.h"
 #include "loader/cli/preset_flag.h"
+#include "vqt/preset_note.h"
 
 namespace vqt {
 namespace {
@@ -110,6 +111,10 @@ RunSettings parse_options(const std::vector<std::string>& arguments) {
   if (!s.help.empty()) return s;
   s.command_line = command_line(arguments);
   s.candidates = typed_candidates(parsed, !s.check.empty());
+  for (const Candidate& c : s.candidates) {
+    if (const std::string note = c.source == "preset" ? preset_note(c.path) : ""; !note.empty())
+      s.notes.push_back(note);
+  }
   const std::set<std::string> given = given_fields(parsed);
   if (!s.check.empty()) return repeated_run(read_results(s.check), s, given);
   if (given.count("tolerance") > 0) throw UsageError("--tolerance: of use with --check only");

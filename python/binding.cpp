@@ -9,6 +9,7 @@
 #include "vqt/error_text.h"
 #include "vqt/fields.h"
 #include "vqt/nearest.h"
+#include "vqt/preset_note.h"
 #include "vqt/quantize.h"
 
 namespace py = pybind11;
@@ -127,6 +128,7 @@ void bind_config(py::module_& m) {
   m.def("config_fields", &config_fields);
   m.def("preset_names", &preset_names);
   m.def("nearest_name", &nearest_name);
+  m.def("preset_note", &preset_note, py::arg("name"));
   py::class_<QuantizationConfig>(m, "Config")
       .def_static("from_json", &QuantizationConfig::from_json, py::arg("text"), py::arg("source"))
       .def_static("from_file", &QuantizationConfig::from_file, py::arg("path"))

@@ -10,6 +10,7 @@
 #include "loader/cli/run_main.h"
 #include "loader/quantize/commands.h"
 #include "vqt/atomic_file.h"
+#include "vqt/preset_note.h"
 
 int main(int argc, char** argv) {
   namespace cli = vqt::cli;
@@ -21,6 +22,7 @@ int main(int argc, char** argv) {
     vqt::remove_unfinished_files_on_signals();
     cli::load_libraries(options->libraries);
     cli::ProgressBar progress("vqt-quantize", options->quiet);
+    if (const std::string note = vqt::preset_note(options->preset); !note.empty()) progress.warn(note);
     const auto command = options->list      ? cli::list_layers
                          : options->dry_run ? cli::dry_run
                          : options->repack  ? cli::repack

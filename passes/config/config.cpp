@@ -8,6 +8,7 @@
 #include "passes/config/quant_types.h"
 #include "vqt/fields.h"
 #include "vqt/nearest.h"
+#include "vqt/preset_note.h"
 
 namespace vqt {
 namespace {
@@ -25,9 +26,17 @@ constexpr Preset kPresets[] = {
     {"production", "", "int8_per_channel_sym", 0, true},
     {"mobile", "int4-g64", "int4_group", 64, true},
     {"prototype", "int8-per-tensor", "int8_per_tensor_sym", 0, false},
-    {"max-accuracy", "int8-asym", "int8_per_channel_asym", 0, true},
+    {"int16", "", "int16_per_channel_sym", 0, true},
+    {"int8-asym", "", "int8_per_channel_asym", 0, true},
     {"smallest", "", "int4_group", kDefaultGroup, true},
 };
+constexpr const char* kOldMostAccurate = "max-accuracy";
+
+// As with flags, max_accuracy is max-accuracy.
+std::string hyphenated(std::string name) {
+  std::replace(name.begin(), name.end(), '_', '-');
+  return name;
+}
 
 bool has(const std::vector<std::string>& list, const std::string& value) {
   return std::find(list.begin(), list.end(), value) != list.end();
@@ -122,9 +131,9 @@ std::string preset_list() {
 }
 
 QuantizationConfig QuantizationConfig::preset(const std::string& given) {
-  std::string name = given;  // as with flags, max_accuracy is max-accuracy
-  std::replace(name.begin(), name.end(), '_', '-');
-  std::vector<std::string> known;
+  std::string name = hyphenated(given);
+  if (name == kOldMostAccurate) name = "int16";
+  std::vector<std::string> known = {kOldMostAccurate};
   for (const Preset& preset : kPresets) {
     if (name != preset.name && (name.empty() || name != preset.alias)) {
       known.emplace_back(preset.name);
@@ -141,6 +150,12 @@ QuantizationConfig QuantizationConfig::preset(const std::string& given) {
   }
   throw UsageError(fmt::format("preset: expected one of {}, got \"{}\"; nearest: {}", preset_list(), given,
                                nearest_name(name, known)));
+}
+
+std::string preset_note(const std::string& given) {
+  if (hyphenated(given) != kOldMostAccurate) return "";
+  return "preset max-accuracy: is int16, the most accurate preset; it was asymmetric int8, about as accurate as "
+         "production and now called int8-asym";
 }
 
 std::string field_label(const QuantizationConfig& config, const std::string& path) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import warnings
 from typing import Any
 
 from . import _C
@@ -56,8 +57,11 @@ class QuantizationConfig:
 
     @classmethod
     def preset(cls, name: str) -> QuantizationConfig:
-        """production, mobile (or int4-g64), prototype (or int8-per-tensor), max-accuracy (or int8-asym), smallest."""
-        return cls._of(_C.Config.preset(name))
+        """production, mobile (or int4-g64), prototype (or int8-per-tensor), int16, int8-asym, smallest."""
+        made = cls._of(_C.Config.preset(name))
+        if note := _C.preset_note(name):
+            warnings.warn(note, stacklevel=2)
+        return made
 
     def to_json(self, indent: int = 2) -> str:
         """quant_type and the fields that differ from their defaults; indent -1 is one line."""

@@ -13,6 +13,7 @@ namespace vqt {
 namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 using Words = std::vector<std::string>;
 
 RunSettings parse(Words extra) {
@@ -60,22 +61,25 @@ TEST(ParseOptions, Defaults) {
   EXPECT_EQ(o.cloud_points, 500000);
   EXPECT_EQ(o.cloud_confidence, 50);
   EXPECT_FALSE(o.quiet);
-  EXPECT_THAT(names(o), ElementsAre("production", "mobile", "prototype", "max-accuracy", "smallest"));
+  EXPECT_THAT(names(o), ElementsAre("production", "mobile", "prototype", "int16", "int8-asym", "smallest"));
   EXPECT_EQ(o.candidates[1].config.group_size, 64);
 }
 
 TEST(ParseOptions, HyphensAndUnderscoresAreTheSame) {
   const RunSettings o =
       parse_options({"--reference=a-b.pt", "--image-folder", "my-photos", "--max-images=3", "--output_dir",
-                     "x-y", "--input-layout", "bchw", "--image-size", "224", "--preset", "max-accuracy"});
+                     "x-y", "--input-layout", "bchw", "--image-size", "224", "--preset", "int8-asym"});
   EXPECT_EQ(o.reference, "a-b.pt");  // values keep their hyphens
   EXPECT_EQ(o.image_folder, "my-photos");
   EXPECT_EQ(o.max_images, 3);
   EXPECT_EQ(o.output_dir, "x-y");
   EXPECT_EQ(o.images.layout, InputLayout::kBchw);
   EXPECT_EQ(o.images.image_size, 224);
-  EXPECT_THAT(names(o), ElementsAre("max-accuracy"));
-  EXPECT_THAT(names(parse({"--preset", "max_accuracy", "int4-g64"})), ElementsAre("max-accuracy", "mobile"));
+  EXPECT_THAT(names(o), ElementsAre("int8-asym"));
+  EXPECT_THAT(o.notes, IsEmpty());
+  const RunSettings older = parse({"--preset", "max_accuracy", "int4-g64"});
+  EXPECT_THAT(names(older), ElementsAre("int16", "mobile"));
+  EXPECT_THAT(older.notes, ElementsAre(HasSubstr("max-accuracy: is int16")));
 }
 
 TEST(ParseOptions, CandidatesKeepTheOrderTypedAndGetDistinctNames) {
@@ -184,8 +188,8 @@ TEST(ParseOptions, Progressive) {
   EXPECT_EQ(o.limits[0].metric, "psnr");
   EXPECT_EQ(o.limits[1].value, -2);
   EXPECT_THAT(names(o), ElementsAre("production"));
-  EXPECT_THAT(names(parse({"--progressive", "--limit", "psnr=35", "--preset", "max-accuracy"})),
-              ElementsAre("max-accuracy"));
+  EXPECT_THAT(names(parse({"--progressive", "--limit", "psnr=35", "--preset", "int8-asym"})),
+              ElementsAre("int8-asym"));
   EXPECT_FALSE(parse({}).progressive);
 }
 
@@ -202,8 +206,7 @@ TEST(ParseOptions, ProgressiveErrors) {
   EXPECT_THAT(with({"--limit", "auc_30=-2"}), HasSubstr("--limit: auc_30=-2: needs --ground-truth"));
   EXPECT_THAT(with({"--limit", "ssim=1"}),
               HasSubstr("--limit: unknown metric ssim; expected one of psnr, auc_3"));
-  EXPECT_THAT(with({"--preset", "production", "max-accuracy"}),
-              HasSubstr("expected one --config or --preset"));
+  EXPECT_THAT(with({"--preset", "production", "int8-asym"}), HasSubstr("expected one --config or --preset"));
   EXPECT_THAT(with({"--model", "q.pt"}), HasSubstr("no --model"));
   EXPECT_THAT(with({"--preset", "mobile"}),
               HasSubstr("expected a config of 8 bits to start from, got int4_group"));

@@ -247,7 +247,7 @@ def test_help_names_every_field_with_its_default(folder: Path) -> None:
     done = run("--help")
     assert done.stderr == ""
     for flag, default in [("--group-size", "[128]"), ("--skip-first-last", "[true]"), ("--calibration-samples", "[100]"),
-                          ("--num-bits", "4|8|16"), ("--min-cosine", "[0.9]"), ("--preset", "max-accuracy"),
+                          ("--num-bits", "4|8|16"), ("--min-cosine", "[0.9]"), ("--preset", "int8-asym"),
                           ("--preset", "int8-per-tensor")]:  # fmt: skip
         assert flag in done.stdout and default in done.stdout
     assert run("--version").stdout.startswith("vqt-quantize 0.")
@@ -340,7 +340,7 @@ def test_listing_a_quantized_archive_without_vqt_json(folder: Path, tmp_path: Pa
             assert again[name][key] == ours[name][key], (name, key)
 
 
-@pytest.mark.parametrize("preset", ["production", "mobile", "prototype", "max-accuracy", "smallest"])
+@pytest.mark.parametrize("preset", ["production", "mobile", "prototype", "int16", "int8-asym", "smallest"])
 def test_dry_run_predicts_what_is_written(folder: Path, tmp_path: Path, preset: str) -> None:
     done = run(folder / "mlp.pt", "--dry-run", "--preset", preset)
     assert "nothing was written" in done.stdout
@@ -354,6 +354,12 @@ def test_dry_run_predicts_what_is_written(folder: Path, tmp_path: Path, preset: 
     predicted = int(done.stdout.split(" bytes)")[0].split(" -> ")[-1])
     # vqt.json, code and alignment come on top: a few kB, which a model of any size takes
     assert abs((tmp_path / "q.pt").stat().st_size - predicted) < 20_000
+
+
+def test_an_older_name_of_a_preset_is_taken_with_a_note(folder: Path) -> None:
+    done = run(folder / "mlp.pt", "--dry-run", "--preset", "max-accuracy")
+    assert "vqt-quantize: warning: preset max-accuracy: is int16, the most accurate preset" in done.stderr
+    assert done.stdout == run(folder / "mlp.pt", "--dry-run", "--preset", "int16").stdout
 
 
 def test_listing_does_not_read_large_weights(tmp_path: Path) -> None:

@@ -93,11 +93,13 @@ def test_equal_means_the_same_scheme_however_it_was_said() -> None:
 
 
 def test_presets() -> None:
-    assert vqt.preset_names() == ["production", "mobile", "prototype", "max-accuracy", "smallest"]
-    for alias, name in [("int4-g64", "mobile"), ("int8-per-tensor", "prototype"), ("int8-asym", "max-accuracy")]:
+    assert vqt.preset_names() == ["production", "mobile", "prototype", "int16", "int8-asym", "smallest"]
+    for alias, name in [("int4-g64", "mobile"), ("int8-per-tensor", "prototype")]:
         assert vqt.QuantizationConfig.preset(alias) == vqt.QuantizationConfig.preset(name)
     assert vqt.QuantizationConfig.preset("mobile").to_dict() == {
         "name": "mobile", "quant_type": "int4_group", "group_size": 64}
+    with pytest.warns(UserWarning, match="preset max-accuracy: is int16, the most accurate preset"):
+        assert vqt.QuantizationConfig.preset("max-accuracy") == vqt.QuantizationConfig.preset("int16")
 
 
 def test_a_config_cannot_be_changed_but_replaced() -> None:

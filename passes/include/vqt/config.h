@@ -70,7 +70,7 @@ std::vector<std::string> chosen_fusions(const QuantizationConfig& config);
 // "int8_per_channel_sym" and so on; int4_group for every scheme of 4 bits.
 std::string quant_type_of(const Scheme& scheme);
 
-// production, mobile, prototype, max-accuracy, smallest.
+// production, mobile, prototype, int16, int8-asym, smallest.
 const std::vector<std::string>& preset_names();
 // The same as a text, each with the alias that says what is in it: "mobile (or int4-g64)".
 std::string preset_list();

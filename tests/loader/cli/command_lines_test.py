@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 BIN = Path(os.environ.get("VQT_BUILD_DIR", ROOT / "build")) / "bin"
 
-PRESETS = "production, mobile (or int4-g64), prototype (or int8-per-tensor), max-accuracy (or int8-asym), smallest"
+PRESETS = "production, mobile (or int4-g64), prototype (or int8-per-tensor), int16, int8-asym, smallest"
 ONE_OR_MORE = "expected an integer of at least 1, got"
 QUANTIZING = "only when quantizing, not with --list, --dry-run or --repack"
 EVAL = ["--reference", "m.pt", "--image-folder", "photos"]
@@ -48,7 +48,7 @@ QUANTIZE_LINES = [
     ([*OUT, "--config", "a", "--config", "b"], "--config: given twice; expected it once"),
     ([*OUT, "--config", "/nowhere/c.json"], "/nowhere/c.json: cannot be read: No such file or directory"),
     ([*OUT, "--preset"], "--preset: expected the name of a preset, got no value"),
-    ([*OUT, "--preset", "fast"], f'--preset: expected one of {PRESETS}, got "fast"; nearest: smallest'),
+    ([*OUT, "--preset", "smalest"], f'--preset: expected one of {PRESETS}, got "smalest"; nearest: smallest'),
     ([*OUT, "--preset", "mobile", "--config", "c"], "--preset: cannot be combined with --config; flags override either"),
     ([*OUT, "--load-library"], "--load-library: expected the path of a shared library, got no value"),
     ([*OUT, "--load_library="], '--load-library: expected the path of a shared library, got ""'),

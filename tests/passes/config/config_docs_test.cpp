@@ -44,7 +44,7 @@ TEST(ConfigDocs, NameEveryFieldWithItsDefaultAndValues) {
   }
   for (const std::string& preset : preset_names())
     EXPECT_THAT(text, testing::HasSubstr("| `" + preset + "` | "));
-  for (const char* alias : {"int4-g64", "int8-per-tensor", "int8-asym"}) {
+  for (const char* alias : {"int4-g64", "int8-per-tensor", "max-accuracy"}) {
     EXPECT_THAT(text, testing::HasSubstr(std::string("`") + alias + "` is `" +
                                          QuantizationConfig::preset(alias).name + "`"));
   }

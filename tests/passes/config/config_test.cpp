@@ -9,6 +9,7 @@
 
 #include "vqt/fields.h"
 #include "vqt/nearest.h"
+#include "vqt/preset_note.h"
 
 namespace vqt {
 
@@ -148,13 +149,11 @@ TEST(Config, PresetsAreWhatTheyAreSaidToBe) {
     Scheme scheme;
     bool skip;
   };
-  const Case cases[] = {{"production", channel(8, true), true},
-                        {"mobile", group(64), true},
-                        {"prototype", tensor(8, true), false},
-                        {"max-accuracy", channel(8, false), true},
-                        {"smallest", group(128), true}};
-  ASSERT_EQ(preset_names().size(), 5u);
-  for (size_t i = 0; i < 5; ++i) {
+  const Case cases[] = {{"production", channel(8, true), true}, {"mobile", group(64), true},
+                        {"prototype", tensor(8, true), false},  {"int16", channel(16, true), true},
+                        {"int8-asym", channel(8, false), true}, {"smallest", group(128), true}};
+  ASSERT_EQ(preset_names().size(), 6u);
+  for (size_t i = 0; i < 6; ++i) {
     EXPECT_EQ(preset_names()[i], cases[i].name);
     const QuantizationConfig config = QuantizationConfig::preset(cases[i].name);
     EXPECT_EQ(resolve_scheme(config), cases[i].scheme) << cases[i].name;
@@ -163,21 +162,20 @@ TEST(Config, PresetsAreWhatTheyAreSaidToBe) {
     EXPECT_EQ(config.display_name(), cases[i].name);
     EXPECT_NO_THROW(validate(config));
   }
-  EXPECT_EQ(QuantizationConfig::preset("max_accuracy").display_name(), "max-accuracy");
+  EXPECT_EQ(QuantizationConfig::preset("int8_asym").display_name(), "int8-asym");
   try {
-    QuantizationConfig::preset("max_acuracy");
+    QuantizationConfig::preset("int8-asm");
     FAIL();
   } catch (const UsageError& e) {
     EXPECT_STREQ(e.what(),
                  "preset: expected one of production, mobile (or int4-g64), prototype (or int8-per-tensor), "
-                 "max-accuracy (or int8-asym), smallest, got \"max_acuracy\"; nearest: max-accuracy");
+                 "int16, int8-asym, smallest, got \"int8-asm\"; nearest: int8-asym");
   }
 }
 
 TEST(Config, PresetsHaveAliasesThatSayWhatIsInThem) {
-  for (const auto& [alias, name] :
-       {std::pair("int4-g64", "mobile"), std::pair("int4_g64", "mobile"),
-        std::pair("int8-per-tensor", "prototype"), std::pair("int8-asym", "max-accuracy")}) {
+  for (const auto& [alias, name] : {std::pair("int4-g64", "mobile"), std::pair("int4_g64", "mobile"),
+                                    std::pair("int8-per-tensor", "prototype")}) {
     const QuantizationConfig config = QuantizationConfig::preset(alias),
                              same = QuantizationConfig::preset(name);
     EXPECT_EQ(config.to_json(), same.to_json());
@@ -185,6 +183,14 @@ TEST(Config, PresetsHaveAliasesThatSayWhatIsInThem) {
     EXPECT_EQ(config.source, same.source);
   }
   EXPECT_THROW(QuantizationConfig::preset(""), UsageError);
+}
+
+TEST(Config, AnOlderNameOfAPresetIsTakenWithANote) {
+  for (const char* name : {"max-accuracy", "max_accuracy"}) {
+    EXPECT_EQ(QuantizationConfig::preset(name).to_json(), QuantizationConfig::preset("int16").to_json());
+    EXPECT_THAT(preset_note(name), HasSubstr("is int16, the most accurate preset"));
+  }
+  for (const std::string& name : preset_names()) EXPECT_EQ(preset_note(name), "") << name;
 }
 
 // ---- contradictions: both fields are named, and only given fields can contradict
