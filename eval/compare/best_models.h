@@ -10,8 +10,7 @@
 
 namespace vqt {
 
-// The last two need ground truth.
-constexpr const char* kGoals[] = {"accuracy", "size", "speed", "balance", "poses", "depth"};
+constexpr const char* kGoals[] = {"accuracy", "size", "speed"};
 
 struct BestModel {
   std::string goal;   // one of kGoals
@@ -31,15 +30,15 @@ double size_value(const ModelResult& model);
 double speed_value(const ModelResult& model);
 // Smaller differences count as none: archives differ by what surrounds the weights, times from run to run.
 constexpr double kSizeMargin = 0.01, kTimeMargin = 0.03;
+// True if the difference is more than the spread of the timed runs: the fastest of a took longer than the
+// slowest of b, and the medians differ by more than kTimeMargin.
+bool slower(const Cost& a, const Cost& b);
 
 // The models that are ranked. Those that return NaN or Inf where the float model does not are ranked only if
 // all do.
 std::vector<const ModelResult*> ranking_candidates(const EvalReport& report);
 
-// Accuracy: the highest lowest_psnr. Balance: accuracy (in dB), size and speed (both logarithmic), each
-// scaled from 0 for the worst to 100 for the best model; the model with the highest minimum of the three is
-// best, among equals the one with the highest sum. A goal in which the models hardly differ does not count.
-// Empty for fewer than two models.
+// Accuracy: the highest lowest_psnr. Empty for fewer than two models.
 std::vector<BestModel> best_models(const EvalReport& report);
 
 }  // namespace vqt

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "eval/compare/best_models.h"
+#include "eval/compare/recommendation.h"
 
 namespace vqt {
 namespace {
@@ -30,10 +31,11 @@ std::vector<bool> pareto_front(const EvalReport& report) {
 
 std::vector<std::string> highlighted(const EvalReport& report, size_t most) {
   const std::vector<bool> front = pareto_front(report);
-  const std::vector<BestModel> list = best_models(report);
+  std::vector<std::string> best;
+  if (const auto taken = recommendation(report)) best.push_back(taken->model);
+  for (const BestModel& w : best_models(report)) best.push_back(w.model);
   const auto rank = [&](size_t i) {
-    const bool wins = std::any_of(list.begin(), list.end(),
-                                  [&](const BestModel& w) { return w.model == report.models[i].name; });
+    const bool wins = std::find(best.begin(), best.end(), report.models[i].name) != best.end();
     return wins ? 0 : front[i] ? 1 : 2;
   };
   std::vector<size_t> order(report.models.size());

@@ -146,6 +146,12 @@ std::optional<Interval> interval_of(std::vector<double>& values) {
   return Interval{quantile_in_place(values, 0.025), quantile_in_place(values, 0.975)};
 }
 
+bool is_significant(const TruthScore& score, int64_t pictures) {
+  if (!score.difference_interval || pictures < kLeastToTell) return false;
+  if (score.difference_interval->low <= 0 && score.difference_interval->high >= 0) return false;
+  return std::abs(*score.difference) >= kLeastChange * std::abs(*score.value - *score.difference);
+}
+
 }  // namespace
 
 TruthScores truth_scores(const TruthErrors& errors, const TruthErrors* reference) {
@@ -169,6 +175,7 @@ TruthScores truth_scores(const TruthErrors& errors, const TruthErrors* reference
   }
 
   const std::vector<size_t> pictures = scored_pictures(errors);
+  scores.pictures = static_cast<int64_t>(pictures.size());
   if (pictures.size() < kLeastPictures) return scores;
   std::array<std::vector<double>, kTruthMetrics.size()> drawn, differences;
   std::mt19937_64 random(kSeed);
@@ -184,6 +191,7 @@ TruthScores truth_scores(const TruthErrors& errors, const TruthErrors* reference
   for (size_t m = 0; m < values.size(); ++m) {
     if (scores.metrics[m].value) scores.metrics[m].interval = interval_of(drawn[m]);
     if (scores.metrics[m].difference) scores.metrics[m].difference_interval = interval_of(differences[m]);
+    scores.metrics[m].significant = is_significant(scores.metrics[m], scores.pictures);
   }
   return scores;
 }

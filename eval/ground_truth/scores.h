@@ -49,10 +49,18 @@ struct TruthScore {
   // Against the float model, over the same resamples. Unset for the float model itself.
   std::optional<double> difference;
   std::optional<Interval> difference_interval;
+  // The difference is more than chance and worth a word: its interval excludes 0, it rests on kLeastToTell
+  // images or more, and it is at least kLeastChange of the float model's value.
+  bool significant = false;
 };
+
+// Fewer images that all change the same way do so by chance in more than 5 % of cases: 2 * 2^-5 = 6 %.
+constexpr int64_t kLeastToTell = 6;
+constexpr double kLeastChange = 0.01;
 
 struct TruthScores {
   std::array<TruthScore, kTruthMetrics.size()> metrics;
+  int64_t pictures = 0;                             // that have errors of any kind: resamples draw from them
   int64_t pairs = 0, depth_pixels = 0, points = 0;  // scored
   int64_t nonfinite = 0;                            // pixels of known depth whose prediction is NaN or Inf
   std::optional<double> depth_scale;

@@ -26,7 +26,7 @@ Json value_json(const std::optional<double>& v) { return v && std::isfinite(*v) 
 }  // namespace
 
 Json truth_json(const TruthScores& scores) {
-  Json values = Json::object(), intervals, differences, difference_intervals;
+  Json values = Json::object(), intervals, differences, difference_intervals, significant;
   for (size_t m = 0; m < kTruthMetrics.size(); ++m) {
     const TruthMetric& metric = kTruthMetrics[m];
     const TruthScore& s = scores.metrics[m];
@@ -34,6 +34,7 @@ Json truth_json(const TruthScores& scores) {
     intervals[metric.group][metric.key] = interval_json(s.interval);
     differences[metric.group][metric.key] = value_json(s.difference);
     difference_intervals[metric.group][metric.key] = interval_json(s.difference_interval);
+    significant[metric.group][metric.key] = s.difference ? Json(s.significant) : Json();
   }
   values["pose"]["pairs"] = scores.pairs;
   values["depth"]["pixels"] = scores.depth_pixels;
@@ -43,6 +44,8 @@ Json truth_json(const TruthScores& scores) {
   values["interval_95"] = intervals;
   values["difference"] = differences;
   values["difference_interval_95"] = difference_intervals;
+  values["significant"] = significant;
+  values["pictures"] = scores.pictures;
   return values;
 }
 
@@ -75,7 +78,7 @@ std::string truth_details(const EvalReport& r) {
                             r.ground_truth->depth_source);
   const auto table = [&](const std::string& name, const TruthScores& scores, bool differences) {
     Rows rows = {{cli::shortened(name, 30), "unit", "better", "value", "95 %"}};
-    if (differences) rows[0].insert(rows[0].end(), {"difference", "95 %"});
+    if (differences) rows[0].insert(rows[0].end(), {"difference", "95 %", ""});
     for (size_t m = 0; m < kTruthMetrics.size(); ++m) {
       const TruthMetric& metric = kTruthMetrics[m];
       const TruthScore& s = scores.metrics[m];
@@ -86,6 +89,7 @@ std::string truth_details(const EvalReport& r) {
       if (!differences) continue;
       rows.back().push_back(number(s.difference, metric.digits, true));
       rows.back().push_back(range(s.difference_interval, metric.digits, true));
+      rows.back().push_back(s.significant ? "significant" : "");
     }
     text += "\n" + cli::text_table(rows);
     if (scores.nonfinite > 0)
@@ -99,8 +103,9 @@ std::string truth_details(const EvalReport& r) {
 AUC@T: pose accuracy of pairs of images up to T degrees, in percent. rot, transl: median angle
 between true and predicted rotation, and direction of translation, in degrees. Depth after one scale
 for the scene (ratio of medians). acc, comp: mean distance from predicted to true points and back,
-after Umeyama's alignment. 95 %: intervals of 1000 resamples of the images; a difference whose
-interval contains 0 is not significant.
+after Umeyama's alignment. 95 %: intervals of 1000 resamples of the images. significant: the interval
+of the difference excludes 0, it rests on 6 images or more, and it is at least 1 % of the float
+model's value.
 )";
 }
 

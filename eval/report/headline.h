@@ -7,8 +7,8 @@
 
 namespace vqt {
 
-// A line for each goal: the best model and why, aligned, within 100 columns. Of one model: its cost and
-// accuracy. With --progressive its result is the first line.
+// The model to take; then a line for each goal, the best model and why, aligned, within 100 columns; then what
+// changed against ground truth. With --progressive its result is the first line.
 std::string headline(const EvalReport& report);
 
 }  // namespace vqt

@@ -75,9 +75,7 @@ std::string front_text(const EvalReport& r) {
       "*: on the Pareto front: no other model is at least as small, fast and accurate (lowest PSNR) and\n"
       "   better in one; sizes within 1 % and times within 3 % count as equal\n";
   std::vector<std::string> paths;
-  for (const BestModel& best : best_models(r)) {
-    if (!best_config(r, best).is_null()) paths.push_back(best_config_path(best.goal));
-  }
+  for (const auto& [goal, unused] : best_configs(r)) paths.push_back(best_config_path(goal));
   if (!paths.empty())
     text += fmt::format("configs of the best models, for --config, beside the report: {}\n",
                         fmt::join(paths, ", "));

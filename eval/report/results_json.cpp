@@ -8,6 +8,8 @@
 #include "eval/compare/best_configs.h"
 #include "eval/compare/best_models.h"
 #include "eval/compare/pareto.h"
+#include "eval/compare/recommendation.h"
+#include "eval/compare/truth_changes.h"
 #include "eval/report/cloud_table.h"
 #include "eval/report/ground_truth_table.h"
 #include "eval/report/progressive_table.h"
@@ -138,10 +140,23 @@ Json results_json(const EvalReport& report) {
   if (!report.depth_maps.empty()) j["depth_maps"] = depth_json(report.depth_maps);
   if (report.cloud) j["cloud"] = cloud_json(*report.cloud);
   if (report.progressive) j["progressive"] = progressive_json(report);
+  std::map<std::string, std::string> configs;
+  for (const auto& [goal, unused] : best_configs(report)) configs[goal] = best_config_path(goal);
+  if (const auto taken = recommendation(report)) {
+    j["recommendation"] = {{"model", taken->model.empty() ? Json() : Json(taken->model)},
+                           {"why", taken->why}};
+    if (configs.count(kRecommended)) j["recommendation"]["config"] = configs[kRecommended];
+  }
   j["winners"] = Json::array();
   for (const BestModel& w : best_models(report)) {
     j["winners"].push_back({{"goal", w.goal}, {"model", w.model}, {"why", w.why}});
-    if (!best_config(report, w).is_null()) j["winners"].back()["config"] = best_config_path(w.goal);
+    if (configs.count(w.goal)) j["winners"].back()["config"] = configs[w.goal];
+  }
+  if (report.ground_truth) {
+    j["ground_truth_changes"] = Json::array();
+    for (const TruthChange& c : truth_changes(report))
+      j["ground_truth_changes"].push_back(
+          {{"goal", c.goal}, {"better", c.better}, {"worse", c.worse}, {"why", c.why}});
   }
   j["notes"] = report.notes;
   return j;

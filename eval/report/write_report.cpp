@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "eval/compare/best_configs.h"
+#include "eval/compare/best_models.h"
 #include "eval/drawing/colmap_model.h"
 #include "eval/drawing/glb_file.h"
 #include "eval/drawing/point_cloud.h"
@@ -17,6 +18,7 @@
 
 namespace vqt {
 namespace {
+namespace fs = std::filesystem;
 
 void write(const std::string& path, const std::string& content) {
   AtomicFile file(path);
@@ -25,13 +27,12 @@ void write(const std::string& path, const std::string& content) {
 }
 
 // Removes those that an earlier run left for other goals.
-void write_best_configs(const EvalReport& report, const std::filesystem::path& folder) {
-  for (const char* goal : kGoals) std::filesystem::remove(folder / best_config_path(goal));
-  for (const BestModel& best : best_models(report)) {
-    const Json config = best_config(report, best);
-    if (config.is_null()) continue;
-    const std::filesystem::path path = folder / best_config_path(best.goal);
-    std::filesystem::create_directories(path.parent_path());
+void write_best_configs(const EvalReport& report, const fs::path& folder) {
+  fs::remove(folder / best_config_path(kRecommended));
+  for (const char* goal : kGoals) fs::remove(folder / best_config_path(goal));
+  for (const auto& [goal, config] : best_configs(report)) {
+    const fs::path path = folder / best_config_path(goal);
+    fs::create_directories(path.parent_path());
     write(path, config.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   }
 }
@@ -51,7 +52,6 @@ void write_cloud(const CloudFigure& figure, const CloudFigure::Cloud& cloud,
 }  // namespace
 
 std::string write_report(const EvalReport& report, const std::string& output_dir) {
-  namespace fs = std::filesystem;
   const fs::path folder = output_dir;
   if (!report.depth_maps.empty()) fs::create_directories(folder / "depth");
   for (const DepthMap& map : report.depth_maps) {

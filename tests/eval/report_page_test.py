@@ -95,7 +95,10 @@ def test_results_follow_the_schema_which_names_every_field(results: dict) -> Non
         (["models", 0, "ground_truth", "difference", "pose", "auc_3"], "better"),
         (["models", 0, "ground_truth", "interval_95", "depth", "rmse"], [1]),
         (["models", 0, "timing"], None),
-        (["winners", 0, "goal"], "beauty"),
+        (["winners", 0, "goal"], "balance"),
+        (["recommendation", "why"], None),
+        (["ground_truth_changes", 0, "goal"], "points"),
+        (["models", 0, "ground_truth", "significant", "pose", "auc_3"], 0.5),
         (["depth_maps", 0, "mean_difference", "smallest"], None),
         (["cloud", "models", "smallest", "mean_distance"], None),
         (["cloud", "confidence", "percent"], 0),
@@ -171,10 +174,18 @@ def test_every_chart_is_drawn_and_nothing_is_asked_for(page: browser.Page, out: 
 
 
 @needs_chromium
-def test_the_winners_come_first(page: browser.Page, results: dict) -> None:
-    goals = page.evaluate('[...document.querySelectorAll(".goals li")].map((li) => [li.querySelector("b").textContent, li.querySelector(".why").textContent])')
-    assert goals == [[w["model"], w["why"]] for w in results["winners"]]
-    assert {w["goal"] for w in results["winners"]} >= {"accuracy", "size", "speed", "balance", "poses", "depth"}
+def test_the_model_to_take_and_the_winners_come_first(page: browser.Page, results: dict) -> None:
+    taken = results["recommendation"]
+    sentence = f"Take {taken['model']}: {taken['why']}." if taken["model"] else f"N{taken['why'][1:]}."
+    assert page.evaluate('document.querySelector("main .take").textContent') == sentence
+    goals = page.evaluate('[...document.querySelectorAll(".goals li")].map((li) => [li.querySelector("b")?.textContent ?? null, li.querySelector(".why").textContent])')
+    assert goals == [[w.get("model"), w["why"]] for w in [*results["winners"], *results["ground_truth_changes"]]]
+    assert [w["goal"] for w in results["winners"]] == ["accuracy", "size", "speed"]
+    # Five images never show a significant difference, whatever the intervals are.
+    assert [(c["goal"], c["better"], c["worse"]) for c in results["ground_truth_changes"]] == [("poses", [], []), ("depth", [], [])]
+    assert results["ground_truth_changes"][0]["why"].startswith("no significant difference (10 pairs)")
+    cells = page.evaluate('[...document.querySelectorAll("#truth td span span")].map((s) => s.textContent)')
+    assert cells and all(cell.endswith(" (n.s.)") for cell in cells)
     psnr = {m["name"]: min(o["psnr_db"] for o in m["outputs"].values()) for m in results["models"]}
     assert results["winners"][0]["model"] == max(psnr, key=psnr.get)
     assert f"{max(psnr.values()):.1f} dB" in results["winners"][0]["why"]
@@ -209,7 +220,8 @@ def test_many_models_stay_readable(out: Path, tmp_path: Path) -> None:
         for part in maps:
             part["models"] = [{**part["models"][i % 3], "name": m["name"]} for i, m in enumerate(copies)]
         found["models"] = copies
-        for winner, place in zip(found["winners"], (19, 4)):
+        found["recommendation"]["model"] = copies[19]["name"]
+        for winner, place in zip(found["winners"], (19, 4, 4)):
             winner["model"] = copies[place]["name"]
 
     with browser.Page(changed(out, tmp_path / "many.html", search)) as page:
@@ -324,6 +336,7 @@ def test_what_the_data_lacks_is_left_out(out: Path, tmp_path: Path) -> None:
         found["winners"], found["models"] = [], found["models"][:1]
         for model in [found["reference"], *found["models"]]:
             del model["cameras"], model["ground_truth"]
+        del found["ground_truth_changes"], found["recommendation"]
         found["models"][0]["sites"] = found["models"][0]["config"] = None
         found["models"][0]["name"] = "</script><img src=x id=evil>"
 

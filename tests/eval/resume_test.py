@@ -18,7 +18,7 @@ import scenes  # noqa: E402
 from run_eval import EVAL, ROOT, results, run  # noqa: E402
 
 PHOTOS = [ROOT / "examples/photos" / p for p in ("aloe/aloe_left.jpg", "aloe/aloe_right.jpg", "leuven/leuven_a.jpg")]
-OF_TIME = {"environment", "ms_per_image", "peak_memory_bytes", "timing", "winners", "pareto_front", "notes"}
+OF_TIME = {"environment", "ms_per_image", "peak_memory_bytes", "timing", "winners", "recommendation", "pareto_front", "notes"}
 
 
 class Stuck(scenes.Tiny):

@@ -9,7 +9,7 @@ const PALETTE = ["#4477aa", "#ee7733", "#228833", "#cc3377", "#33a5b8", "#b59b1e
 const SHAPES = ["circle", "rect", "triangle", "rectRot", "star", "crossRot"];  // told apart without colours too
 const REFERENCE_COLOUR = "#8d939c", OTHER_COLOUR = "#a8a192";
 // Charts with a line per model show as many models as there are colours: the best ones, then the Pareto front.
-const best = new Set([...results.winners.map((w) => w.model), results.progressive && results.progressive.model]);
+const best = new Set([...results.winners.map((w) => w.model), results.recommendation?.model, results.progressive?.model]);
 const rank = (m) => best.has(m.name) ? 0 : m.pareto_front ? 1 : 2;
 const ranked = [...models].sort((a, b) => rank(a) - rank(b)).slice(0, PALETTE.length);
 const highlighted = models.filter((m) => ranked.includes(m));

@@ -23,7 +23,7 @@ function truthSection() {
   const cell = (m, metric) => {
     const text = truthNumber(score(m, "", metric)), difference = score(m, "difference", metric), interval = score(m, "difference_interval_95", metric);
     if (m === reference || !isNumber(difference)) return text;
-    const sure = interval && (interval[0] > 0 || interval[1] < 0);
+    const sure = score(m, "significant", metric);
     const way = !sure || difference === 0 ? "soft" : (difference > 0) === metric.more ? "better" : "worse";
     return el("span", {title: interval ? `95 %: ${truthNumber(interval[0])} to ${truthNumber(interval[1])}` : ""}, text, el("br"),
       el("span", {class: way}, (difference > 0 ? "+" : "") + (difference !== 0 && Math.abs(difference) < 1e-3 ? small(difference) : truthNumber(difference)) + (interval && !sure ? " (n.s.)" : "")));
@@ -31,7 +31,7 @@ function truthSection() {
   const truth = results.ground_truth;
   return [el("p", {class: "soft"}, `Against ${truth.folder}: ${plural(truth.pictures, "image")} with a known pose` +
     (truth.depth_source ? `, depth from ${truth.depth_source}` : "") + ". Second lines are differences from the float model" +
-    (scored.some((m) => metrics.some((k) => score(m, "difference_interval_95", k))) ? "; n.s.: their 95 % interval holds 0 (1000 resamples of the images)." : ".")),
+    (scored.some((m) => metrics.some((k) => score(m, "difference_interval_95", k))) ? "; n.s., not significant: their 95 % interval (1000 resamples of the images) holds 0 or rests on less than 6 images, or they are below 1 % of the float model's value." : ".")),
     table({caption: "Scores against ground truth", rows: scored, cells: (m) => [named(m), ...metrics.map((k) => cell(m, k))],
       columns: [{title: "Model", words: true, sort: (m) => m.name}, ...metrics.map((k) => ({title: k.title,
         unit: `${k.unit ? k.unit + ", " : ""}${k.more ? "higher" : "lower"} is better`, sort: (m) => score(m, "", k)}))]})];

@@ -22,7 +22,7 @@ main.replaceChildren(
   el("h1", {}, "Quantized models against the float model"),
   el("p", {class: "scene"}, `${plural(scene.pictures.length, "image")} of ${scene.folder}, ${scene.width} x ${scene.height} (${scene.preprocess}), against ${reference.path}`),
   ...(results.interrupted ? [el("p", {}, el("b", {}, results.notes[0]))] : []),
-  ...[bestModels()].filter((n) => n), summaryTable(),
+  headline(), summaryTable(),
   ...(notes.length ? [el("ul", {class: "notes"}, ...notes.map((n) => el("li", {}, n)))] : []),
   el("nav", {"aria-label": "Sections", style: "margin-top:20px"}, el("ul", {}, ...sections.map(({id, title}) => el("li", {}, el("a", {href: `#${id}`}, title))))),
   ...sections.map(({node}) => node));

@@ -1,9 +1,8 @@
-// The headline: the best model for each goal; then one row per model.
-const GOALS = {accuracy: "Closest to float", size: "Smallest", speed: "Fastest", balance: "Best balance of the three",
-  poses: "Best camera poses", depth: "Best depth"};
+// The headline: the model to take, the best one for each goal, what changed against ground truth; then one row per model.
+const GOALS = {accuracy: "Closest to float", size: "Smallest", speed: "Fastest", poses: "Camera poses", depth: "Depth"};
 
-// Of one model: its cost and accuracy.
-function lead() {
+// Of a single model that is not taken: its cost and accuracy.
+function gains() {
   const m = models[0], bad = worst(m);
   const gain = (ratio, better, worse) => ratio >= 1 ? `${times(ratio)} ${better}` : `${times(1 / ratio)} ${worse}`;
   return el("p", {}, el("b", {}, m.name), ` is ${gain(m.compression, "smaller", "larger")} and ${gain(reference.ms_per_image / m.ms_per_image, "faster", "slower")} than the float model` +
@@ -18,12 +17,19 @@ function withinLimits() {
     why: m ? `${megabytes(m.size_bytes)}, ${times(m.compression)} smaller than the float model; ${limits.map((l) => l.text).join(", ")}` : "no step holds the limits: the float model is not quantized"}];
 }
 
-function bestModels() {
-  const list = [...withinLimits(), ...(results.winners ?? [])];
-  if (!list.length) return models.length === 1 ? lead() : null;
-  const configs = list.map((w) => w.config).filter((path) => path);
-  return el("div", {}, el("ul", {class: "goals"}, ...list.map((w) => el("li", {},
-    el("span", {class: "goal"}, GOALS[w.goal] ?? w.goal), el("b", {}, w.model), el("span", {class: "why"}, w.why)))),
+// One sentence; with --progressive none, as its limits decide.
+function recommendation() {
+  const taken = results.recommendation;
+  if (!taken) return [];
+  if (taken.model) return [el("p", {class: "take"}, "Take ", el("b", {}, taken.model), `: ${taken.why}.`)];
+  return [models.length === 1 ? gains() : null, el("p", {class: "take"}, `${taken.why[0].toUpperCase()}${taken.why.slice(1)}.`)];
+}
+
+function headline() {
+  const list = [...withinLimits(), ...results.winners, ...(results.ground_truth_changes ?? [])];
+  const configs = [results.recommendation, ...list].map((w) => w?.config).filter((path) => path);
+  return el("div", {}, ...recommendation(), list.length ? el("ul", {class: "goals"}, ...list.map((w) => el("li", {},
+    el("span", {class: "goal"}, GOALS[w.goal] ?? w.goal), w.model ? el("b", {}, w.model) : null, el("span", {class: "why"}, w.why)))) : null,
     configs.length ? el("p", {class: "hint"}, `Their configs, for --config of vqt-quantize and vqt-eval, are beside this page: ${configs.join(", ")}.`) : null);
 }
 

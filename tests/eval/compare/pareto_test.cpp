@@ -71,8 +71,7 @@ TEST(Featured, AreWinnersThenTheFrontThenTheOthers) {
   EvalReport r;
   r.reference.cost.size_bytes = 9000;
   r.reference.cost.ms_per_image = 100;
-  // On the front beside the winners of accuracy, size and speed: middle, which also has the best balance, and
-  // near.
+  // On the front beside the winners of accuracy, size and speed: middle, which is also the one to take, and near.
   r.models = {model("other", 30, 4000, 40),  model("exact", 60, 4000, 80), model("small", 20, 1000, 90),
               model("near", 55, 3000, 75),   model("fast", 30, 4000, 20),  model("middle", 40, 2000, 50),
               model("another", 29, 4000, 41)};

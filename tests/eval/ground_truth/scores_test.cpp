@@ -343,6 +343,23 @@ TEST(Uncertainty, ADifferenceIsTakenWithinEveryResample) {
   EXPECT_NEAR(score(s, "abs_rel").difference_interval->high, 0.01, 1e-12);
 }
 
+TEST(Uncertainty, ADifferenceIsSignificantOverSixPicturesAndOnePercent) {
+  const auto significant = [](int pictures, const std::vector<double>& added) {
+    std::vector<double> errors(pictures, 1.0), worse = errors;
+    for (int i = 0; i < pictures; ++i) worse[i] += added[i % added.size()];
+    const TruthErrors reference = of_pictures(errors);
+    const TruthScores s = truth_scores(of_pictures(worse), &reference);
+    EXPECT_EQ(s.pictures, pictures);
+    return score(s, "abs_rel").significant;
+  };
+  EXPECT_TRUE(significant(6, {0.011}));
+  EXPECT_TRUE(significant(6, {-0.011}));
+  EXPECT_FALSE(significant(6, {0.009}));      // less than 1 % of 1.0
+  EXPECT_FALSE(significant(5, {0.011}));      // 2 * 2^-5: chance does that in 6 % of cases
+  EXPECT_FALSE(significant(6, {0.5, -0.4}));  // the interval contains 0
+  EXPECT_FALSE(score(truth_scores(of_pictures({1, 1, 1, 1, 1, 1}), nullptr), "abs_rel").significant);
+}
+
 TEST(Uncertainty, OfPairsComesFromPicturesAndNeedsThree) {
   EXPECT_FALSE(score(truth_scores(of_pairs({1.5}), nullptr), "auc_3").interval);
   // 3 pictures, picture 0 is off: pairs 0-1 and 0-2 fail, 1-2 is right.

@@ -196,21 +196,29 @@ TEST(SummaryText, BeginsWithTheBestModelsInWords) {
   EvalReport r = made_up();
   r.models[1].name = "bad";
   EXPECT_THAT(summary_text(r),
-              testing::StartsWith(R"(closest to float  good  lowest PSNR 45.2 dB (output depth)
+              testing::StartsWith(R"(take `good`: 4.00x smaller, 2.00x faster, worst output 45.2 dB (depth)
+closest to float  good  lowest PSNR 45.2 dB (output depth)
 smallest          good  0.25 MB, 4.00x smaller than the float model
 fastest           good  20.0 ms per image, 2.00x faster than the float model
-best balance      good  recommended if all goals count alike: accuracy 100, size 100, speed 100
-                        (100: the best of these models, 0: the worst)
 
 1 image of photos, )"));
-  EXPECT_THAT(report_text(r), testing::StartsWith("vqt-eval report\n\nclosest to float  good  lowest PSNR"));
+  EXPECT_THAT(report_text(r), testing::StartsWith("vqt-eval report\n\ntake `good`: 4.00x smaller"));
   r.models[0].name = std::string(20, 'n') + std::string(40, 'm');
   EXPECT_THAT(summary_text(r), HasSubstr("\nsmallest          " + r.models[0].name + ": 0.25 MB, 4.00x"));
   r.models.pop_back();
-  EXPECT_THAT(summary_text(r),
-              testing::StartsWith(r.models[0].name +
-                                  " is 4.00x smaller and 2.00x faster than\n  the float model; lowest PSNR "
-                                  "45.2 dB (output depth)\n\n1 image"));
+  EXPECT_THAT(
+      summary_text(r),
+      testing::StartsWith("take `" + r.models[0].name +
+                          "`: 4.00x smaller, 2.00x\n  faster, worst output 45.2 dB (depth)\n\n1 image"));
+  r.models[0].outputs[0].second.psnr_db = 20;
+  r.models[0].name = "rough";
+  EXPECT_THAT(
+      summary_text(r),
+      testing::StartsWith("rough is 4.00x smaller and 2.00x faster than the float model; lowest PSNR 20.0 dB "
+                          "(output\n  depth)\nno model to take; the closest to float, `rough`: worst output "
+                          "20.0 dB (depth), less than 35 dB;\n  try more bits"));
+  r.models.clear();
+  EXPECT_THAT(summary_text(r), testing::StartsWith("1 image of photos"));
 }
 
 TEST(ReportHtml, IsSelfContainedAndEscaped) {
@@ -244,7 +252,7 @@ TEST(WriteReport, WritesEveryFileAndNoOther) {
                          "depth/__script__b_bad_001_a_b_.png", "scene/float.ply", "scene/good.ply",
                          "scene/__script__b_bad.ply", "scene/float.glb", "scene/good.glb",
                          "scene/__script__b_bad.glb", "best/accuracy.json", "best/size.json",
-                         "best/speed.json", "best/balance.json"));
+                         "best/speed.json", "best/recommended.json"));
   std::ifstream json(folder + "/results.json");
   EXPECT_EQ(Json::parse(json), results_json(made_up()));
 }
