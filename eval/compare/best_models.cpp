@@ -8,7 +8,7 @@
 #include <functional>
 #include <limits>
 
-#include "eval/results/number_text.h"
+#include "loader/cli/units.h"
 
 namespace vqt {
 
@@ -121,13 +121,13 @@ std::vector<BestModel> best_models(const EvalReport& r) {
     return size_value(smallest) - size_value(m) <= kSizeMargin;
   };
   list.push_back({"size", smallest.name,
-                  fmt::format("{} MB, {}", megabytes(smallest.cost.size_bytes),
+                  fmt::format("{} MB, {}", cli::megabytes(smallest.cost.size_bytes),
                               size_gain(r.reference.cost.size_bytes, smallest.cost.size_bytes)) +
                       others(models, smallest, as_small, "within 1 %")});
   const ModelResult& fastest = best_of(models, speed_value);
   const auto as_fast = [&](const ModelResult& m) { return !slower(m.cost, fastest.cost); };
   list.push_back({"speed", fastest.name,
-                  fmt::format("{} ms per image, {}", milliseconds(fastest.cost.ms_per_image),
+                  fmt::format("{} ms per image, {}", cli::milliseconds(fastest.cost.ms_per_image),
                               speed_gain(r.reference.cost, fastest.cost)) +
                       others(models, fastest, as_fast, "as fast within the spread of the runs")});
   return list;

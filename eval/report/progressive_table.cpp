@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "eval/compare/accuracy_limit.h"
-#include "eval/results/number_text.h"
 #include "loader/cli/text_table.h"
+#include "loader/cli/units.h"
 
 namespace vqt {
 namespace {
@@ -63,7 +63,7 @@ std::string progressive_outcome(const EvalReport& r) {
   const ProgressiveStep* step = last_accepted(p);
   if (!step) return "no step holds the limits: the float model is not quantized";
   std::string text =
-      fmt::format("{} MB, {} smaller than the float model, lowest PSNR {}", megabytes(step->size_bytes),
+      fmt::format("{} MB, {} smaller than the float model, lowest PSNR {}", cli::megabytes(step->size_bytes),
                   smaller(r, *step), value_text("psnr", step->psnr_db));
   for (size_t i = 0; i < p.limits.size(); ++i) {
     if (needs_truth(p.limits[i].metric))
@@ -86,7 +86,7 @@ std::string progressive_text(const EvalReport& r) {
   rows[0].insert(rows[0].end(), {"holds", "accepted"});
   for (const ProgressiveStep& step : p.steps) {
     rows.push_back(
-        {step.model, megabytes(step.size_bytes), smaller(r, step), value_text("psnr", step.psnr_db)});
+        {step.model, cli::megabytes(step.size_bytes), smaller(r, step), value_text("psnr", step.psnr_db)});
     for (size_t i = 0; i < p.limits.size(); ++i) {
       const std::string& metric = p.limits[i].metric;
       if (needs_truth(metric)) rows.back().push_back(value_text(metric, step.values[i]));

@@ -17,8 +17,8 @@
 #include "eval/report/headline.h"
 #include "eval/report/progressive_table.h"
 #include "eval/report/results_json.h"
-#include "eval/results/number_text.h"
 #include "loader/cli/text_table.h"
+#include "loader/cli/units.h"
 
 namespace vqt {
 namespace {
@@ -43,8 +43,8 @@ Rows comparison(const EvalReport& r) {
   Rows rows = {
       {"model", "", "scheme", "MB", "smaller", "ms/image", "faster", "peak MB", "lowest PSNR", "cosine"}};
   const Cost& ref = r.reference.cost;
-  rows.push_back({r.reference.name, "", "reference", megabytes(ref.size_bytes), "",
-                  milliseconds(ref.ms_per_image), "", megabytes(ref.peak_memory_bytes), "", ""});
+  rows.push_back({r.reference.name, "", "reference", cli::megabytes(ref.size_bytes), "",
+                  cli::milliseconds(ref.ms_per_image), "", cli::megabytes(ref.peak_memory_bytes), "", ""});
   for (const ModelResult& m : r.models) {
     const auto* bad = worst_output(m);
     double low = 1;
@@ -52,10 +52,10 @@ Rows comparison(const EvalReport& r) {
     const bool all_equal =
         std::all_of(m.outputs.begin(), m.outputs.end(), [](const auto& o) { return o.second.equal; });
     rows.push_back({m.name, front[rows.size() - 2] && r.models.size() > 1 ? "*" : "",
-                    cli::shortened(main_scheme(m), 16), megabytes(m.cost.size_bytes),
+                    cli::shortened(main_scheme(m), 16), cli::megabytes(m.cost.size_bytes),
                     ratio(static_cast<double>(ref.size_bytes), static_cast<double>(m.cost.size_bytes)),
-                    milliseconds(m.cost.ms_per_image), ratio(ref.ms_per_image, m.cost.ms_per_image),
-                    megabytes(m.cost.peak_memory_bytes),
+                    cli::milliseconds(m.cost.ms_per_image), ratio(ref.ms_per_image, m.cost.ms_per_image),
+                    cli::megabytes(m.cost.peak_memory_bytes),
                     bad         ? psnr(bad->second)
                     : all_equal ? "inf"
                                 : "-",

@@ -12,6 +12,10 @@ std::string grouped(int64_t value) {
   return digits;
 }
 
+std::string three_digits(double value) {
+  return fmt::format("{:.{}f}", value, value < 9.995 ? 2 : value < 99.95 ? 1 : 0);
+}
+
 }  // namespace
 
 std::string duration_text(double seconds) {
@@ -24,10 +28,14 @@ std::string duration_text(double seconds) {
 
 std::string bytes_text(int64_t bytes) {
   if (bytes < 1000) return fmt::format("{} bytes", bytes);
-  if (bytes < 999'950) return fmt::format("{:.1f} kB", static_cast<double>(bytes) / 1e3);
-  if (bytes < 999'950'000) return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6);
+  if (bytes < 999'500) return three_digits(static_cast<double>(bytes) / 1e3) + " kB";
+  if (bytes < 999'500'000) return three_digits(static_cast<double>(bytes) / 1e6) + " MB";
   return grouped((bytes + 500'000) / 1'000'000) + " MB";
 }
+
+std::string megabytes(int64_t bytes) { return three_digits(static_cast<double>(bytes) / 1e6); }
+
+std::string milliseconds(double ms) { return three_digits(ms); }
 
 std::string ratio_text(int64_t before, int64_t after) {
   if (after <= 0 || before <= 0) return "";

@@ -122,9 +122,13 @@ std::string summary(const std::vector<SiteReport>& sites) {
     kinds += fmt::format("{}{} {}", kinds.empty() ? ": " : ", ", count, scheme);
   std::string out = fmt::format("{} of {} sites quantized{}\n", t.quantized, sites.size(), kinds) +
                     kept_lines(sites);
-  out += fmt::format("their weights: {} -> {} ({})\n", bytes_text(t.bytes_before), bytes_text(t.bytes_after),
-                     ratio_text(t.bytes_before, t.bytes_after));
   return out + sqnr_line(sites) + measured_line(sites);
+}
+
+std::string weights_line(const std::vector<SiteReport>& sites) {
+  const Totals t = totals(sites);
+  return fmt::format("  of it weights of Linear layers: {} -> {} ({})\n", bytes_text(t.bytes_before),
+                     bytes_text(t.bytes_after), ratio_text(t.bytes_before, t.bytes_after));
 }
 
 }  // namespace vqt::cli

@@ -20,7 +20,10 @@ Totals totals(const std::vector<SiteReport>& sites);
 // "fusions: 48 residual, 96 layer_norm"; empty where the config asks for none.
 std::string fusion_line(const std::vector<FusionCount>& fusions);
 
-// "96 of 100 sites quantized: 90 w8a8, 6 w4a8-g64", the reasons of the others, bytes, weight SQNR.
+// "96 of 100 sites quantized: 90 w8a8, 6 w4a8-g64", the reasons of the others, weight SQNR.
 std::string summary(const std::vector<SiteReport>& sites);
+
+// What of the file's size is the layers' weights; follows the line of the file, whose size is the model's.
+std::string weights_line(const std::vector<SiteReport>& sites);
 
 }  // namespace vqt::cli

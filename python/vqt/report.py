@@ -57,7 +57,7 @@ class Report:
         lines = ["  ".join([*(row[i].ljust(widths[i]) for i in range(5)), row[5]]).rstrip() for row in rows]
         quantized = sum(site.action == "quantized" for site in self.sites)
         size = f"{self.bytes_before} -> {self.bytes_after} bytes"
-        lines.append(f"{quantized} of {len(self.sites)} sites quantized, {size}")
+        lines.append(f"{quantized} of {len(self.sites)} sites quantized, their weights: {size}")
         if self.fusions_made:
             lines.append("fusions: " + ", ".join(f"{made} {name}" for name, made in self.fusions_made.items()))
         return "\n".join(lines + [f"warning: {warning}" for warning in self.warnings])

@@ -82,7 +82,7 @@ def test_totals_are_their_sums(paths: dict[str, Path]) -> None:
     assert sum(BYTES.values()) == 6144
     for module in (torch.jit.load(paths["float"]), vqt.load(paths["python"]), torch.jit.load(paths["plain"])):
         assert vqt.report(module).bytes_before == 6144
-    assert "their weights: 6.1 kB -> " in run(paths["float"], "--dry-run", "--skip-first-last", "false")
+    assert "weights of Linear layers: 6.14 kB -> " in run(paths["float"], "--dry-run", "--skip-first-last", "false")
 
 
 def test_what_stays_float_keeps_its_bytes(paths: dict[str, Path]) -> None:

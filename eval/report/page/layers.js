@@ -12,7 +12,7 @@ function layersSection() {
       ["ms_float", "Float", "ms per forward pass", 2], ["ms_quantized", "Quantized", "ms per forward pass", 2]].filter(([key]) => has(key));
     const nodes = table({caption: "Layers", tall: true, rows: sites,
       columns: [{title: "Layer", words: true, sort: (s) => s.name}, {title: "Position", unit: "in the network", sort: (s) => s.position}, {title: "Shape", sort: (s) => s.shape.reduce((a, b) => a * b, 1)},
-        {title: "Scheme", words: true, sort: (s) => s.scheme}, {title: "Before", sort: (s) => s.bytes_before}, {title: "After", sort: (s) => s.bytes_after},
+        {title: "Scheme", words: true, sort: (s) => s.scheme}, {title: "Weight before", sort: (s) => s.bytes_before}, {title: "after", sort: (s) => s.bytes_after},
         ...optional.map(([key, title, unit]) => ({title, unit, sort: (s) => isNumber(s[key]) ? s[key] : null})),
         {title: "Calls", unit: "per forward pass", sort: (s) => s.calls}, {title: "Reason", words: true, long: true, sort: (s) => s.reason || ""}],
       cells: (s) => [s.name, String(s.position), s.shape.join(" x "), s.scheme, sizeText(s.bytes_before), sizeText(s.bytes_after),
@@ -21,9 +21,9 @@ function layersSection() {
       const words = filter.value.toLowerCase().split(/\s+/);
       const wanted = (s) => words.every((w) => `${s.name} ${s.scheme} ${s.action} ${s.reason}`.toLowerCase().includes(w));
       nodes.keep(wanted);
-      const quantized = sites.filter((s) => s.action === "quantized"), sum = (key) => quantized.reduce((n, s) => n + s[key], 0);
+      const quantized = sites.filter((s) => s.action === "quantized");
       const count = sites.filter(wanted).length;
-      found.textContent = `${quantized.length} of ${plural(sites.length, "Linear layer")} quantized, ${sizeText(sum("bytes_before"))} became ${sizeText(sum("bytes_after"))}.` +
+      found.textContent = `${quantized.length} of ${plural(sites.length, "Linear layer")} quantized.` +
         (filter.value ? ` ${count === 0 ? "None" : count} of them ${count === 1 ? "matches" : "match"} the search.` : "");
     };
     filter.oninput = search;

@@ -209,14 +209,14 @@ fastest           good  20.0 ms per image, 2.00x faster than the float model
   EXPECT_THAT(
       summary_text(r),
       testing::StartsWith("take `" + r.models[0].name +
-                          "`: 4.00x smaller, 2.00x\n  faster, worst output 45.2 dB (depth)\n\n1 image"));
+                          "`: 4.00x smaller, 2.00x faster,\n  worst output 45.2 dB (depth)\n\n1 image"));
   r.models[0].outputs[0].second.psnr_db = 20;
   r.models[0].name = "rough";
-  EXPECT_THAT(
-      summary_text(r),
-      testing::StartsWith("rough is 4.00x smaller and 2.00x faster than the float model; lowest PSNR 20.0 dB "
-                          "(output\n  depth)\nno model to take; the closest to float, `rough`: worst output "
-                          "20.0 dB (depth), less than 35 dB;\n  try more bits"));
+  EXPECT_THAT(summary_text(r),
+              testing::StartsWith(
+                  "rough is 4.00x smaller and 2.00x faster than the float model; lowest PSNR 20.0 dB "
+                  "(output depth)\nno model to take; the closest to float, `rough`: worst output 20.0 dB "
+                  "(depth), less than 35 dB; try\n  more bits"));
   r.models.clear();
   EXPECT_THAT(summary_text(r), testing::StartsWith("1 image of photos"));
 }

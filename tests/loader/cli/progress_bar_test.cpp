@@ -103,9 +103,11 @@ TEST(Units, Durations) {
 
 TEST(Units, Bytes) {
   EXPECT_EQ(bytes_text(999), "999 bytes");
-  EXPECT_EQ(bytes_text(4200), "4.2 kB");
-  EXPECT_EQ(bytes_text(999'949), "999.9 kB");
-  EXPECT_EQ(bytes_text(999'950), "1.0 MB");
+  EXPECT_EQ(bytes_text(4200), "4.20 kB");
+  EXPECT_EQ(bytes_text(999'499), "999 kB");
+  EXPECT_EQ(bytes_text(999'500), "1.00 MB");
+  EXPECT_EQ(bytes_text(16'749'000), "16.7 MB");
+  EXPECT_EQ(bytes_text(999'499'999), "999 MB");
   EXPECT_EQ(bytes_text(5'026'400'000), "5,026 MB");
   EXPECT_EQ(ratio_text(320, 100), "3.20x smaller");
   EXPECT_EQ(ratio_text(100, 106), "1.06x larger");
