@@ -13,6 +13,7 @@
 #include "eval/compare/score_ground_truth.h"
 #include "eval/drawing/report_maps.h"
 #include "eval/load_inputs.h"
+#include "eval/runs/check_models.h"
 #include "eval/runs/environment.h"
 #include "eval/runs/model_runs.h"
 #include "eval/runs/process.h"
@@ -21,6 +22,7 @@
 #include "eval/search/progressive.h"
 #include "eval/search/progressive_config.h"
 #include "loader/cli/interrupts.h"
+#include "vqt/atomic_file.h"
 #include "vqt/error.h"
 #include "vqt/report_json.h"
 
@@ -53,8 +55,8 @@ struct Inputs {
   const Reference& reference;
 };
 
-// A mistyped path is reported before the first forward pass.
-void check_files_exist(const RunSettings& settings) {
+// A path that is mistyped or cannot be written is reported before the first forward pass.
+void check_files(const RunSettings& settings) {
   std::vector<std::string> paths = {settings.reference};
   if (!settings.load_reference.empty()) paths.push_back(settings.load_reference);
   for (const Candidate& c : settings.candidates) {
@@ -66,8 +68,10 @@ void check_files_exist(const RunSettings& settings) {
     }
   }
   const fs::path saved = settings.save_reference;
-  if (!saved.empty() && !fs::is_directory(saved.has_parent_path() ? saved.parent_path() : "."))
+  if (saved.empty()) return;
+  if (!fs::is_directory(saved.has_parent_path() ? saved.parent_path() : "."))
     throw Error(fmt::format("--save-reference: {}: no such folder", saved.parent_path().string()));
+  try_output(saved);
 }
 
 // How far a model's poses, depth and points are off.
@@ -142,6 +146,8 @@ std::vector<std::string> configs_after(const RunSettings& settings, const Candid
   return configs;
 }
 
+std::string saved_name(const Candidate& candidate) { return "model " + candidate.name; }
+
 // What a candidate's processes reported.
 ModelResult reported_result(const Candidate& c, const FinishedModel& done, const RunSettings& settings,
                             int64_t images) {
@@ -165,13 +171,26 @@ ModelResult reported_result(const Candidate& c, const FinishedModel& done, const
   return model;
 }
 
+// Once it is known what the run consists of, and before anything is replaced.
+void warn_before_replacing(const Run& run, const ImageFile& images) {
+  if (!run.checkpoint.replaces()) return;
+  const RunSettings& settings = run.settings;
+  std::vector<std::pair<std::string, Json>> models;
+  if (settings.load_reference.empty())
+    models.emplace_back("reference", fingerprint(settings, images, nullptr));
+  for (const Candidate& c : settings.candidates) {
+    if (!settings.progressive) models.emplace_back(saved_name(c), fingerprint(settings, images, &c));
+  }
+  run.checkpoint.warn_before_replacing(models);
+}
+
 // Runs it or loads what an earlier run saved of it, compares it, adds it to the report.
 const ModelResult& run_candidate(const Run& run, const Inputs& inputs, const Candidate& c, ReportMaps& maps) {
   const ImageFile& images = inputs.images;
   const Reference& reference = inputs.reference;
   const auto run_now = [&] { return inputs.runs.candidate(c, configs_after(run.settings, c)); };
   const FinishedModel done =
-      run.checkpoint.load_or_run("model " + c.name, fingerprint(run.settings, images, &c), run_now);
+      run.checkpoint.load_or_run(saved_name(c), fingerprint(run.settings, images, &c), run_now);
   ModelResult model = reported_result(c, done, run.settings, images.count());
   const Outputs outputs(done.outputs_file, run.settings.images.layout);
   compare_outputs(reference.outputs, outputs, model);
@@ -241,11 +260,13 @@ void evaluate(const RunSettings& settings, cli::ProgressBar& console, Checkpoint
               EvalReport& report) {
   const Run run{settings, console, checkpoint, report};
   const TempFolder temp(settings.output_dir);
-  check_files_exist(settings);
+  check_files(settings);
+  check_models(settings);
   for (const std::string& text : settings.notes) add_note(report, console, text);
   const ImageFile images = load_images(settings, temp.file("pictures"), report, console);
   const auto truth = load_ground_truth(settings, images, temp.file("truth"), report, console);
   const ModelRuns runs(settings, console, temp, images);
+  warn_before_replacing(run, images);
   const Reference reference = open_reference(run, images, truth, runs);
   ReportMaps maps(reference.outputs, images, settings);
   const Inputs inputs{images, truth, runs, reference};

@@ -35,14 +35,18 @@ int run(const vqt::RunSettings& options) {
   if (!options.check.empty()) recorded = vqt::read_results(options.check);
   vqt::cli::ProgressBar console("vqt-eval", options.quiet);
   const vqt::OutputFolder folder(options.output_dir);
+  vqt::try_report(options.output_dir);
   vqt::Checkpoint checkpoint(options.output_dir, options.resume, console);
   vqt::EvalReport report;
   try {
     vqt::evaluate(options, console, checkpoint, report);
     print_report(report, options);
-  } catch (...) {
+  } catch (const vqt::cli::Interrupted&) {
     if (report.interrupted) print_report(report, options);
-    if (const std::string hint = checkpoint.resume_hint(); !hint.empty()) console.warn(hint);
+    if (const std::string hint = checkpoint.resume_hint(true); !hint.empty()) console.warn(hint);
+    throw;
+  } catch (const std::exception&) {
+    if (const std::string hint = checkpoint.resume_hint(false); !hint.empty()) console.warn(hint);
     throw;
   }
   checkpoint.remove();

@@ -136,8 +136,7 @@ std::string layers_text(const ModelResult& m) {
       ++kept[site.value("reason", "")];
     }
   }
-  std::string text =
-      fmt::format("{} of {} sites quantized, {}\n", quantized, m.sites.size(), main_scheme(m));
+  std::string text = fmt::format("{} of {} sites quantized, {}\n", quantized, m.sites.size(), main_scheme(m));
   for (const auto& [reason, count] : kept) text += fmt::format("{} kept in FP32: {}\n", count, reason);
   std::stable_sort(by_sqnr.begin(), by_sqnr.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });

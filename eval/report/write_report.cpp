@@ -51,6 +51,15 @@ void write_cloud(const CloudFigure& figure, const CloudFigure::Cloud& cloud,
 
 }  // namespace
 
+void try_report(const std::string& output_dir) {
+  const fs::path folder = output_dir;
+  for (const char* file : {"results.json", "report.txt", "report.html", kProgressiveConfig})
+    try_output(folder / file);
+  for (const char* name : {"best", "depth", "scene"}) {
+    if (fs::exists(folder / name)) try_output(folder / name / "file");  // else it will be made
+  }
+}
+
 std::string write_report(const EvalReport& report, const std::string& output_dir) {
   const fs::path folder = output_dir;
   if (!report.depth_maps.empty()) fs::create_directories(folder / "depth");

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -45,6 +46,16 @@ Json read_entry(const std::string& path) {
   return entry;
 }
 
+// What the file is of, without a look at its tensors; unset where it cannot be read.
+std::optional<Json> saved_key(const std::string& path) {
+  if (!fs::exists(path)) return {};
+  try {
+    return OutputsFile(path).about().at("entry").at("key");
+  } catch (const std::exception&) {
+    return {};
+  }
+}
+
 }  // namespace
 
 Json fingerprint(const RunSettings& options, const ImageFile& pictures, const Candidate* candidate) {
@@ -68,15 +79,27 @@ Json fingerprint(const RunSettings& options, const ImageFile& pictures, const Ca
 Checkpoint::Checkpoint(const std::string& output_dir, bool resume, cli::ProgressBar& console)
     : folder_((fs::path(output_dir) / "unfinished").string()), resume_(resume), console_(console) {
   const bool there = fs::is_directory(folder_);
-  replaces_ = there && !resume;
-  if (replaces_) {
-    console_.warn(fmt::format(
-        "{}: results of an earlier run that was not finished; --resume continues it. Without --resume they "
-        "are replaced once the first model has been run",
-        folder_));
-  }
+  replaces_ = there && !resume && !fs::is_empty(folder_);
   if (resume && !there)
     console_.warn(fmt::format("--resume: {}: no such folder; this run starts from the beginning", folder_));
+}
+
+void Checkpoint::warn_before_replacing(const std::vector<std::pair<std::string, Json>>& models) const {
+  const auto done = std::count_if(models.begin(), models.end(), [&](const auto& model) {
+    const std::optional<Json> key = saved_key(file(model.first));
+    return key && first_difference(*key, model.second).empty();
+  });
+  if (done == 0) {
+    console_.note(
+        fmt::format("{}: results of another run that was not finished; they are replaced once the first "
+                    "model has been run",
+                    folder_));
+    return;
+  }
+  console_.warn(
+      fmt::format("{}: results of an earlier run that was not finished; --resume continues it: {} of {} "
+                  "models are done. Without --resume they are replaced once the first model has been run",
+                  folder_, done, models.size()));
 }
 
 std::string Checkpoint::file(const std::string& name) const {
@@ -134,9 +157,10 @@ FinishedModel Checkpoint::load_or_run(const std::string& name, const Json& key,
   return model;
 }
 
-std::string Checkpoint::resume_hint() const {
+std::string Checkpoint::resume_hint(bool interrupted) const {
   if (saved_.empty() && loaded_.empty()) return "";
-  return fmt::format("results so far are in {}: run the same command with --resume to continue", folder_);
+  return fmt::format("results so far are in {}: {}run the same command with --resume to continue", folder_,
+                     interrupted ? "" : "once the error below is solved, ");
 }
 
 void Checkpoint::remove() {

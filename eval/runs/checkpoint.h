@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "eval/results/json.h"
@@ -35,8 +36,13 @@ class Checkpoint {
                             const std::function<FinishedModel()>& run);
 
   const std::vector<std::string>& loaded() const { return loaded_; }  // names
-  // How to continue a run that ended early; empty: nothing was saved yet.
-  std::string resume_hint() const;
+  // True without resume where an earlier run left something: it goes when the first model is saved.
+  bool replaces() const { return replaces_; }
+  // Says so, and how many of these models (name, fingerprint) --resume would not run again.
+  void warn_before_replacing(const std::vector<std::pair<std::string, Json>>& models) const;
+
+  // How to continue a run that ended early, by a signal or by an error; empty: nothing was saved yet.
+  std::string resume_hint(bool interrupted) const;
   void remove();  // the run is complete
 
  private:

@@ -1,11 +1,10 @@
-// What a process that does one job gets from its parent and what it returns: JSON files in a temporary
-// folder, and lines of progress through a pipe. Torch-free.
+// What a process that does one job gets from its parent, a JSON file in a temporary folder, and what it returns
+// through a pipe, which works on a full disk too: lines of progress, then the result. Torch-free.
 #pragma once
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "loader/images/image_options_json.h"
@@ -20,14 +19,11 @@ struct Job {
   std::string name;                    // its name in errors
   bool given = true;                   // by the user, so that errors explain the flags of its input
   std::string output;                  // run: the file of outputs; quantize: the new model
-  std::string result;                  // JSON, see JobResult
   // run
   std::string pictures;  // file of images
   ImageOptions images;
   int64_t frames = 0;  // per forward pass; 0: all
   int64_t warmup = 2, runs = 3;
-  // (JSON, its source): checked against the model before the first forward pass.
-  std::vector<std::pair<std::string, std::string>> check_configs;
   // quantize
   std::string config, config_source;  // JSON, its source
   std::string packed;                 // folder of weights packed for earlier candidates; empty: none
@@ -48,8 +44,8 @@ struct JobResult {
   int64_t sites_quantized = 0, sites_reused = 0;  // those of `packed`
 };
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Job, task, model, libraries, name, given, output, result, pictures, images,
-                                   frames, warmup, runs, check_configs, config, config_source, packed, later)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Job, task, model, libraries, name, given, output, pictures, images, frames,
+                                   warmup, runs, config, config_source, packed, later)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(JobResult, error, exit_code, file_bytes, ms, all_ms, peak_memory_bytes,
                                    warmup, used_by_others, report, warnings, sites_quantized, sites_reused)
 

@@ -7,10 +7,7 @@
 namespace vqt {
 
 FinishedModel ModelRuns::reference() const {
-  Job work = job("run", options_.reference, "reference");
-  for (const Candidate& c : options_.candidates) {
-    if (c.source != "model") work.check_configs.emplace_back(c.config.to_json(), c.config.source);
-  }
+  const Job work = job("run", options_.reference, "reference");
   return {{}, run_job(work, temp_, console_, "reference"), work.output};
 }
 

@@ -21,7 +21,7 @@ class ModelRuns {
       : options_(options), console_(console), temp_(temp), pictures_(pictures) {}
 
   // The file of outputs is in temp until the next run. Throw Error, Interrupted.
-  FinishedModel reference() const;  // checks every candidate's config, too
+  FinishedModel reference() const;
   // later: configs that the run still quantizes by, so that packed weights are kept for them.
   FinishedModel candidate(const Candidate& candidate, const std::vector<std::string>& later) const;
 

@@ -3,46 +3,56 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
+#include <csignal>
+#include <cstring>
+#include <optional>
 
 #include "loader/cli/cpu_load.h"
 #include "loader/cli/units.h"
+#include "vqt/atomic_file.h"
 #include "vqt/error.h"
 
 namespace vqt {
-namespace fs = std::filesystem;
 namespace {
 constexpr double kShortMs = 50;  // shorter scenes vary by themselves
+
+// Of one that ended without a word.
+std::string end_of_process(int code) {
+  if (code <= 128) return fmt::format("its process ended with exit code {} and no result", code);
+  const int signal = code - 128;
+  const std::string name = fmt::format("signal {}, {}", signal, ::strsignal(signal));
+  if (signal == SIGKILL)
+    return fmt::format(
+        "its process was ended by {}, probably because memory ran out; fewer images per forward pass "
+        "(--frames) need less",
+        name);
+  return fmt::format("its process was ended by {}", name);
+}
+
 }  // namespace
 
 JobResult run_job(Job job, const TempFolder& temp, cli::ProgressBar& console, const std::string& title) {
-  job.result = temp.file("result.json");
-  fs::remove(job.result);
   const std::string job_path = temp.file("job.json");
-  std::ofstream(job_path) << nlohmann::json(job).dump(-1, ' ', false,
-                                                      nlohmann::json::error_handler_t::replace);
+  AtomicFile job_file(job_path);
+  job_file.append(nlohmann::json(job).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  job_file.commit();
   console.start(title);
+  std::optional<JobResult> result;
   const int code = run_self(
       {"--vqt_worker", job_path},
       [&](const std::string& line) {
-        const auto progress = nlohmann::json::parse(line);
-        console.update(progress.at("done"), progress.at("total"));
+        const auto said = nlohmann::json::parse(line);
+        if (said.contains("result"))
+          result = said.at("result").get<JobResult>();
+        else
+          console.update(said.at("done"), said.at("total"));
       },
       [&] { console.tick(); });
-  std::ifstream file(job.result);
-  if (!file) {
-    std::string why = fmt::format("its process ended with exit code {}", code);
-    if (code > 128) why = fmt::format("its process was ended by signal {}", code - 128);
-    if (code == 128 + 9)
-      why += ", probably because memory ran out; fewer images per forward pass (--frames) need less";
-    throw Error(fmt::format("{}: {}", title, why));
-  }
-  const JobResult result = nlohmann::json::parse(file).get<JobResult>();
-  if (result.exit_code == 2) throw UsageError(result.error);  // a config that does not fit the model
-  if (!result.error.empty()) throw Error(result.error);
+  if (!result) throw Error(fmt::format("{}: {}", title, end_of_process(code)));
+  if (result->exit_code == 2) throw UsageError(result->error);  // a config that does not fit the model
+  if (!result->error.empty()) throw Error(result->error);
   console.finish();
-  return result;
+  return *result;
 }
 
 Cost cost_of(const JobResult& result, int64_t pictures) {

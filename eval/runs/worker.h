@@ -5,8 +5,8 @@
 
 namespace vqt {
 
-// Reads the job (job.h) from a file, does it, writes its result. Progress goes to progress_fd as JSON lines
-// {"stage", "done", "total"}. Returns the exit code; every error is in the result file.
-int run_worker(const std::string& job_path, int progress_fd);
+// Reads the job (job.h) from a file and does it. JSON lines go to parent_fd: {"stage", "done", "total"} of progress,
+// at last {"result": JobResult}, with every error. Returns the exit code.
+int run_worker(const std::string& job_path, int parent_fd);
 
 }  // namespace vqt

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 
 #include "vqt/error.h"
 
@@ -55,10 +57,39 @@ void remove_and_die(int signal) {
 }
 
 [[noreturn]] void fail(const std::string& path, const std::string& what, int error) {
-  throw Error(fmt::format("{}: {}: {}", path, what, std::strerror(error)));
+  throw Error(fmt::format("{}: {}: {}", path, what, write_failure(path, error)));
+}
+
+std::string folder_of(const std::string& path) {
+  return fs::path(path).has_parent_path() ? fs::path(path).parent_path().string() : ".";
+}
+
+// Unset where the file system does not say.
+std::optional<uint64_t> free_bytes(const std::string& folder) {
+  struct statvfs system = {};
+  if (::statvfs(folder.c_str(), &system) != 0 || system.f_blocks == 0) return {};
+  return uint64_t{system.f_bfree} * system.f_frsize;
 }
 
 }  // namespace
+
+std::string write_failure(const std::string& path, int error) {
+  const std::string text = std::strerror(error);
+  if (error != ENOSPC && error != EDQUOT) return text;
+  const std::optional<uint64_t> free = free_bytes(folder_of(path));
+  return free ? fmt::format("{} ({} bytes are free in {})", text, *free, folder_of(path)) : text;
+}
+
+void try_output(const std::string& path, uint64_t bytes) {
+  AtomicFile probe(path);
+  const std::string folder = folder_of(probe.temporary_path());
+  const std::optional<uint64_t> free = free_bytes(folder);
+  if (free && *free < bytes)
+    throw Error(
+        fmt::format("{}: about {} bytes are to be written, {} are free in {}", path, bytes, *free, folder));
+  probe.append("\0", 1);
+  probe.check();
+}
 
 AtomicFile::AtomicFile(const std::string& path) : target_(path) {
   std::error_code ignored;
@@ -69,14 +100,13 @@ AtomicFile::AtomicFile(const std::string& path) : target_(path) {
         fmt::format("{}: cannot be replaced: {}", path,
                     fs::is_directory(status) ? "it is a folder, expected a file" : "not a regular file"));
   }
-  const fs::path folder =
-      fs::path(target_).has_parent_path() ? fs::path(target_).parent_path() : fs::path(".");
-  if (!fs::is_directory(folder, ignored)) {
-    throw Error(fmt::format("{}: the folder {} does not exist", path, folder.string()));
-  }
+  const std::string folder = folder_of(target_);
+  if (!fs::exists(folder, ignored))
+    throw Error(fmt::format("{}: the folder {} does not exist", path, folder));
+  if (!fs::is_directory(folder, ignored)) throw Error(fmt::format("{}: {} is not a folder", path, folder));
   temporary_ = target_ + ".unfinished-XXXXXX";
   fd_ = ::mkostemp(temporary_.data(), O_CLOEXEC);
-  if (fd_ < 0) fail(path, fmt::format("cannot write in the folder {}", folder.string()), errno);
+  if (fd_ < 0) fail(path, fmt::format("cannot write in the folder {}", folder), errno);
   slot_ = take_slot(temporary_);
   struct stat old = {};
   const mode_t mask = ::umask(0);
@@ -127,9 +157,7 @@ void AtomicFile::commit() {
   release_slot(slot_);
   ::close(fd_);
   fd_ = -1;
-  const std::string folder =
-      fs::path(target_).has_parent_path() ? fs::path(target_).parent_path().string() : ".";
-  const int folder_fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int folder_fd = ::open(folder_of(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder_fd < 0) return;
   ::fsync(folder_fd);  // so that the rename survives a power cut; the file itself is already whole
   ::close(folder_fd);

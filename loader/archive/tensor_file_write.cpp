@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "loader/archive/tensor_header.h"
@@ -31,7 +30,7 @@ constexpr Dtype kDtypes[] = {{"BOOL", 1}, {"U8", 1},   {"I8", 1},  {"U16", 2}, {
 std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 [[noreturn]] void fail(const std::string& path) {
-  throw Error(fmt::format("{}: cannot write: {}", path, std::strerror(errno)));
+  throw Error(fmt::format("{}: cannot write: {}", path, write_failure(path, errno)));
 }
 
 }  // namespace

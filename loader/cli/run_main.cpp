@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <csignal>
 #include <cstdio>
 
 #include "loader/cli/interrupts.h"
@@ -18,6 +19,7 @@ int run_main(const std::string& program, const std::function<int()>& work) {
     return code;
   };
   set_wait_policy();
+  std::signal(SIGXFSZ, SIG_IGN);  // beyond ulimit -f a write fails, with an error that names the file
   try {
     const int code = work();
     return std::fflush(stdout) == 0 ? code : complain("writing to stdout failed", 1);

@@ -10,6 +10,7 @@
 #include "loader/cli/units.h"
 #include "loader/quantize/layer_table.h"
 #include "vqt/archive.h"
+#include "vqt/atomic_file.h"
 #include "vqt/report_json.h"
 
 namespace vqt::cli {
@@ -27,7 +28,8 @@ std::string json_lines(const std::vector<SiteReport>& sites) {
   return out.empty() ? "[]\n" : out + "\n]\n";
 }
 
-// Bytes that leave the file; a weight shared by several layers counts once.
+}  // namespace
+
 int64_t saved_bytes(const torch::jit::Module& model, const std::vector<SiteReport>& rows) {
   std::map<std::string, int64_t> tied;
   for (const SiteInfo& site : vqt::list_sites(model)) tied[site.name] = site.tied;
@@ -40,8 +42,6 @@ int64_t saved_bytes(const torch::jit::Module& model, const std::vector<SiteRepor
   }
   return saved;
 }
-
-}  // namespace
 
 void list_layers(const Options& options, ProgressBar& progress) {
   const QuantizationConfig config = config_from(options);
@@ -72,13 +72,14 @@ void dry_run(const Options& options, ProgressBar& progress) {
   const int64_t after = archive.file_bytes - saved_bytes(archive.module, sites);
   progress.finish();
   fmt::print("{}{}", layer_lines(sites, true), summary(sites));
-  fmt::print("file: {} -> about {} ({}; {} -> {} bytes)\nnothing was written\n",
+  fmt::print("file: {} -> about {} ({}; {} -> {} bytes)\n{}nothing was written\n",
              bytes_text(archive.file_bytes), bytes_text(after), ratio_text(archive.file_bytes, after),
-             archive.file_bytes, after);
+             archive.file_bytes, after, weights_line(sites));
 }
 
 void repack(const Options& options, ProgressBar& progress) {
   check_options(options, QuantizationConfig{});
+  try_output(options.out);
   const auto report_progress = [&](const std::string& s, int64_t done, int64_t total) {
     progress.stage(s, done, total);
   };
@@ -86,6 +87,7 @@ void repack(const Options& options, ProgressBar& progress) {
   if (!is_quantized(archive.module)) {
     throw Error(fmt::format("{}: is not quantized; expected a file that vqt-quantize wrote", options.in));
   }
+  try_output(options.out, static_cast<uint64_t>(archive.file_bytes));
   Report report = archive.report.value_or(Report{});
   const int64_t changed = vqt::repack(archive.module, report);
   progress.stage("writing " + options.out, 0, 1);

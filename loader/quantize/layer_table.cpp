@@ -120,8 +120,8 @@ std::string summary(const std::vector<SiteReport>& sites) {
   std::string kinds;
   for (const auto& [scheme, count] : schemes)
     kinds += fmt::format("{}{} {}", kinds.empty() ? ": " : ", ", count, scheme);
-  std::string out = fmt::format("{} of {} sites quantized{}\n", t.quantized, sites.size(), kinds) +
-                    kept_lines(sites);
+  std::string out =
+      fmt::format("{} of {} sites quantized{}\n", t.quantized, sites.size(), kinds) + kept_lines(sites);
   return out + sqnr_line(sites) + measured_line(sites);
 }
 

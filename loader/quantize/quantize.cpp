@@ -1,6 +1,7 @@
 // The main job: load, run the float model where asked, quantize, verify, save, report.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 
@@ -12,6 +13,7 @@
 #include "loader/quantize/layer_table.h"
 #include "loader/quantize/verify.h"
 #include "vqt/archive.h"
+#include "vqt/atomic_file.h"
 #include "vqt/peak_memory.h"
 #include "vqt/scoped_malloc_trim.h"
 
@@ -49,13 +51,15 @@ void verify(torch::jit::Module& quantized, const std::vector<NamedTensors>& expe
   throw Error(text);
 }
 
-// Errors of the config, and a model without Linear layers, show before gigabytes are read.
+// Errors of the config, a model without Linear layers and a disk that is too full show before gigabytes are read.
 void plan_first(const Options& options, const QuantizationConfig& config) {
   const Archive archive = load_archive(options.in, {/*structure_only=*/true, {}});
   if (is_quantized(archive.module)) {
     throw Error(options.in + ": is already quantized; quantize the float model it was made from");
   }
-  describe_sites(archive.module, &config);
+  const std::vector<SiteReport> plan = describe_sites(archive.module, &config);
+  const int64_t bytes = archive.file_bytes - saved_bytes(archive.module, plan);
+  try_output(options.out, static_cast<uint64_t>(std::max<int64_t>(0, bytes)));
 }
 
 }  // namespace
@@ -64,6 +68,7 @@ void quantize(const Options& options, ProgressBar& progress) {
   const auto started = std::chrono::steady_clock::now();
   const QuantizationConfig config = config_from(options);
   check_options(options, config);
+  try_output(options.out);
   std::vector<Arguments> inputs;
   for (const std::string& file : options.inputs) inputs.push_back(read_inputs(file));
   plan_first(options, config);
@@ -116,7 +121,7 @@ void quantize(const Options& options, ProgressBar& progress) {
 
   const auto after = static_cast<int64_t>(std::filesystem::file_size(options.out));
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  fmt::print("{}{}{}file: {} -> {} ({})\ntime: {}, peak memory: {}\n{}\n", summary(report.sites),
+  fmt::print("{}{}{}file: {} -> {} ({})\n{}time: {}, peak memory: {}\n{}\n", summary(report.sites),
              fusion_line(report.fusions_made),
              report.calibration.empty() ? "" : calibration_line(report.calibration),
              bytes_text(archive.file_bytes), bytes_text(after), ratio_text(archive.file_bytes, after),

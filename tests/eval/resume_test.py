@@ -223,10 +223,28 @@ def test_without_resume_it_is_replaced_once_there_is_something_new(
 ) -> None:
     out = shutil.copytree(killed, tmp_path / "out")
     warning = f"{out}/unfinished: results of an earlier run that was not finished; --resume continues it"
-    assert warning in run(*place.only_the_last(out, "--load_reference", tmp_path / "none"), code=1).stderr
+    # Nothing was replaced, so nothing is said.
+    assert warning not in run(*place.only_the_last(out, "--load_reference", tmp_path / "none"), code=1).stderr
     assert kept(out) == kept(killed)
     done = run(*place.only_the_last(out))
-    assert warning in done.stderr
+    assert f"{warning}: 1 of 2 models are done." in done.stderr
     assert ": loaded from" not in done.stderr
     assert not (out / "unfinished").exists()
     assert_same(results(out)["models"][0], full["models"][2])
+
+
+def test_results_of_another_command_are_no_reason_to_resume(place: Place, killed: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(killed, tmp_path / "out")
+    done = run(*place.only_the_last(out, "--max_images", 1))
+    assert "--resume" not in done.stderr
+    assert f"{out}/unfinished: results of another run that was not finished; they are replaced" in done.stderr
+    (out / "unfinished").mkdir()  # empty
+    assert "unfinished" not in run(*place.only_the_last(out, "--max_images", 1)).stderr
+
+
+def test_a_model_that_fails_is_to_be_repaired_before_resuming(place: Place, tmp_path: Path) -> None:
+    scenes.save(scenes.OtherKeys(), tmp_path / "other.pt")
+    command = place.only_the_last(tmp_path / "out")
+    command[command.index("--model") + 1] = tmp_path / "other.pt"
+    done = run(*command, code=1)
+    assert "unfinished: once the error below is solved, run the same command with --resume to continue" in done.stderr

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 class Tiny(nn.Module):
     """Takes [B, S, 3, H, W] as VGGT does; depth for every pixel, a pose for every frame, a nest beside them."""
 
-    def __init__(self, width: int = 32) -> None:
+    def __init__(self, width: int = 32, blocks: int = 3) -> None:
         super().__init__()
         self.embed = nn.Conv2d(3, width, 14, 14)
         self.first = nn.Linear(width, width)
-        self.blocks = nn.ModuleList(nn.Linear(width, width) for _ in range(3))
+        self.blocks = nn.ModuleList(nn.Linear(width, width) for _ in range(blocks))
         self.to_depth = nn.Linear(width, 14 * 14)
         self.pose = nn.Linear(width, 9)
 
@@ -89,6 +89,11 @@ class OtherShape(Tiny):
     def forward(self, images: Tensor) -> Dict[str, Tensor]:
         p = self.pose.bias
         return {"depth": p, "pose": p, "pose_list": p, "scene": p}
+
+
+class Masked(Tiny):
+    def forward(self, images: Tensor, mask: Tensor) -> Dict[str, Tensor]:
+        return {"depth": images * mask}
 
 
 class WithNan(Tiny):

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import struct
@@ -446,6 +447,14 @@ def wrong(space: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (tmp / "pattern.json").write_text('{"ignore": ["re:blcks.*"]}')
     scenes.save(scenes.OtherKeys(), tmp / "other_keys.pt")
     scenes.save(scenes.OtherShape(), tmp / "other_shape.pt")
+    scenes.save(scenes.Masked(), tmp / "masked.pt")
+    scenes.save(scenes.Tiny(64), tmp / "wide.pt")
+    scenes.save(scenes.Tiny(blocks=4), tmp / "deep.pt")
+    for name in ("wide", "deep"):
+        subprocess.run([QUANTIZE, tmp / f"{name}.pt", "-o", tmp / f"{name}8.pt", "--quiet"], check=True, timeout=300, capture_output=True)
+    (tmp / "taken/results.json").mkdir(parents=True)
+    (tmp / "file").mkdir()
+    (tmp / "file/depth").write_text("")
     return tmp
 
 
@@ -466,6 +475,59 @@ def test_errors(space: Path, wrong: Path, tmp_path: Path, flags: list[str], code
         assert part in message
     out = tmp_path / "out"
     assert not out.exists() or {p.name for p in out.iterdir()} <= {"unfinished"}  # what --resume goes on from
+
+
+NOT_RUN = [
+    ("a quantized reference", ["--reference", "{space}/q8.pt", "--preset", "mobile"], ["q8.pt: is already quantized; expected the float model"]),
+    ("a saved reference does not hide it", ["--reference", "{space}/q8.pt", "--load_reference", "{tmp}/text.pt"], ["q8.pt: is already quantized"]),
+    ("another width", ["--model", "{tmp}/wide.pt"],
+     ["--model: ", "wide.pt: is of another architecture than the reference ", "blocks.0.bias is [64], in the reference [32]"]),
+    ("another width, quantized", ["--model", "{tmp}/wide8.pt"], ["wide8.pt: is of another architecture", "is [64, 64], in the reference [32, 32]"]),
+    ("a layer more, quantized", ["--model", "{tmp}/deep8.pt"], ["deep8.pt: is of another architecture", "1 of its layers is not in the reference (blocks.3)"]),
+    ("another model", ["--model", "{space}/classifier.pt"], ["classifier.pt: is of another architecture", "embed.bias is [16], in the reference [32]"]),
+    ("two inputs", ["--model", "{tmp}/masked.pt"], ["masked.pt: expected a forward that takes one tensor, the images, got forward(images: Tensor, mask: Tensor)"]),
+    ("results.json is a folder", ["--output_dir", "{tmp}/taken"], ["taken/results.json: cannot be replaced: it is a folder"]),
+    ("depth is a file", ["--output_dir", "{tmp}/file"], ["file/depth is not a folder"]),
+    ("the reference's file is a folder", ["--save_reference", "{tmp}/empty"], ["empty: cannot be replaced: it is a folder"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("flags", "says"), [e[1:] for e in NOT_RUN], ids=[e[0] for e in NOT_RUN])
+def test_what_can_be_known_is_said_before_a_model_runs(
+    space: Path, wrong: Path, tmp_path: Path, flags: list[str], says: list[str]
+) -> None:
+    given = {"--reference": str(space / "tiny.pt"), "--image_folder": str(space / "photos"), "--image_size": "70",
+             "--output_dir": str(tmp_path / "out")}  # fmt: skip
+    changed = [f.format(tmp=wrong, space=space) for f in flags]
+    given |= dict(zip(changed[::2], changed[1::2]))
+    done = run(*[word for pair in given.items() for word in pair], code=1)
+    assert len(done.stderr.splitlines()) == 1 and done.stdout == "", done.stderr  # no progress: nothing has run
+    for part in says:
+        assert part in done.stderr
+
+
+@pytest.mark.parametrize("size", ["4k", "64k", "256k", "700k", "1500k", "5m"])
+def test_a_full_disk_is_named_wherever_it_happens(space: Path, size: str) -> None:
+    command = f"{EVAL} --reference {space}/tiny.pt --preset production --image_folder {space}/photos --image_size 140 --warmup 0 --runs 1 --quiet"
+    script = f"mount -t tmpfs -o size={size} none /mnt && {{ {command} --output_dir /mnt/out; code=$?; ls -A /mnt/out; exit $code; }}"
+    if subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True).returncode != 0:
+        pytest.skip("mounting is not allowed here")
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, timeout=300)
+    if size == "5m":
+        assert done.returncode == 0 and "results.json" in done.stdout, done.stderr
+        return
+    assert done.returncode == 1
+    error = done.stderr[done.stderr.index("vqt-eval: error: ") :]
+    assert "/mnt/out" in error and "No space left on device" in error and "are free in /mnt/out" in error
+    assert "parse" not in error and "json." not in error
+
+
+def test_a_file_that_may_not_grow_is_named(space: Path, tmp_path: Path) -> None:
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))  # noqa: E731
+    done = subprocess.run([EVAL, "--reference", space / "tiny.pt", "--preset", "production", "--image_folder", space / "photos",
+                           "--output_dir", tmp_path / "out", "--quiet"], preexec_fn=limit, capture_output=True, text=True, timeout=300)  # fmt: skip
+    assert done.returncode == 1
+    assert str(tmp_path / "out") in done.stderr and "File too large" in done.stderr
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -271,6 +272,33 @@ def test_a_missing_folder_is_said_before_any_work(folder: Path, tmp_path: Path) 
     message = refused(folder / "mlp.pt", "-o", tmp_path / "no" / "q.pt")
     assert f"-o {tmp_path}/no/q.pt: the folder {tmp_path}/no does not exist" in message
     assert "is a folder; expected the path of a file" in refused(folder / "mlp.pt", "-o", tmp_path)
+
+
+def on_a_disk_of(megabytes: str, script: str) -> list[str]:
+    """A command that runs script with a small file system at /mnt, which ends with it. Skips where that is not allowed."""
+    mounted = ["unshare", "-m", "sh", "-c", f"mount -t tmpfs -o size={megabytes} none /mnt && {script}"]
+    if subprocess.run([*mounted[:-1], mounted[-1].split(" && ")[0]], capture_output=True).returncode != 0:
+        pytest.skip("mounting is not allowed here")
+    return mounted
+
+
+def test_a_disk_that_is_too_small_is_said_before_any_work(folder: Path, tmp_path: Path) -> None:
+    models.save(models.Mlp(512, 3), tmp_path / "m.pt")
+    done = subprocess.run(on_a_disk_of("500k", f"{BINARY} {tmp_path}/m.pt -o /mnt/q.pt; code=$?; ls -A /mnt; exit $code"),
+                          capture_output=True, text=True, timeout=300)  # fmt: skip
+    assert done.returncode == 1 and done.stdout == ""
+    found = re.fullmatch(r"vqt-quantize: error: /mnt/q.pt: about (\d+) bytes are to be written, (\d+) are free in /mnt\n", done.stderr)
+    assert found, done.stderr
+    run(tmp_path / "m.pt", "-o", tmp_path / "q.pt")
+    assert int(found[1]) == pytest.approx((tmp_path / "q.pt").stat().st_size, rel=0.05)
+    assert int(found[2]) == 500 * 1024
+
+
+def test_a_file_that_may_not_grow_is_an_error_that_names_it(folder: Path, tmp_path: Path) -> None:
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10000, 10000))  # noqa: E731
+    done = run(folder / "mlp.pt", "-o", tmp_path / "q.pt", code=1, preexec_fn=limit)
+    assert f"vqt-quantize: error: {tmp_path}/q.pt: writing failed after 10000 bytes: File too large" in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_out_is_overwritten(folder: Path, tmp_path: Path) -> None:

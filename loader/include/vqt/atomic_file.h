@@ -33,6 +33,13 @@ class AtomicFile {
   uint64_t size_ = 0;
 };
 
+// Throws Error where AtomicFile could not write `bytes` to path now: no folder, no permission, path is a folder,
+// no room. For programs, before they work for an hour. Leaves nothing behind.
+void try_output(const std::string& path, uint64_t bytes = 0);
+
+// errno's text; of a full disk also how much is free and where. For errors of writing to path.
+std::string write_failure(const std::string& path, int error);
+
 // SIGINT, SIGTERM and SIGHUP remove unfinished files and then end the process as they would have. For mains.
 void remove_unfinished_files_on_signals();
 

@@ -294,6 +294,20 @@ TEST(AtomicFile, SaysWhyItCannotWrite) {
               HasSubstr("cannot be replaced: it is a folder"));
   EXPECT_THAT(message_of([&] { AtomicFile file("/dev/null"); }),
               HasSubstr("cannot be replaced: not a regular file"));
+  const std::string file = folder.write("file", "");
+  EXPECT_EQ(message_of([&] { AtomicFile below(file + "/f"); }), file + "/f: " + file + " is not a folder");
+}
+
+TEST(TryOutput, SaysWhatWritingWouldSayAndLeavesNothing) {
+  const TemporaryFolder folder;
+  const std::string path = folder.write("f", "old");
+  try_output(path, 3);
+  EXPECT_EQ(read_text(path), "old");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
+  EXPECT_THAT(message_of([&] { try_output(folder / "no/f"); }), HasSubstr("no does not exist"));
+  EXPECT_THAT(message_of([&] { try_output(folder / "g", uint64_t{1} << 60); }),
+              testing::MatchesRegex(".*/g: about 1152921504606846976 bytes are to be written, [0-9]+ are free in .*"));
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
 }
 
 }  // namespace
