@@ -306,7 +306,8 @@ TEST(TryOutput, SaysWhatWritingWouldSayAndLeavesNothing) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
   EXPECT_THAT(message_of([&] { try_output(folder / "no/f"); }), HasSubstr("no does not exist"));
   EXPECT_THAT(message_of([&] { try_output(folder / "g", uint64_t{1} << 60); }),
-              testing::MatchesRegex(".*/g: about 1152921504606846976 bytes are to be written, [0-9]+ are free in .*"));
+              testing::MatchesRegex(
+                  ".*/g: about 1152921504606846976 bytes are to be written, [0-9]+ are free in .*"));
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
 }
 
