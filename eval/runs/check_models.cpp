@@ -14,7 +14,7 @@
 namespace vqt {
 namespace {
 
-constexpr double kLeastShared = 0.6;
+constexpr double kLeastShared = 0.6, kMostMissing = 0.1;
 
 using Shape = std::vector<int64_t>;
 using Shapes = std::map<std::string, Shape>;  // by name
@@ -55,20 +55,23 @@ std::string missing(const std::vector<std::string>& names, const char* what, con
                      where, names[0], names.size() > 1 ? ", ..." : "");
 }
 
-// Of a quantized model, whose float weights are gone.
+// Of a quantized model, whose float weights are gone. A layer's weight may have been computed from several parameters
+// of its module, and other versions name other layers: only what can be nothing else is a difference.
 std::string other_layers(const torch::jit::Module& model, const torch::jit::Module& reference) {
-  const Shapes here = layers_of(model), there = layers_of(reference), parameters = parameters_of(model);
+  const Shapes here = layers_of(model), there = layers_of(reference);
   if (std::string text = other_shape(here, there); !text.empty()) return text;
+  const Shapes parameters_here = parameters_of(model), parameters_there = parameters_of(reference);
   std::vector<std::string> only_here, only_there;
   for (const auto& [name, shape] : here) {
-    if (there.count(name) == 0) only_here.push_back(name);
+    if (there.count(name) == 0 && !has_below(parameters_there, name)) only_here.push_back(name);
   }
-  for (const auto& [name, shape] : there) {  // an older version may have kept one without a row
-    if (here.count(name) == 0 && !has_below(parameters, name)) only_there.push_back(name);
+  for (const auto& [name, shape] : there) {
+    if (here.count(name) == 0 && !has_below(parameters_here, name)) only_there.push_back(name);
   }
-  const std::string text = missing(only_here, "its layers", "the reference");
-  const std::string more = missing(only_there, "the reference's layers", "it");
-  return text + (text.empty() || more.empty() ? "" : ", ") + more;
+  if (!only_here.empty()) return missing(only_here, "its layers", "the reference");
+  if (only_there.size() > kMostMissing * there.size())
+    return missing(only_there, "the reference's layers", "it");
+  return "";
 }
 
 std::string other_parameters(const torch::jit::Module& model, const torch::jit::Module& reference) {
