@@ -1,4 +1,5 @@
-// The configs of the best models and of the recommended one as files that --config of vqt-quantize and vqt-eval accepts. Torch-free.
+// The configs of the best models and of the recommended one, as files that --config of vqt-quantize and
+// vqt-eval accepts. Torch-free.
 #pragma once
 
 #include <string>
