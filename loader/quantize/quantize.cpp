@@ -125,7 +125,8 @@ void quantize(const Options& options, ProgressBar& progress) {
              fusion_line(report.fusions_made),
              report.calibration.empty() ? "" : calibration_line(report.calibration),
              bytes_text(archive.file_bytes), bytes_text(after), ratio_text(archive.file_bytes, after),
-             duration_text(seconds), bytes_text(peak_memory_bytes()), options.out);
+             weights_line(report.sites), duration_text(seconds), bytes_text(peak_memory_bytes()),
+             options.out);
 }
 
 }  // namespace vqt::cli
