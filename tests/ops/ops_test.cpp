@@ -47,7 +47,7 @@ TEST(Ops, APackedWeightSaysWhatItIs) {
     EXPECT_EQ(info.n, 3);
     EXPECT_EQ(info.k, 9);
     EXPECT_TRUE(info.scheme == s);
-    EXPECT_EQ(info.layout, s.bits == 16 || s.group_size == 64 ? "canonical" : "cpu");
+    EXPECT_EQ(info.layout, s.bits == 16 ? "canonical" : "cpu");
     EXPECT_EQ(info_of(s, "canonical").layout, "canonical");
   }
 }
