@@ -10,6 +10,7 @@
 #include "loader/cli/units.h"
 #include "loader/quantize/calibration.h"
 #include "loader/quantize/commands.h"
+#include "loader/quantize/float_tensors.h"
 #include "loader/quantize/layer_table.h"
 #include "loader/quantize/verify.h"
 #include "vqt/archive.h"
@@ -121,12 +122,12 @@ void quantize(const Options& options, ProgressBar& progress) {
 
   const auto after = static_cast<int64_t>(std::filesystem::file_size(options.out));
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  fmt::print("{}{}{}file: {} -> {} ({})\n{}time: {}, peak memory: {}\n{}\n", summary(report.sites),
+  fmt::print("{}{}{}file: {} -> {} ({})\n{}{}time: {}, peak memory: {}\n{}\n", summary(report.sites),
              fusion_line(report.fusions_made),
              report.calibration.empty() ? "" : calibration_line(report.calibration),
              bytes_text(archive.file_bytes), bytes_text(after), ratio_text(archive.file_bytes, after),
-             weights_line(report.sites), duration_text(seconds), bytes_text(peak_memory_bytes()),
-             options.out);
+             weights_line(report.sites), float_tensors_line(quantized), duration_text(seconds),
+             bytes_text(peak_memory_bytes()), options.out);
 }
 
 }  // namespace vqt::cli
