@@ -42,7 +42,7 @@ FILES = {"m.pt", "my model.pt", "photos"}
 @pytest.mark.parametrize(
     ("program", "words", "offered"),
     [
-        ("vqt-quantize", ["--pre"], {"--preset"}),
+        ("vqt-quantize", ["--pres"], {"--preset"}),
         ("vqt-quantize", ["--preset", "pro"], PRESETS),
         ("vqt-quantize", ["m.pt", "--preset", "=", "pro"], PRESETS),
         ("vqt-quantize", ["--preset", "production", "m"], {"m.pt", "my model.pt"}),
