@@ -90,8 +90,7 @@ QUANTIZE_LINES = [
 
 EVAL_LINES = [
     ([], "--reference: expected the TorchScript file of the float model, got none (see --help)"),
-    (["--reference", "m.pt"], "--image-folder: expected a folder of images, got none; give it, or --ground-truth with a scene "
-     "in ETH3D's layout (see --help)"),
+    (["--reference", "m.pt"], "--image-folder: expected a folder of images, got none; give it, or --ground-truth with a scene (see --help)"),
     (["--reference"], "--reference: expected the path of a file, got no value"),
     (["--reference="], '--reference: expected the path of a file, got ""'),
     ([*EVAL, "--reference", "n.pt"], "--reference: given twice; expected it once"),
