@@ -173,6 +173,13 @@ void bind_report(py::module_& m) {
                                  made.emplace_back(fusion.name, fusion.made);
                                return made;
                              })
+      .def_property_readonly("fusions_left",
+                             [](const Report& r) {
+                               std::vector<std::pair<std::string, std::map<std::string, int64_t>>> left;
+                               for (const FusionCount& fusion : r.fusions_made)
+                                 if (!fusion.left.empty()) left.emplace_back(fusion.name, fusion.left);
+                               return left;
+                             })
       .def_readonly("warnings", &Report::warnings);
 }
 

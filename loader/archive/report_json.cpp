@@ -64,6 +64,15 @@ ordered_json fusions_to_json(const std::vector<FusionCount>& fusions) {
   return made;
 }
 
+// {"layer_norm": {"its result is read by other ops too": 2}}
+ordered_json fusions_left_to_json(const std::vector<FusionCount>& fusions) {
+  ordered_json left = ordered_json::object();
+  for (const FusionCount& fusion : fusions) {
+    if (!fusion.left.empty()) left[fusion.name] = fusion.left;
+  }
+  return left;
+}
+
 }  // namespace
 
 ordered_json site_to_json(const SiteReport& site) {
@@ -82,6 +91,7 @@ ordered_json report_to_json(const Report& report) {
   ordered_json json = {{"config", ordered_json::parse(report.config.to_json())},
                        {"sites", sites_to_json(report.sites)},
                        {"fusions_made", fusions_to_json(report.fusions_made)},
+                       {"fusions_left", fusions_left_to_json(report.fusions_made)},
                        {"warnings", report.warnings}};
   if (!report.calibration.empty()) json["calibration"] = ordered_json::parse(report.calibration);
   return json;
@@ -92,7 +102,12 @@ Report report_from_json(const ordered_json& json, const std::string& source) try
   report.config = QuantizationConfig::from_json(json.at("config").dump(), source + ": config");
   if (const auto made = json.find("fusions_made"); made != json.end()) {
     for (const auto& [name, count] : made->items())
-      report.fusions_made.push_back({name, count.get<int64_t>()});
+      report.fusions_made.push_back({name, count.get<int64_t>(), {}});
+  }
+  if (const auto left = json.find("fusions_left"); left != json.end()) {
+    for (FusionCount& fusion : report.fusions_made) {
+      if (left->contains(fusion.name)) left->at(fusion.name).get_to(fusion.left);
+    }
   }
   if (const auto calibration = json.find("calibration"); calibration != json.end())
     report.calibration = calibration->dump();

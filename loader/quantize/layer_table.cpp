@@ -104,11 +104,14 @@ Totals totals(const std::vector<SiteReport>& sites) {
   return t;
 }
 
-std::string fusion_line(const std::vector<FusionCount>& fusions) {
-  std::string line;
-  for (const FusionCount& fusion : fusions)
+std::string fusion_lines(const std::vector<FusionCount>& fusions) {
+  std::string line, left;
+  for (const FusionCount& fusion : fusions) {
     line += fmt::format("{}{} {}", line.empty() ? "fusions: " : ", ", fusion.made, fusion.name);
-  return line.empty() ? "" : line + "\n";
+    for (const auto& [reason, count] : fusion.left)
+      left += fmt::format("  {} {} not made: {}\n", count, fusion.name, reason);
+  }
+  return line.empty() ? "" : line + "\n" + left;
 }
 
 std::string summary(const std::vector<SiteReport>& sites) {

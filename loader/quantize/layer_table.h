@@ -17,8 +17,9 @@ struct Totals {
 };
 Totals totals(const std::vector<SiteReport>& sites);
 
-// "fusions: 48 residual, 96 layer_norm"; empty where the config asks for none.
-std::string fusion_line(const std::vector<FusionCount>& fusions);
+// "fusions: 48 residual, 96 layer_norm", then a line for each reason why some were not made; empty where the config
+// asks for none.
+std::string fusion_lines(const std::vector<FusionCount>& fusions);
 
 // "96 of 100 sites quantized: 90 w8a8, 6 w4a8-g64", the reasons of the others, weight SQNR.
 std::string summary(const std::vector<SiteReport>& sites);

@@ -123,7 +123,7 @@ void quantize(const Options& options, ProgressBar& progress) {
   const auto after = static_cast<int64_t>(std::filesystem::file_size(options.out));
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   fmt::print("{}{}{}file: {} -> {} ({})\n{}{}time: {}, peak memory: {}\n{}\n", summary(report.sites),
-             fusion_line(report.fusions_made),
+             fusion_lines(report.fusions_made),
              report.calibration.empty() ? "" : calibration_line(report.calibration),
              bytes_text(archive.file_bytes), bytes_text(after), ratio_text(archive.file_bytes, after),
              weights_line(report.sites), float_tensors_line(quantized), duration_text(seconds),

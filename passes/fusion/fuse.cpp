@@ -38,6 +38,21 @@ std::optional<c10::IValue> constant_attribute(const ConstantValues& constants, c
   return folded ? std::optional<c10::IValue>(value) : std::nullopt;
 }
 
+// The method whose fusions count; empty: the root has no forward, and each of its methods may be what is called.
+std::string counted_method(const ModelGraphs& graphs) {
+  for (const int method : graphs.instances()[0].methods) {
+    if (graphs.methods()[method].name == "forward") return "forward";
+  }
+  return "";
+}
+
+void count_at_least(const OutcomeCounts& outcomes, FusionCount& count) {
+  for (const auto& [outcome, number] : outcomes) {
+    int64_t& counted = outcome == kMade ? count.made : count.left[outcome];
+    counted = std::max(counted, number);
+  }
+}
+
 }  // namespace
 
 const std::vector<Fusion>& all_fusions() {
@@ -54,13 +69,17 @@ const std::vector<Fusion>& all_fusions() {
 std::vector<FusionCount> fuse(const Module& model, const std::vector<std::string>& names) {
   std::vector<FusionCount> counts;
   for (const Fusion& fusion : all_fusions()) {
-    if (std::find(names.begin(), names.end(), fusion.name) != names.end()) counts.push_back({fusion.name, 0});
+    if (std::find(names.begin(), names.end(), fusion.name) != names.end())
+      counts.push_back({fusion.name, 0, {}});
   }
   if (counts.empty()) return counts;
   const ModelGraphs graphs(model);
   const ConstantValues constants(graphs);
-  for (const int method : inline_root_methods(graphs)) {
-    const std::shared_ptr<Graph>& graph = graphs.methods()[method].graph;
+  const std::string counted = counted_method(graphs);
+  for (const int index : inline_root_methods(graphs)) {
+    const MethodGraph& method = graphs.methods()[index];
+    const std::shared_ptr<Graph>& graph = method.graph;
+    const bool counts_here = counted.empty() || method.name == counted;
     simplify_inlined(graph, [&](const Value* value) { return constant_attribute(constants, value); });
     const auto constant_value = [&](const Value* value) { return constants.of(value); };
     for (const Fusion& fusion : all_fusions()) {
@@ -68,7 +87,9 @@ std::vector<FusionCount> fuse(const Module& model, const std::vector<std::string
         if (count.name != fusion.name) continue;
         // A new one: nodes that write to memory may be gone.
         FusionGraph view(graph, constant_value, float_type_of(model));
-        count.made += fusion.run(view);
+        const FusionResult result = fusion.run(view);
+        // Now: later fusions may remove blocks.
+        if (counts_here) count_at_least(result.once(graph->block()), count);
       }
     }
     EliminateDeadCode(graph);

@@ -11,7 +11,7 @@
 namespace vqt {
 
 // Runs the fusions with these names on the root's methods of a model whose linears are quantized. Returns how
-// many each one made. Without names the model does not change.
+// many of each one run of the model has, and why others were left. Without names the model does not change.
 std::vector<FusionCount> fuse(const torch::jit::Module& model, const std::vector<std::string>& names);
 
 }  // namespace vqt

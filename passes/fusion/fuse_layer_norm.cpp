@@ -1,6 +1,10 @@
 // quantize(layer_norm(x))  =>  layer_norm_quantize(x); a linear that quantizes its input counts as quantize
 #include "passes/fusion/fusions.h"
 
+#include <algorithm>
+
+#include "passes/ir/trace_weight.h"
+
 namespace vqt {
 namespace {
 
@@ -16,19 +20,21 @@ class LayerNormFuser {
  public:
   explicit LayerNormFuser(FusionGraph& graph) : graph_(graph) {}
 
-  bool fuse(Node* norm) {
-    static const Symbol kQuantize = Symbol::fromQualString("vqt::quantize_activation");
+  Outcome fuse(Node* norm) {
     const std::vector<Use> uses = value_uses(norm->output());
-    if (uses.size() != 1 || uses[0].offset != 0) return false;
+    if (std::none_of(uses.begin(), uses.end(), reads_as_input)) return kNoPattern;
+    if (uses.size() != 1) return kReadByOthers;
     Node* reader = uses[0].user;
-    const bool quantizer = reader->kind() == kQuantize;
-    if (!in_same_block(norm, reader) || (!quantizer && !graph_.is_integer_linear(reader))) return false;
+    const bool quantizer = is_quantizer(reader);
+    if (!quantizer && !graph_.is_integer_linear(reader)) return kNotInteger;
+    if (!in_same_block(norm, reader)) return kOtherBlock;
     const auto activation = activation_arguments(reader);
     const auto columns = columns_of(reader);
-    if (!activation || !columns || !is_over_the_last(norm, *columns)) return false;
+    if (!activation || !columns) return kNotInteger;
+    if (!is_over_the_last(norm, *columns)) return "it is not over the last dimension";
     Value* x = norm->input(0);
     for (const Use& use : norm->output()->uses()) {  // uses of the shape read x then, and later
-      if (use.user != reader && graph_.written_between(norm, use.user, {x})) return false;
+      if (use.user != reader && graph_.written_between(norm, use.user, {x})) return kWritten;
     }
 
     Value* quantized =
@@ -46,10 +52,18 @@ class LayerNormFuser {
     }
     replace_metadata_uses(norm->output(), x);
     norm->destroy();
-    return true;
+    return kMade;
   }
 
  private:
+  static bool is_quantizer(const Node* node) {
+    static const Symbol kQuantize = Symbol::fromQualString("vqt::quantize_activation");
+    return node->kind() == kQuantize;
+  }
+  static bool reads_as_input(const Use& use) {
+    return use.offset == 0 && (is_any_linear(use.user) || is_quantizer(use.user));
+  }
+
   // Those of the linears that read it.
   std::optional<int64_t> columns_of(const Node* reader) const {
     if (graph_.is_integer_linear(reader)) return graph_.columns(reader);
@@ -64,11 +78,14 @@ class LayerNormFuser {
 
 }  // namespace
 
-int64_t fuse_layer_norm(FusionGraph& graph) {
-  int64_t made = 0;
+FusionResult fuse_layer_norm(FusionGraph& graph) {
+  FusionResult result;
   LayerNormFuser fuser(graph);
-  for (Node* norm : graph.nodes("aten::layer_norm")) made += fuser.fuse(norm) ? 1 : 0;
-  return made;
+  for (Node* norm : graph.nodes("aten::layer_norm")) {
+    const Block* block = norm->owningBlock();
+    result.add(block, fuser.fuse(norm));
+  }
+  return result;
 }
 
 }  // namespace vqt

@@ -1,5 +1,6 @@
 // add(r, mul(linear(x), gamma))  =>  linear(x, gamma, residual = r); mul or add may be missing
 #include "passes/fusion/fusions.h"
+#include "passes/ir/trace_weight.h"
 
 namespace vqt {
 namespace {
@@ -46,7 +47,33 @@ class ResidualFuser {
     return fuse_add(linear) || scaled;
   }
 
+  // Why a product or sum that is still there after all linears were fused was left.
+  Outcome why_left(const Node* user) const {
+    for (const Value* operand : {user->input(0), user->input(1)}) {
+      const Outcome reason = why_left(user, operand->node(), other_input(user, operand));
+      if (reason != kNoPattern) return reason;
+    }
+    return kNoPattern;
+  }
+
  private:
+  Outcome why_left(const Node* user, const Node* linear, const Value* other) const {
+    const bool sum = is_op(user, "aten::add", "Tensor") || is_op(user, "aten::add_", "Tensor");
+    if (!is_any_linear(linear) || other == linear->output()) return kNoPattern;
+    // A factor that no one knows may be another branch of the model, as in gated MLPs.
+    if (sum ? !is_residual(graph_, other) : !graph_.constant_value(other).isTensor()) return kNoPattern;
+    if (!graph_.is_integer_linear(linear)) return kNotInteger;
+    // Has one: its result is what later layers add to.
+    if (!is_default(linear, "residual")) return kNoPattern;
+    if (only_user(linear->output()) != user) return kReadByOthers;
+    if (!in_same_block(linear, user)) return kOtherBlock;
+    if (!sum && !is_gamma(graph_, linear, other))
+      return "its factor is not one per channel, of the result's dtype";
+    if (is_op(user, "aten::add_", "Tensor")) return "the sum is in place";
+    if (sum && !is_int(user->input(2), 1)) return "a factor (alpha) is part of the sum";
+    return kWritten;
+  }
+
   bool fuse_gamma(Node* linear) {
     Node* mul = only_user(linear->output());
     if (mul == nullptr || !in_same_block(linear, mul)) return false;
@@ -106,11 +133,18 @@ class ResidualFuser {
 
 }  // namespace
 
-int64_t fuse_residual(FusionGraph& graph) {
-  int64_t made = 0;
+FusionResult fuse_residual(FusionGraph& graph) {
+  FusionResult result;
   ResidualFuser fuser(graph);
-  for (Node* linear : graph.integer_linears()) made += fuser.fuse(linear) ? 1 : 0;
-  return made;
+  for (Node* linear : graph.integer_linears())
+    result.add(linear->owningBlock(), fuser.fuse(linear) ? kMade : kNoPattern);
+  // Afterwards: a sum of two linears is one candidate, and either may take it in.
+  for (const char* kind : {"aten::mul", "aten::mul_", "aten::add", "aten::add_"}) {
+    for (const Node* user : graph.nodes(kind)) {
+      if (is_op(user, kind, "Tensor")) result.add(user->owningBlock(), fuser.why_left(user));
+    }
+  }
+  return result;
 }
 
 }  // namespace vqt

@@ -108,13 +108,13 @@ class RotaryFuser {
  public:
   explicit RotaryFuser(FusionGraph& graph) : graph_(graph) {}
 
-  bool fuse(Node* add) {
+  Outcome fuse(Node* add) {
     auto rotation = match(add);
-    if (!rotation) return false;
+    if (!rotation) return why_left(add);
     Rotation& r = *rotation;
     find_cast(r);
     // rotary reads them later than mul and chunk did
-    if (graph_.written_between(first_reader(r), r.last, {r.x, r.cos, r.sin})) return false;
+    if (graph_.written_between(first_reader(r), r.last, {r.x, r.cos, r.sin})) return kWritten;
     Node* norm = norm_of(r);
     Graph& graph = graph_.graph();
     const WithInsertPoint guard(r.last);
@@ -131,10 +131,47 @@ class RotaryFuser {
     graph_.replace(r.last->output(), y);
     if (norm != nullptr)
       replace_metadata_uses(norm->output(), norm->input(0));  // the nodes that read its values are removed
-    return true;
+    return kMade;
   }
 
  private:
+  // Why this sum is no rotation, where it looks like one: a * b + cat(-c, ...) * d.
+  static Outcome why_left(const Node* add) {
+    if (!is_op(add, "aten::add", "Tensor")) return kNoPattern;
+    const Node* products[] = {add->input(0)->node(), add->input(1)->node()};
+    for (const Node* product : products) {
+      if (!is_op(product, "aten::mul", "Tensor")) return kNoPattern;
+    }
+    for (const Node* product : products) {
+      for (const Value* factor : product->inputs()) {
+        const std::vector<const Value*> parts = parts_of_rotated(factor);
+        if (parts.empty()) continue;
+        const bool all_private = is_private(factor) && is_private(products[0]->output()) &&
+                                 is_private(products[1]->output()) &&
+                                 std::all_of(parts.begin(), parts.end(), is_private);
+        return all_private ? "it is not a rotation of halves or quarters of the last dimension"
+                           : kReadByOthers;
+      }
+    }
+    return kNoPattern;
+  }
+
+  // What cat(-c, ...) puts together, -c and c both; empty where value is something else.
+  static std::vector<const Value*> parts_of_rotated(const Value* value) {
+    if (value->node()->kind() != aten::cat) return {};
+    const Node* list = value->node()->input(0)->node();
+    if (list->kind() != prim::ListConstruct) return {};
+    std::vector<const Value*> parts;
+    bool negative = false;
+    for (const Value* part : list->inputs()) {
+      parts.push_back(part);
+      if (part->node()->kind() != aten::neg) continue;
+      parts.push_back(part->node()->input(0));
+      negative = true;
+    }
+    return negative ? parts : std::vector<const Value*>();
+  }
+
   std::optional<Rotation> match(Node* add) const {
     if (!is_op(add, "aten::add", "Tensor") || !is_int(add->input(2), 1)) return std::nullopt;
     for (const size_t rotated_side : {1, 0}) {
@@ -237,12 +274,12 @@ class RotaryFuser {
 
 }  // namespace
 
-int64_t fuse_rotary(FusionGraph& graph) {
-  int64_t made = 0;
+FusionResult fuse_rotary(FusionGraph& graph) {
+  FusionResult result;
   RotaryFuser fuser(graph);
-  for (Node* add : graph.nodes("aten::add")) made += fuser.fuse(add) ? 1 : 0;
+  for (Node* add : graph.nodes("aten::add")) result.add(add->owningBlock(), fuser.fuse(add));
   graph.clean_up();
-  return made;
+  return result;
 }
 
 }  // namespace vqt

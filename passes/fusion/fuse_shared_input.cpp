@@ -33,12 +33,12 @@ std::vector<Readers> readers_of(const FusionGraph& graph, const Value* x) {
   return all;
 }
 
-bool share(const FusionGraph& graph, Value* x, const Readers& readers) {
+Outcome share(const FusionGraph& graph, Value* x, const Readers& readers) {
   const auto [at_first, at_last] =
       std::minmax_element(readers.linears.begin(), readers.linears.end(),
                           [](const Node* a, const Node* b) { return a != b && a->isBefore(b); });
   Node* first = *at_first;
-  if (readers.linears.size() < 2 || graph.written_between(first, *at_last, {x})) return false;
+  if (graph.written_between(first, *at_last, {x})) return kWritten;
   Value* quantized = insert_quantizer(first, "vqt::quantize_activation", {x}, readers.activation);
   const WithInsertPoint guard(first);
   Value* dtype = first->owningGraph()->insert(prim::dtype, {x});
@@ -47,7 +47,14 @@ bool share(const FusionGraph& graph, Value* x, const Readers& readers) {
     reset_activation_arguments(linear);
     set_argument(linear, "dtype", dtype);
   }
-  return true;
+  return kMade;
+}
+
+// Why nothing is shared among several readers that are alone each in their block or with their arguments.
+Outcome why_alone(const std::vector<Readers>& all) {
+  const bool same = std::all_of(all.begin(), all.end(),
+                                [&](const Readers& r) { return r.activation == all[0].activation; });
+  return same ? kOtherBlock : "its linear layers quantize it differently";
 }
 
 void collect(Block* block, std::vector<Value*>& values) {
@@ -60,16 +67,23 @@ void collect(Block* block, std::vector<Value*>& values) {
 
 }  // namespace
 
-int64_t fuse_shared_input(FusionGraph& graph) {
+FusionResult fuse_shared_input(FusionGraph& graph) {
   std::vector<Value*> values;
   collect(graph.graph().block(), values);
-  int64_t made = 0;
+  FusionResult result;
   for (Value* x : values) {
     if (x->uses().size() < 2 || x->type()->kind() != c10::TypeKind::TensorType) continue;
     if (is_quantized_activation(x)) continue;
-    for (const Readers& readers : readers_of(graph, x)) made += share(graph, x, readers) ? 1 : 0;
+    const std::vector<Readers> all = readers_of(graph, x);
+    bool alone = all.size() > 1;
+    for (const Readers& readers : all) {
+      if (readers.linears.size() < 2) continue;
+      alone = false;
+      result.add(readers.linears[0]->owningBlock(), share(graph, x, readers));
+    }
+    if (alone) result.add(x->node()->owningBlock(), why_alone(all));
   }
-  return made;
+  return result;
 }
 
 }  // namespace vqt

@@ -12,25 +12,25 @@ class StaticOutputFuser {
  public:
   explicit StaticOutputFuser(FusionGraph& graph) : graph_(graph) {}
 
-  bool fuse(Node* linear) {
-    static const Symbol kQuantize = Symbol::fromQualString("vqt::quantize_activation");
-    if (!is_default(linear, "residual") || !is_default(linear, "y_scale")) return false;
-    Node* reader = nullptr;
+  Outcome fuse(Node* linear) {
+    Node* reader = nullptr;  // one that is static
+    int64_t others = 0;
     std::vector<Node*> dtype_uses;
     for (const Use& use : linear->output()->uses()) {
       if (is_dtype_use(use)) {
         dtype_uses.push_back(use.user);
-      } else if (reader != nullptr || use.offset != 0) {
-        return false;
-      } else {
+      } else if (reader == nullptr && is_static(use)) {
         reader = use.user;
+      } else {
+        ++others;
       }
     }
-    if (reader == nullptr || !in_same_block(linear, reader)) return false;
+    if (reader == nullptr || !is_default(linear, "y_scale")) return kNoPattern;
+    if (others > 0) return kReadByOthers;
+    if (!is_default(linear, "residual")) return "the sum with a residual is not stored as u8";
+    if (!in_same_block(linear, reader)) return kOtherBlock;
     const bool quantizer = reader->kind() == kQuantize;
-    if (!quantizer && !graph_.is_integer_linear(reader)) return false;
     const auto activation = activation_arguments(reader);
-    if (!activation || activation->activation != "static") return false;
 
     Value* dtype = result_dtype(linear);
     set_argument(linear, "y_scale", activation->scale);
@@ -46,10 +46,18 @@ class StaticOutputFuser {
       set_argument(reader, "dtype", dtype);
     }
     for (Node* dtype_use : dtype_uses) dtype_use->destroy();
-    return true;
+    return kMade;
   }
 
  private:
+  // Is the value quantized here, with a range known before?
+  bool is_static(const Use& use) const {
+    if (use.offset != 0 || (use.user->kind() != kQuantize && !graph_.is_integer_linear(use.user)))
+      return false;
+    const auto activation = activation_arguments(use.user);
+    return activation && activation->activation == "static";
+  }
+
   // The dtype that the linear's result would have in floating point.
   Value* result_dtype(Node* linear) {
     const WithInsertPoint guard(linear);
@@ -61,15 +69,16 @@ class StaticOutputFuser {
   }
 
   FusionGraph& graph_;
+  const Symbol kQuantize = Symbol::fromQualString("vqt::quantize_activation");
 };
 
 }  // namespace
 
-int64_t fuse_static_output(FusionGraph& graph) {
-  int64_t made = 0;
+FusionResult fuse_static_output(FusionGraph& graph) {
+  FusionResult result;
   StaticOutputFuser fuser(graph);
-  for (Node* linear : graph.integer_linears()) made += fuser.fuse(linear) ? 1 : 0;
-  return made;
+  for (Node* linear : graph.integer_linears()) result.add(linear->owningBlock(), fuser.fuse(linear));
+  return result;
 }
 
 }  // namespace vqt

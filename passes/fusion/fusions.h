@@ -1,29 +1,30 @@
-// The fusions: each a function on a graph that returns how many it made. docs/config.md describes them.
+// The fusions: each a function on a graph that returns what it made and what it had to leave. docs/config.md
+// describes them.
 #pragma once
 
-#include <cstdint>
 #include <vector>
 
 #include "passes/fusion/fusion_graph.h"
+#include "passes/fusion/fusion_result.h"
 
 namespace vqt {
 
 // linear -> gelu (exact) or relu: post_op.
-int64_t fuse_gelu_relu(FusionGraph& graph);
+FusionResult fuse_gelu_relu(FusionGraph& graph);
 // linear -> times a parameter per channel -> plus another tensor: gamma, residual. Either may be missing.
-int64_t fuse_residual(FusionGraph& graph);
+FusionResult fuse_residual(FusionGraph& graph);
 // x * cos + rotated(x) * sin, with or without a layer norm before it: vqt::rotary.
-int64_t fuse_rotary(FusionGraph& graph);
+FusionResult fuse_rotary(FusionGraph& graph);
 // One tensor read by several integer linears: vqt::quantize_activation once.
-int64_t fuse_shared_input(FusionGraph& graph);
+FusionResult fuse_shared_input(FusionGraph& graph);
 // layer_norm -> the one linear or quantize_activation that reads it: vqt::layer_norm_quantize.
-int64_t fuse_layer_norm(FusionGraph& graph);
+FusionResult fuse_layer_norm(FusionGraph& graph);
 // linear -> the one static linear that reads it: the first one stores u8.
-int64_t fuse_static_output(FusionGraph& graph);
+FusionResult fuse_static_output(FusionGraph& graph);
 
 struct Fusion {
   const char* name;  // in the config field `fusions`
-  int64_t (*run)(FusionGraph& graph);
+  FusionResult (*run)(FusionGraph& graph);
 };
 // In the order in which they run; fuse.cpp has the reason.
 const std::vector<Fusion>& all_fusions();

@@ -30,13 +30,15 @@ class Site:
 
 
 class Report:
-    """Layers in the order that the model runs them, how many of each fusion were made (known of modules from
-    vqt.quantize and vqt.load only), and the warnings of the pass. print() shows the table."""
+    """Layers in the order that the model runs them, how many of each fusion one forward pass runs, why others
+    were not made (fusions_left: name -> reason -> count; known of modules from vqt.quantize and vqt.load only) and
+    the warnings of the pass. print() shows the table."""
 
     def __init__(self, report: _C.Report) -> None:
         self._report = report
         self.sites = [Site(site) for site in report.sites]
         self.fusions_made = dict(report.fusions_made)
+        self.fusions_left: dict[str, dict[str, int]] = dict(report.fusions_left)
         self.warnings = list(report.warnings)
 
     @property
@@ -60,4 +62,6 @@ class Report:
         lines.append(f"{quantized} of {len(self.sites)} sites quantized, their weights: {size}")
         if self.fusions_made:
             lines.append("fusions: " + ", ".join(f"{made} {name}" for name, made in self.fusions_made.items()))
+        for name, left in self.fusions_left.items():
+            lines += [f"  {count} {name} not made: {reason}" for reason, count in left.items()]
         return "\n".join(lines + [f"warning: {warning}" for warning in self.warnings])

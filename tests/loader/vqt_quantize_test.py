@@ -579,6 +579,17 @@ def test_fusions_are_chosen_counted_and_kept(folder: Path, tmp_path: Path) -> No
     assert "--fusions: expected one of all, none, activation" in error and "nearest: layer_norm" in error
 
 
+def test_fusions_that_were_not_made_have_a_reason(folder: Path, tmp_path: Path) -> None:
+    done = run(folder / "mlp.pt", "-o", tmp_path / "q.pt", "--activation", "none")
+    left = vqt_json(tmp_path / "q.pt")["fusions_left"]
+    reason = "its linear layer computes in floating point or is not packed for the CPU"
+    assert left["activation"][reason] > 0
+    lines = [f"  {count} {name} not made: {why}" for name, reasons in left.items() for why, count in reasons.items()]
+    assert [line for line in done.stdout.splitlines() if " not made: " in line] == lines
+    run(tmp_path / "q.pt", "--repack", "-o", tmp_path / "r.pt")
+    assert vqt_json(tmp_path / "r.pt")["fusions_left"] == left
+
+
 # ---- --activation static
 
 

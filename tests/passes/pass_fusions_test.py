@@ -128,6 +128,95 @@ def test_each_fusion_alone() -> None:
     assert vqt.report(quantize(module, ["residual", "layer_norm"])).fusions_made == {"residual": 1, "layer_norm": 1}
 
 
+class Stages(nn.Module):
+    """With `wide`, two activations and one norm more than without."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c = (nn.Linear(32, 32) for _ in range(3))
+        self.norm = nn.LayerNorm(32)
+
+    def forward(self, x: Tensor, wide: bool) -> Tensor:
+        if wide:
+            return F.relu(self.b(F.relu(self.a(self.norm(x)))))
+        return F.relu(self.c(x))
+
+    @torch.jit.export
+    def features(self, x: Tensor) -> Tensor:
+        return F.relu(self.c(F.relu(self.b(F.relu(self.a(x))))))
+
+
+def test_made_is_what_one_forward_runs() -> None:
+    """Not the sum of both branches and of all root methods."""
+    assert made(quantize(torch.jit.script(Stages().eval()), ["all"])) == {"activation": 2, "layer_norm": 1}
+
+
+def test_without_forward_the_largest_method_counts() -> None:
+    class Methods(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.c = (nn.Linear(32, 32) for _ in range(3))
+
+        @torch.jit.export
+        def encode(self, x: Tensor) -> Tensor:
+            return F.relu(self.b(F.relu(self.a(x))))
+
+        @torch.jit.export
+        def decode(self, x: Tensor) -> Tensor:
+            return F.relu(self.c(x))
+
+    assert made(quantize(torch.jit.script(Methods().eval()), ["all"])) == {"activation": 2}
+
+
+class Left(nn.Module):
+    """One of each fusion that cannot be made, but for static_output, which is another test's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(32)
+        self.a, self.b, self.c, self.d, self.e = (nn.Linear(32, 32) for _ in range(5))
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, wide: bool) -> tuple[Tensor, Tensor, Tensor]:
+        y = self.norm(x)
+        tanh = F.gelu(self.a(y), approximate="tanh")
+        parts = torch.chunk(x, 2, dim=-1)
+        turned = x * cos + torch.cat((-parts[0], parts[1]), dim=-1) * sin
+        z = self.c(x)
+        if wide:
+            z = self.d(x)
+        return torch.add(y, self.e(tanh), alpha=2), turned, z
+
+
+def test_what_was_left_has_a_reason() -> None:
+    torch.manual_seed(6)
+    report = vqt.report(quantize(torch.jit.script(Left().eval()), ["all"]))
+    assert report.fusions_left == {
+        "activation": {"its GELU is not the exact one": 1},
+        "residual": {"a factor (alpha) is part of the sum": 1},
+        "rotary": {"it is not a rotation of halves or quarters of the last dimension": 1},
+        "shared_input": {"the ops are in different branches or loops": 1},
+        "layer_norm": {"its result is read by other ops too": 1},
+    }
+    assert "  1 layer_norm not made: its result is read by other ops too" in str(report).splitlines()
+    none = vqt.report(quantize(torch.jit.script(Left().eval()), ["none"]))
+    assert none.fusions_left == {} and "not made" not in str(none)
+    only = vqt.report(quantize(torch.jit.script(Left().eval()), ["activation"]))
+    assert only.fusions_left == {"activation": {"its GELU is not the exact one": 1}}
+
+
+def test_a_static_output_with_a_residual_has_a_reason() -> None:
+    class Sum(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Linear(32, 32), nn.Linear(32, 32)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.b(x + self.a(x))
+
+    fused = quantize(torch.jit.script(Sum().eval()), ["all"], activation="static", calibration=[(X,)])
+    assert vqt.report(fused).fusions_left == {"static_output": {"the sum with a residual is not stored as u8": 1}}
+
+
 def test_without_fusions_nothing_is_inlined() -> None:
     code = quantize(torch.jit.script(branch()), ["none"]).code
     assert "(fc1).forward(" in code

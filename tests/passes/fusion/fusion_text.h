@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "passes/fusion/fusion_graph.h"
+#include "passes/fusion/fusion_result.h"
 #include "passes/rewrite/quantize_linears.h"
 #include "tests/passes/graph_text.h"
 
@@ -128,16 +129,28 @@ class TestTensors {
   std::map<std::string, at::Tensor> tensors_;
 };
 
-using FusionFn = int64_t (*)(FusionGraph&);
+using FusionFn = FusionResult (*)(FusionGraph&);
+
+// What one run of the graph has of the fusion, which it changes.
+inline OutcomeCounts outcomes_of(FusionFn fusion, const std::shared_ptr<torch::jit::Graph>& graph) {
+  static const TestTensors tensors;
+  FusionGraph view(graph, tensors);
+  return fusion(view).once(graph->block());
+}
 
 // Runs the fusion on `before`: it makes `made` of its kind, and what is left is `after`.
 inline void expect_fused(FusionFn fusion, const std::string& before, const std::string& after,
                          int64_t made = 1) {
-  static const TestTensors tensors;
   const auto graph = graph_of(before);
-  FusionGraph view(graph, tensors);
-  EXPECT_EQ(fusion(view), made) << before;
+  EXPECT_EQ(outcomes_of(fusion, graph)[kMade], made) << before;
   EXPECT_EQ(settled(graph), settled(graph_of(after))) << before;
+}
+
+// Nothing is made of `body`, for these reasons.
+inline void expect_left(FusionFn fusion, const std::string& body, const OutcomeCounts& reasons) {
+  const auto graph = graph_of(body);
+  EXPECT_EQ(outcomes_of(fusion, graph), reasons) << body;
+  EXPECT_EQ(settled(graph), settled(graph_of(body))) << body;
 }
 
 inline void expect_untouched(FusionFn fusion, const std::string& body) {

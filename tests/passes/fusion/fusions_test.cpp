@@ -479,5 +479,133 @@ TEST(FuseRotary, LeavesWhatSomethingElseReadsOrWrites) {
                                      "  return (%sum)");
 }
 
+// ---- counts
+// The lines of a nested block.
+std::string nested(const std::string& lines) {
+  std::string text;
+  for (size_t begin = 0; begin < lines.size(); begin = lines.find('\n', begin) + 1)
+    text += "    " + lines.substr(begin, lines.find('\n', begin) + 1 - begin);
+  return text;
+}
+
+std::string branches(const std::string& first, const std::string& second) {
+  return "  %z : Tensor = prim::If(%c)\n    block0():\n" + nested(first) + "    block1():\n" +
+         nested(second) + "  return (%z)";
+}
+
+std::string linear_and_relu(const std::string& n, const std::string& x) {
+  return linear("y" + n, x) + "  %z" + n + " : Tensor = aten::relu(%y" + n + ")\n";
+}
+
+TEST(FusionCounts, TakeTheLargerOfTwoBranches) {
+  const std::string two = linear_and_relu("1", "x") + linear_and_relu("2", "z1") + "  -> (%z2)\n";
+  const std::string one = linear_and_relu("3", "x") + "  -> (%z3)\n";
+  for (const std::string& body : {branches(two, one), branches(one, two)})
+    EXPECT_EQ(outcomes_of(&fuse_gelu_relu, graph_of(body)), (OutcomeCounts{{kMade, 2}})) << body;
+  // Before the branches, too: each forward runs it.
+  EXPECT_EQ(outcomes_of(&fuse_gelu_relu, graph_of(linear_and_relu("0", "x") + branches(two, one))),
+            (OutcomeCounts{{kMade, 3}}));
+}
+
+TEST(FusionCounts, TakeALoopOnce) {
+  const auto graph =
+      graph_of("  %z : Tensor = prim::Loop(%7, %true, %x)\n    block0(%i : int, %h : Tensor):\n" +
+               nested(linear_and_relu("1", "h")) + "      -> (%true, %z1)\n  return (%z)");
+  EXPECT_EQ(outcomes_of(&fuse_gelu_relu, graph), (OutcomeCounts{{kMade, 1}}));
+}
+
+TEST(FusionCounts, SayWhyAnActivationIsLeft) {
+  const std::string gelu = "  %z : Tensor = aten::gelu(%y, %no)\n";
+  expect_left(&fuse_gelu_relu, linear("y", "x") + "  %z : Tensor = aten::gelu(%y, %tanh)\n  return (%z)",
+              {{"its GELU is not the exact one", 1}});
+  expect_left(&fuse_gelu_relu, linear("y", "x") + gelu + "  return (%y, %z)", {{kReadByOthers, 1}});
+  expect_left(&fuse_gelu_relu, linear("y", "x", {{"activation", "no"}}) + gelu + "  return (%z)",
+              {{kNotInteger, 1}});
+  expect_left(&fuse_gelu_relu, linear("y", "x", {{"residual", "r"}}) + gelu + "  return (%z)",
+              {{"its linear layer took another op in", 1}});
+  expect_left(&fuse_gelu_relu,
+              linear("y", "x") +
+                  "  %z : Tensor = prim::If(%c)\n    block0():\n      %v : Tensor = aten::relu(%y)\n"
+                  "      -> (%v)\n    block1():\n      -> (%x)\n  return (%z)",
+              {{kOtherBlock, 1}});
+  expect_left(&fuse_gelu_relu, "  %z : Tensor = aten::relu(%x)\n  return (%z)", {});
+}
+
+TEST(FusionCounts, SayWhyAResidualIsLeft) {
+  const std::string add = "  %z : Tensor = aten::add(%r, %y, %1)\n";
+  expect_left(&fuse_residual, linear("y", "x") + add + "  return (%y, %z)", {{kReadByOthers, 1}});
+  expect_left(&fuse_residual, linear("y", "x", {{"weight", "canonical"}}) + add + "  return (%z)",
+              {{kNotInteger, 1}});
+  expect_left(&fuse_residual, linear("y", "x") + "  %z : Tensor = aten::add(%r, %y, %2)\n  return (%z)",
+              {{"a factor (alpha) is part of the sum", 1}});
+  expect_left(&fuse_residual, linear("y", "x") + "  %z : Tensor = aten::add_(%r, %y, %1)\n  return (%z)",
+              {{"the sum is in place", 1}});
+  expect_left(&fuse_residual, linear("y", "x") + "  %z : Tensor = aten::mul(%y, %half)\n  return (%z)",
+              {{"its factor is not one per channel, of the result's dtype", 1}});
+  expect_left(&fuse_residual,
+              "  %t : Tensor = aten::exp(%r)\n" + linear("y", "x") +
+                  "  %e : Tensor = aten::relu_(%t)\n  %z : Tensor = aten::add(%t, %y, %1)\n  return (%z, %e)",
+              {{kWritten, 1}});
+  // The sum that a linear took in is read by the next layers.
+  expect_left(&fuse_residual, linear("y", "x", {{"residual", "q"}}) + add + "  return (%y, %z)", {});
+  // No residual, a vector, and one sum that either of two linears may take in.
+  expect_left(&fuse_residual, linear("y", "x") + "  %z : Tensor = aten::mul(%y, %r)\n  return (%z)", {});
+  expect_left(&fuse_residual, linear("y", "x") + "  %z : Tensor = aten::add(%y, %short, %1)\n  return (%z)",
+              {});
+  EXPECT_EQ(outcomes_of(&fuse_residual, graph_of(linear("y", "x") + linear("z", "r") +
+                                                 "  %v : Tensor = aten::add(%y, %z, %1)\n  return (%v, %y)")),
+            (OutcomeCounts{{kMade, 1}}));
+}
+
+TEST(FusionCounts, SayWhyASharedInputIsLeft) {
+  expect_left(&fuse_shared_input,
+              linear("y", "x") + linear("z", "x", {{"activation_symmetric", "true"}}) + "  return (%y, %z)",
+              {{"its linear layers quantize it differently", 1}});
+  expect_left(&fuse_shared_input,
+              linear("y", "x") + "  %v : Tensor = prim::If(%c)\n    block0():\n" + nested(linear("z", "x")) +
+                  "      -> (%z)\n    block1():\n      -> (%r)\n  return (%y, %v)",
+              {{kOtherBlock, 1}});
+  expect_left(&fuse_shared_input,
+              "  %t : Tensor = aten::exp(%x)\n" + linear("y", "t") + "  %e : Tensor = aten::relu_(%t)\n" +
+                  linear("z", "t") + "  return (%y, %z, %e)",
+              {{kWritten, 1}});
+  expect_left(&fuse_shared_input, linear("y", "x") + linear("z", "r") + "  return (%y, %z)", {});
+}
+
+TEST(FusionCounts, SayWhyALayerNormIsLeft) {
+  expect_left(&fuse_layer_norm, kNorm + linear("y", "n") + "  return (%y, %n)", {{kReadByOthers, 1}});
+  expect_left(&fuse_layer_norm, kNorm + linear("y", "n", {{"activation", "no"}}) + "  return (%y)",
+              {{kNotInteger, 1}});
+  expect_left(&fuse_layer_norm,
+              "  %shape : int[] = prim::ListConstruct(%2, %16)\n"
+              "  %n : Tensor = aten::layer_norm(%x, %shape, %w, %none, %eps, %true)\n" +
+                  linear("y", "n") + "  return (%y)",
+              {{"it is not over the last dimension", 1}});
+  expect_left(&fuse_layer_norm, std::string(kNorm) + "  %y : Tensor = aten::tanh(%n)\n  return (%y)", {});
+}
+
+TEST(FusionCounts, SayWhyAStaticOutputIsLeft) {
+  const std::string second = linear("z", "y", with(kStatic, {{"weight", "q2"}}));
+  expect_left(&fuse_static_output, linear("y", "x", {{"residual", "r"}}) + second + "  return (%z)",
+              {{"the sum with a residual is not stored as u8", 1}});
+  expect_left(&fuse_static_output, linear("y", "x") + second + "  return (%y, %z)", {{kReadByOthers, 1}});
+  expect_left(&fuse_static_output, linear("y", "x") + linear("z", "y", {{"weight", "q2"}}) + "  return (%z)",
+              {});
+}
+
+TEST(FusionCounts, SayWhyARotationIsLeft) {
+  const std::string body = rotated_four("x") + weighted("x", "cos", "sin");
+  expect_left(&fuse_rotary, body + "  return (%sum, %y1)", {{kReadByOthers, 1}});
+  std::string other = body;
+  other.replace(other.find("cat(%list, %back"), 16, "cat(%list, %2");
+  expect_left(&fuse_rotary, other + "  return (%sum)",
+              {{"it is not a rotation of halves or quarters of the last dimension", 1}});
+  expect_left(&fuse_rotary,
+              "  %e : Tensor = aten::exp(%x)\n" + rotated_four("e") + "  %w0 : Tensor = aten::relu_(%e)\n" +
+                  weighted("e", "cos", "sin") + "  return (%sum)",
+              {{kWritten, 1}});
+  expect_left(&fuse_rotary, "  %sum : Tensor = aten::add(%x, %r, %1)\n  return (%sum)", {});
+}
+
 }  // namespace
 }  // namespace vqt
