@@ -50,6 +50,17 @@ def test_what_the_test_notices_is_caught(tmp_path: Path) -> None:
     assert (tmp_path / "tests/doubling.py").read_text() == CODE
 
 
+def test_what_would_not_be_built_again_is_said(tmp_path: Path) -> None:
+    root = project(tmp_path, {})
+    (root / "tests/doubling.cpp").write_text(CODE)
+    list_file = root / "tests/mutations.toml"
+    text = list_file.read_text().replace("doubling.py", "doubling.cpp")
+    for targets, wrong in (("", "expected what has to be built again"), ('targets = "a"\n', "expected a list"), ('targets = ["a"]\n', "")):
+        list_file.write_text(text + targets)
+        done = mutate("--root", root, "--check")
+        assert (done.returncode, wrong in done.stdout + done.stderr) == (1 if wrong else 0, True)
+
+
 def test_what_survives_or_cannot_be_judged_is_exit_code_1(tmp_path: Path) -> None:
     done = mutate(
         "--root",
