@@ -110,7 +110,7 @@ std::vector<BestModel> best_models(const EvalReport& r) {
   const ModelResult& closest = best_of(models, lowest_psnr);
   if (const double psnr = lowest_psnr(closest); psnr > -kInfinity) {
     const auto* worst = worst_output(closest);
-    const auto as_good = [&](const ModelResult& m) { return lowest_psnr(m) >= psnr - 0.5; };
+    const auto as_good = [&](const ModelResult& m) { return lowest_psnr(m) >= psnr - kDbMargin; };
     list.push_back({"accuracy", closest.name,
                     (worst ? fmt::format("lowest PSNR {:.1f} dB (output {})", psnr, worst->first)
                            : std::string("all outputs equal the float model's")) +

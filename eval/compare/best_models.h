@@ -29,7 +29,7 @@ double lowest_psnr(const ModelResult& model);
 double size_value(const ModelResult& model);
 double speed_value(const ModelResult& model);
 // Smaller differences count as none: archives differ by what surrounds the weights, times from run to run.
-constexpr double kSizeMargin = 0.01, kTimeMargin = 0.03;
+constexpr double kSizeMargin = 0.01, kTimeMargin = 0.03, kDbMargin = 0.5;
 // True if the difference is more than the spread of the timed runs: the fastest of a took longer than the
 // slowest of b, and the medians differ by more than kTimeMargin.
 bool slower(const Cost& a, const Cost& b);

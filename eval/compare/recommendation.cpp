@@ -100,7 +100,13 @@ std::optional<Recommendation> recommendation(const EvalReport& r) {
                               return size_value(smallest) - size_value(*m) > std::log(1 + kAsSmall);
                             }),
              good.end());
-  const ModelResult& best = **std::max_element(good.begin(), good.end(), less_accurate);
+  const double psnr = lowest_psnr(**std::max_element(good.begin(), good.end(), less_accurate));
+  good.erase(std::remove_if(good.begin(), good.end(),
+                            [&](const ModelResult* m) { return lowest_psnr(*m) < psnr - kDbMargin; }),
+             good.end());
+  const ModelResult& best = **std::min_element(good.begin(), good.end(), [](const auto* a, const auto* b) {
+    return a->cost.ms_per_image < b->cost.ms_per_image;
+  });
   return Recommendation{best.name, gains(r, best, changes)};
 }
 

@@ -23,8 +23,8 @@ struct Recommendation {
 //   keep at least kLeastDb in every output (NaN and Inf only where the float model has them),
 //   are not significantly worse in poses (AUC@30) and depth (AbsRel), where there is ground truth,
 //   are smaller than the float model and not slower (see slower),
-// the smallest; of those that are as small the most accurate. Unset: there are no models, or --progressive
-// chose by limits of its own.
+// the smallest; of those that are as small the most accurate; of those that are as accurate (within kDbMargin)
+// the fastest. Unset: there are no models, or --progressive chose by limits of its own.
 std::optional<Recommendation> recommendation(const EvalReport& report);
 
 }  // namespace vqt

@@ -57,6 +57,11 @@ TEST(Recommendation, OfTheEquallySmallItIsTheMostAccurate) {
   EXPECT_EQ(of(report({model("a", 47, 33100000, 50), model("b", 46, 30000000, 40)})).model, "b");
 }
 
+TEST(Recommendation, OfTheEquallyAccurateItIsTheFastest) {
+  EXPECT_EQ(of(report({model("a", 47, 30000000, 50), model("b", 46.6, 30000000, 40)})).model, "b");
+  EXPECT_EQ(of(report({model("a", 47, 30000000, 50), model("b", 46.4, 30000000, 40)})).model, "a");
+}
+
 TEST(Recommendation, SlowerModelsAreNotTakenUnlessTheirTimesOverlap) {
   EvalReport r = report({model("slow", 50, 20000000, 120), model("fast", 50, 40000000, 60)});
   EXPECT_EQ(of(r).model, "fast");
