@@ -15,7 +15,7 @@
 #include "loader/images/decode_jpeg.h"
 #include "loader/images/decode_pnm.h"
 #include "loader/images/decode_tiff.h"
-#include "loader/images/file_kind.h"
+#include "loader/images/image_kind.h"
 
 namespace vqt {
 namespace {
@@ -95,21 +95,21 @@ DecodedImage decode_webp(const std::vector<uint8_t>& bytes) {
 
 DecodedImage decode_file(const std::string& path) {
   const std::vector<uint8_t> bytes = read_bytes(path);
-  const FileType type = type_of_file(bytes);
+  const ImageType type = image_type(bytes);
   switch (type.kind) {
-    case FileKind::kJpeg:
+    case ImageKind::kJpeg:
       return {decode_jpeg(bytes), false};
-    case FileKind::kPng:
+    case ImageKind::kPng:
       return decode_png(bytes);
-    case FileKind::kBmp:
+    case ImageKind::kBmp:
       return decode_bmp(bytes);
-    case FileKind::kWebp:
+    case ImageKind::kWebp:
       return decode_webp(bytes);
-    case FileKind::kTiff:
+    case ImageKind::kTiff:
       return decode_tiff(bytes);
-    case FileKind::kPnm:
+    case ImageKind::kPnm:
       return {decode_pnm(bytes), false};
-    case FileKind::kOther:
+    case ImageKind::kOther:
       break;
   }
   if (type.name.empty()) throw Error("not an image that can be decoded, or damaged");

@@ -1,4 +1,4 @@
-#include "loader/images/file_kind.h"
+#include "loader/images/image_kind.h"
 
 #include <algorithm>
 #include <string_view>
@@ -24,49 +24,49 @@ size_t number_at(const std::vector<uint8_t>& bytes, size_t at, size_t n, bool bi
 struct Start {
   size_t at;
   std::string_view text;
-  FileKind kind;
+  ImageKind kind;
   const char* name;
 };
 
 constexpr Start kStarts[] = {
-    {0, "\xff\xd8\xff"sv, FileKind::kJpeg, "JPEG"},
-    {0, "\x89PNG\r\n\x1a\n"sv, FileKind::kPng, "PNG"},
-    {0, "BM"sv, FileKind::kBmp, "BMP"},
-    {8, "WEBP"sv, FileKind::kWebp, "WebP"},
-    {0, "II*\0"sv, FileKind::kTiff, "TIFF"},
-    {0, "MM\0*"sv, FileKind::kTiff, "TIFF"},
-    {0, "II+\0"sv, FileKind::kTiff, "TIFF"},  // BigTIFF
-    {0, "MM\0+"sv, FileKind::kTiff, "TIFF"},
-    {0, "GIF8"sv, FileKind::kOther, "GIF"},
-    {4, "ftypavi"sv, FileKind::kOther, "AVIF"},
-    {4, "ftyphei"sv, FileKind::kOther, "HEIC"},
-    {4, "ftyphev"sv, FileKind::kOther, "HEIC"},
-    {4, "ftypmif"sv, FileKind::kOther, "HEIC or AVIF"},
-    {4, "ftypcrx"sv, FileKind::kOther, "camera raw"},
-    {4, "ftyp"sv, FileKind::kOther, "video"},
-    {4, "jP  "sv, FileKind::kOther, "JPEG 2000"},
-    {0, "\xff\x4f\xff\x51"sv, FileKind::kOther, "JPEG 2000"},
-    {4, "JXL "sv, FileKind::kOther, "JPEG XL"},
-    {0, "\xff\x0a"sv, FileKind::kOther, "JPEG XL"},
-    {0, "v/1\x01"sv, FileKind::kOther, "OpenEXR"},
-    {0, "#?"sv, FileKind::kOther, "Radiance HDR"},
-    {0, "PF\n"sv, FileKind::kOther, "PFM"},
-    {0, "Pf\n"sv, FileKind::kOther, "PFM"},
-    {0, "\x59\xa6\x6a\x95"sv, FileKind::kOther, "Sun raster"},
-    {0, "8BPS"sv, FileKind::kOther, "Photoshop"},
-    {0, "%PDF"sv, FileKind::kOther, "PDF"},
+    {0, "\xff\xd8\xff"sv, ImageKind::kJpeg, "JPEG"},
+    {0, "\x89PNG\r\n\x1a\n"sv, ImageKind::kPng, "PNG"},
+    {0, "BM"sv, ImageKind::kBmp, "BMP"},
+    {8, "WEBP"sv, ImageKind::kWebp, "WebP"},
+    {0, "II*\0"sv, ImageKind::kTiff, "TIFF"},
+    {0, "MM\0*"sv, ImageKind::kTiff, "TIFF"},
+    {0, "II+\0"sv, ImageKind::kTiff, "TIFF"},  // BigTIFF
+    {0, "MM\0+"sv, ImageKind::kTiff, "TIFF"},
+    {0, "GIF8"sv, ImageKind::kOther, "GIF"},
+    {4, "ftypavi"sv, ImageKind::kOther, "AVIF"},
+    {4, "ftyphei"sv, ImageKind::kOther, "HEIC"},
+    {4, "ftyphev"sv, ImageKind::kOther, "HEIC"},
+    {4, "ftypmif"sv, ImageKind::kOther, "HEIC or AVIF"},
+    {4, "ftypcrx"sv, ImageKind::kOther, "camera raw"},
+    {4, "ftyp"sv, ImageKind::kOther, "video"},
+    {4, "jP  "sv, ImageKind::kOther, "JPEG 2000"},
+    {0, "\xff\x4f\xff\x51"sv, ImageKind::kOther, "JPEG 2000"},
+    {4, "JXL "sv, ImageKind::kOther, "JPEG XL"},
+    {0, "\xff\x0a"sv, ImageKind::kOther, "JPEG XL"},
+    {0, "v/1\x01"sv, ImageKind::kOther, "OpenEXR"},
+    {0, "#?"sv, ImageKind::kOther, "Radiance HDR"},
+    {0, "PF\n"sv, ImageKind::kOther, "PFM"},
+    {0, "Pf\n"sv, ImageKind::kOther, "PFM"},
+    {0, "\x59\xa6\x6a\x95"sv, ImageKind::kOther, "Sun raster"},
+    {0, "8BPS"sv, ImageKind::kOther, "Photoshop"},
+    {0, "%PDF"sv, ImageKind::kOther, "PDF"},
 };
 
 }  // namespace
 
-FileType type_of_file(const std::vector<uint8_t>& bytes) {
+ImageType image_type(const std::vector<uint8_t>& bytes) {
   for (const Start& start : kStarts) {
     if (text_at(bytes, start.at, start.text.size()) == start.text) return {start.kind, start.name};
   }
   const std::string_view pnm = text_at(bytes, 0, 3);
   const bool is_pnm = pnm.size() == 3 && pnm[0] == 'P' && pnm[1] >= '1' && pnm[1] <= '7' &&
                       (" \t\n\r#"sv).find(pnm[2]) != std::string_view::npos;
-  return is_pnm ? FileType{FileKind::kPnm, "PNM"} : FileType{};
+  return is_pnm ? ImageType{ImageKind::kPnm, "PNM"} : ImageType{};
 }
 
 // Chunks of length, kind, content and checksum; acTL stands before the first IDAT.

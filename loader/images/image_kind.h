@@ -7,13 +7,13 @@
 
 namespace vqt {
 
-enum class FileKind { kJpeg, kPng, kBmp, kWebp, kTiff, kPnm, kOther };
+enum class ImageKind { kJpeg, kPng, kBmp, kWebp, kTiff, kPnm, kOther };
 
-struct FileType {
-  FileKind kind = FileKind::kOther;
+struct ImageType {
+  ImageKind kind = ImageKind::kOther;
   std::string name;  // "GIF"; empty where nothing is known
 };
-FileType type_of_file(const std::vector<uint8_t>& bytes);
+ImageType image_type(const std::vector<uint8_t>& bytes);
 
 inline constexpr const char* kReadKinds = "JPEG, PNG, BMP, WebP, TIFF, PBM, PGM, PPM and PAM";
 
