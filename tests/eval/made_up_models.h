@@ -2,6 +2,8 @@
 #pragma once
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "eval/results/eval_report.h"
 
@@ -19,6 +21,15 @@ inline ModelResult model(const std::string& name, double psnr, int64_t bytes, do
   bad.psnr_db = psnr;
   m.outputs = {{"pose", good}, {"depth", bad}};
   return m;
+}
+
+// Beside a float model of 100 MB that takes 100 ms.
+inline EvalReport report(std::vector<ModelResult> models) {
+  EvalReport r;
+  r.reference.cost.size_bytes = 100000000;
+  r.reference.cost.ms_per_image = 100;
+  r.models = std::move(models);
+  return r;
 }
 
 }  // namespace vqt

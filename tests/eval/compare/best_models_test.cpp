@@ -13,14 +13,6 @@ namespace vqt {
 namespace {
 using testing::HasSubstr;
 
-EvalReport report(std::vector<ModelResult> models) {
-  EvalReport r;
-  r.reference.cost.size_bytes = 100000000;
-  r.reference.cost.ms_per_image = 100;
-  r.models = std::move(models);
-  return r;
-}
-
 std::map<std::string, BestModel> by_goal(const EvalReport& r) {
   std::map<std::string, BestModel> found;
   for (const BestModel& w : best_models(r)) found[w.goal] = w;

@@ -13,14 +13,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-EvalReport report(std::vector<ModelResult> models) {
-  EvalReport r;
-  r.reference.cost.size_bytes = 100000000;
-  r.reference.cost.ms_per_image = 100;
-  r.models = std::move(models);
-  return r;
-}
-
 Recommendation of(const EvalReport& r) { return recommendation(r).value(); }
 
 // A difference from the float model and the interval of it, on some images.
