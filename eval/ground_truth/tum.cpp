@@ -19,27 +19,26 @@ constexpr double kMetres = 1.0 / 5000;
 
 // Of the data set's page on file formats, whose pixels have their centres at whole numbers: here the centre of
 // the first is at 0.5. Lens distortion (freiburg1, freiburg2) is not applied: the page advises against it for
-// the depth maps, which are registered with the camera of the last row.
+// the depth maps, which are registered with the default camera.
 struct Calibration {
-  const char* name;
+  const char *name, *short_name;
   PinholeCamera camera;
 };
 constexpr Calibration kCalibrations[] = {
-    {"freiburg1", {640, 480, 517.3, 516.5, 318.6 + 0.5, 255.3 + 0.5}},
-    {"freiburg2", {640, 480, 520.9, 521.0, 325.1 + 0.5, 249.7 + 0.5}},
-    {"freiburg3", {640, 480, 535.4, 539.2, 320.1 + 0.5, 247.6 + 0.5}},
-    {"default", {640, 480, 525, 525, 319.5 + 0.5, 239.5 + 0.5}},
+    {"freiburg1", "fr1", {640, 480, 517.3, 516.5, 318.6 + 0.5, 255.3 + 0.5}},
+    {"freiburg2", "fr2", {640, 480, 520.9, 521.0, 325.1 + 0.5, 249.7 + 0.5}},
+    {"freiburg3", "fr3", {640, 480, 535.4, 539.2, 320.1 + 0.5, 247.6 + 0.5}},
 };
+constexpr Calibration kDefault = {"default", "", {640, 480, 525, 525, 319.5 + 0.5, 239.5 + 0.5}};
 
 // By the name of the folder, such as rgbd_dataset_freiburg1_desk or fr1_desk.
 const Calibration& calibration_of(const std::string& folder) {
   std::error_code error;
   const std::string name = fs::canonical(folder, error).filename().string();
   for (const Calibration& c : kCalibrations) {
-    const std::string number(1, c.name[8]);
-    if (name.find(c.name) != std::string::npos || name.rfind("fr" + number, 0) == 0) return c;
+    if (name.find(c.name) != std::string::npos || name.rfind(c.short_name, 0) == 0) return c;
   }
-  return std::end(kCalibrations)[-1];
+  return kDefault;
 }
 
 template <class Value>
