@@ -11,18 +11,12 @@
 
 #include <cstdint>
 
+#include "cpu/head_rows.h"
 #include "cpu/isa.h"
 #include "cpu/norm/row_norm.h"
 #include "cpu/range.h"
 
 namespace vqt::cpu {
-
-struct HeadRows {
-  const float* data = nullptr;
-  int64_t batch = 0, head = 0, token = 0;  // strides, in floats
-
-  const float* row(int64_t b, int64_t h, int64_t t) const { return data + b * batch + h * head + t * token; }
-};
 
 struct Rotary {
   HeadRows x, cos, sin;
