@@ -1,0 +1,70 @@
+// The numbers of attention_kernel.h's definition, and how a packed head is cut into arrays. Internal linkage:
+// every instruction set has its own copy.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "cpu/attention/attention_kernel.h"
+
+namespace vqt::cpu {
+namespace {
+
+constexpr int64_t kKeyBlock = 128;
+constexpr float kLeastScale = 1e-30f;
+// 2^-f for f = 0 to 1 by kPower[0] - f * (kPower[1] - f * kPower[2]), in 2^-15: within 0.18 %, as no
+// quadratic is nearer; code = (p + 64) >> 7 is 255 for f = 0.
+constexpr int kPower[] = {32583, 21738, 5504};
+// exp2(x) for x <= 0: x is limited to -126, z = round(x), Horner's scheme with fma of x - z, times 2^z. 7.5e-8.
+constexpr float kExp2[] = {0x1.000002p+0f, 0x1.62e428p-1f, 0x1.ebf918p-3f,
+                           0x1.c6b6e4p-5f, 0x1.3d0c52p-7f, 0x1.5c08e4p-10f};
+constexpr float kRoundToInt = 0x1.8p23f;  // x + this - this is round(x); its last bits are the integer
+
+// How far a sum of d products of -127..127 is shifted to fit in 16 bits: 127^2 * 2^shift+1 >= 127^2 d.
+inline int attention_shift(int64_t d) {
+  int shift = 0;
+  while ((int64_t{2} << shift) < d) ++shift;
+  return shift;
+}
+
+// From a step of a score to log2 units, but for the scales of q and k.
+inline float attention_fold(const Attention& a) {
+  return a.scale * 0x1.715476p+0f * static_cast<float>(1 << attention_shift(a.d));  // log2(e)
+}
+
+// Cuts memory into arrays at multiples of 64 bytes. From null it only counts.
+class Arrays {
+ public:
+  explicit Arrays(const std::byte* memory) : memory_(const_cast<std::byte*>(memory)) {}
+
+  template <class T>
+  T* take(int64_t count) {
+    std::byte* begin = memory_ == nullptr ? nullptr : memory_ + bytes_;
+    bytes_ += (count * static_cast<int64_t>(sizeof(T)) + 63) / 64 * 64;
+    return reinterpret_cast<T*>(begin);
+  }
+  int64_t bytes() const { return bytes_; }
+
+ private:
+  std::byte* memory_;
+  int64_t bytes_ = 0;
+};
+
+// Rows of one head of q or k.
+struct RowsOfHead {
+  const float* data = nullptr;
+  int64_t stride = 0;  // in floats
+  const float* operator[](int64_t i) const { return data + i * stride; }
+};
+
+// Row 0 is tokens.begin. made: memory of tokens.size() * d floats, used where rows are made.
+inline RowsOfHead rows_of_head(const Attention& a, const AttentionRows& x, int64_t head, Range tokens,
+                               float* made) {
+  const int64_t b = head / a.heads, h = head % a.heads;
+  if (x.make == nullptr) return {x.rows.row(b, h, tokens.begin), x.rows.token};
+  x.make(x.context, b, h, tokens, made);
+  return {made, a.d};
+}
+
+}  // namespace
+}  // namespace vqt::cpu
