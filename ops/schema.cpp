@@ -50,6 +50,13 @@ TORCH_LIBRARY(vqt, m) {
       "rotary(Tensor x, Tensor cos, Tensor sin, *, int axes=1, bool norm=False, Tensor? norm_weight=None, "
       "Tensor? norm_bias=None, float norm_eps=1e-5, bool promote=False, bool halves=False) -> Tensor");
 
+  // q [..., H, M, D], k and v [..., H, N, D]; the result [..., H, M, D] lies in memory as [..., M, H, D].
+  // cos to norm_eps: what vqt::rotary does to q and k before.
+  m.def(
+      "attention(Tensor q, Tensor k, Tensor v, *, float? scale=None, Tensor? cos=None, Tensor? sin=None, "
+      "int axes=1, bool halves=False, bool norm=False, Tensor? q_norm_weight=None, Tensor? q_norm_bias=None, "
+      "Tensor? k_norm_weight=None, Tensor? k_norm_bias=None, float norm_eps=1e-5) -> Tensor");
+
   // The only op that changes an argument. statistics: float32 [4] = {min, max, values seen, values that are
   // NaN or Inf}, initially {inf, -inf, 0, 0}.
   m.def("observe(Tensor x, Tensor(a!) statistics, str method=\"minmax\") -> ()");

@@ -12,7 +12,7 @@ SCHEMAS = re.findall(r"^`(\w+\(.*\) -> .*)`$", PAGE, flags=re.MULTILINE)
 NAMES = [
     "choose_qparams", "quantize", "dequantize", "quantize_per_token", "quantize_activation",
     "layer_norm_quantize", "pack_weight", "unpack_weight",
-    "linear_int8", "linear_int4", "linear_int16", "rotary", "observe",
+    "linear_int8", "linear_int4", "linear_int16", "rotary", "attention", "observe",
 ]  # fmt: skip
 
 
