@@ -2,6 +2,8 @@
 
 namespace vqt::cpu {
 
-AttentionKernel attention_kernel(Isa) { return kAttentionRef; }
+AttentionKernel attention_kernel(Isa isa) {
+  return isa == Isa::kAvx512Vnni ? kAttentionAvx512Vnni : kAttentionRef;
+}
 
 }  // namespace vqt::cpu

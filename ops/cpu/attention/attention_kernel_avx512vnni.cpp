@@ -1,0 +1,160 @@
+// Attention with vpdpbusd: tiles of 8 rows by two panels of 16 keys or columns, 16 accumulators. A block of
+// keys stays in L1 while a group of tiles passes over it.
+#pragma GCC diagnostic ignored \
+    "-Wuninitialized"  // what g++ 12 has for intrinsics begins with a variable of its own
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#include <limits>
+
+#include "cpu/attention/attention_softmax_avx512.h"
+#include "cpu/simd/avx512vnni.h"
+
+namespace vqt::cpu {
+namespace {
+
+constexpr int kRows = 8;
+constexpr int kGroupRows = 64;
+constexpr int kTiles = kGroupRows / kRows;
+
+struct Work {
+  QueryRows<kGroupRows> q;
+  Tile<kRows> tile;
+  RowState state[kTiles];
+  alignas(64) float acc[kGroupRows * kMaxAttentionHeadSize];  // [row][columns]
+};
+
+// start(p) + 8 rows of x, kPitch bytes apart, times kPanels panels of w [steps][16][4], `panel` bytes apart.
+template <int kPanels, class Start, class Finish>
+inline __attribute__((always_inline)) void product(Start start, const uint8_t* x, const int8_t* w,
+                                                   int64_t panel, int64_t steps, Finish finish) {
+  __m512i acc[kRows][kPanels];
+  each<kPanels>([&](auto p) __attribute__((always_inline)) {
+    const __m512i s = start(p);
+    each<kRows>([&](auto r) __attribute__((always_inline)) {
+      asm volatile("vmovdqa64 %1, %0" : "=v"(acc[r][p]) : "v"(s));
+    });
+  });
+  for (const uint8_t* const end = x + steps * 4; x != end; x += 16, w += 256) {
+    each<4>([&](auto s) __attribute__((always_inline)) {
+      __m512i weights[kPanels];
+      each<kPanels>([&](auto p)
+                        __attribute__((always_inline)) { weights[p] = load_panel(w + p * panel + s * 64); });
+      each<kRows>([&](auto r) __attribute__((always_inline)) {
+        const __m512i v = broadcast4(x + r * kPitch + s * 4);
+        each<kPanels>([&](auto p) __attribute__((always_inline)) { dot4(acc[r][p], v, weights[p]); });
+      });
+    });
+  }
+  finish(acc);
+}
+
+__attribute__((noinline)) void scores(const Head& h, const uint8_t* q, int shift, int64_t key, int size,
+                                      Tile<kRows>& tile) {
+  const __m128i by = _mm_cvtsi32_si128(shift);
+  for (int i = 0; i < size; i += 32) {
+    const int64_t at = key + i;
+    product<2>(
+        [&](int p) __attribute__((always_inline)) { return _mm512_loadu_si512(h.k_start + at + 16 * p); }, q,
+        h.k + at * h.columns, 16 * h.columns, h.columns / 4,
+        [&](const auto& acc) __attribute__((always_inline)) {
+          const __m512i mult = _mm512_loadu_si512(h.k_mult + at);
+          each<kRows>([&](auto r) __attribute__((always_inline)) {
+            const __m512i s =
+                _mm512_packs_epi32(_mm512_sra_epi32(acc[r][0], by), _mm512_sra_epi32(acc[r][1], by));
+            _mm512_store_si512(tile.score[r] + i, _mm512_mulhrs_epi16(s, mult));
+          });
+        });
+  }
+}
+
+template <int kPanels>
+inline __attribute__((always_inline)) void add_columns(const Head& h, const Tile<kRows>& tile, int64_t key,
+                                                       int size, int64_t column, float* to) {
+  const float* ratios = h.v_ratio + key / kKeyBlock * h.columns + column;
+  product<kPanels>(
+      [](int) __attribute__((always_inline)) { return _mm512_setzero_si512(); }, tile.code[0],
+      h.v + key * h.columns + column * size, 16 * size, size / 4,
+      [&](const auto& o) __attribute__((always_inline)) {
+        __m512 ratio[kPanels];
+        each<kPanels>([&](auto p)
+                          __attribute__((always_inline)) { ratio[p] = _mm512_loadu_ps(ratios + 16 * p); });
+        each<kRows>([&](auto r) __attribute__((always_inline)) {
+          const __m512 alpha = _mm512_set1_ps(tile.alpha[r]), beta = _mm512_set1_ps(tile.beta[r]);
+          each<kPanels>([&](auto p) __attribute__((always_inline)) {
+            float* acc = to + r * h.columns + column + 16 * p;
+            const __m512 old = _mm512_mul_ps(_mm512_loadu_ps(acc), alpha);
+            _mm512_storeu_ps(
+                acc, _mm512_fmadd_ps(_mm512_cvtepi32_ps(o[r][p]), _mm512_mul_ps(beta, ratio[p]), old));
+          });
+        });
+      });
+}
+
+__attribute__((noinline)) void add_values(const Head& h, const Tile<kRows>& tile, int64_t key, int size,
+                                          float* acc) {
+  int64_t column = 0;
+  for (; column + 32 <= h.columns; column += 32) add_columns<2>(h, tile, key, size, column, acc);
+  if (column < h.columns) add_columns<1>(h, tile, key, size, column, acc);
+}
+
+void finish(const Attention& a, const Head& h, float c, float l, const float* acc, float* out) {
+  // c - c: 0, or NaN where c is not finite.
+  const __m512 share = _mm512_set1_ps(128.0f / l + (c - c));
+  for (int64_t j = 0; j < a.d; j += 16) {
+    const __m512 y = _mm512_fmadd_ps(_mm512_mul_ps(_mm512_loadu_ps(acc + j), share),
+                                     _mm512_loadu_ps(h.v_scale + j), _mm512_loadu_ps(h.v_mean + j));
+    _mm512_mask_storeu_ps(out + j, static_cast<__mmask16>(a.d - j >= 16 ? 0xffffu : (1u << (a.d - j)) - 1u),
+                          y);
+  }
+}
+
+int64_t packed_bytes(const Attention& a) { return Head(a, nullptr).bytes; }
+
+void pack(const Attention& a, int64_t head, std::byte* packed) {
+  Head h(a, packed);
+  with_groups(h.columns, [&](auto groups) {
+    pack_keys<groups>(a, head, h);
+    pack_values<groups>(a, head, h);
+  });
+}
+
+// At most kGroupRows.
+void group_of_rows(const Attention& a, int64_t head, const Head& h, Range queries, Work& work) {
+  const int count = static_cast<int>(queries.size()), tiles = (count + kRows - 1) / kRows,
+            shift = attention_shift(a.d);
+  const RowsOfHead rows = rows_of_head(a, a.q, head, queries, work.acc);
+  with_groups(h.columns, [&](auto groups) { pack_queries<groups>(rows, count, a.d, *h.step, work.q); });
+  for (int i = 0; i < tiles; ++i) {
+    _mm512_store_ps(work.state[i].m, _mm512_set1_ps(-std::numeric_limits<float>::infinity()));
+    _mm512_store_ps(work.state[i].l, _mm512_setzero_ps());
+  }
+  for (int64_t j = 0; j < tiles * kRows * h.columns; j += 16)
+    _mm512_store_ps(work.acc + j, _mm512_setzero_ps());
+  for (int64_t key = 0; key < h.keys; key += kKeyBlock) {
+    const int size = static_cast<int>(h.keys - key < kKeyBlock ? h.keys - key : kKeyBlock);
+    for (int i = 0; i < tiles; ++i) {
+      const int row = i * kRows;
+      scores(h, work.q.codes[row], shift, key, size, work.tile);
+      softmax(work.tile, work.state[i], work.q.c + row, work.q.mult + row, work.q.bits + row, h.there, size,
+              key + kKeyBlock <= a.keys);
+      add_values(h, work.tile, key, size, work.acc + row * h.columns);
+    }
+  }
+  for (int r = 0; r < count; ++r) {
+    finish(a, h, work.q.c[r], work.state[r / kRows].l[r % kRows], work.acc + r * h.columns,
+           a.out_row(head / a.heads, head % a.heads, queries.begin + r));
+  }
+}
+
+void rows(const Attention& a, int64_t head, const std::byte* packed, Range queries) {
+  const Head h(a, packed);
+  Work work;
+  for (int64_t i = queries.begin; i < queries.end; i += kGroupRows) {
+    group_of_rows(a, head, h, {i, i + kGroupRows < queries.end ? i + kGroupRows : queries.end}, work);
+  }
+}
+
+}  // namespace
+
+const AttentionKernel kAttentionAvx512Vnni = {packed_bytes, pack, rows};
+
+}  // namespace vqt::cpu

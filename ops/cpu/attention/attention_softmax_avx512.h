@@ -1,0 +1,132 @@
+// The softmax of a tile of rows in a block of keys, for kernels with 512-bit vectors. For files named
+// *_avx512vnni.cpp only.
+//
+// Stages are functions of their own, not inlined: in one function g++ 12 keeps their constants in registers
+// across the products and spills the products' accumulators.
+#pragma once
+
+#include "cpu/attention/attention_avx512.h"
+
+namespace vqt::cpu {
+namespace {
+
+// What is kept of a tile between blocks.
+struct RowState {
+  alignas(64) float m[16];
+  alignas(64) float l[16];
+};
+
+// What a tile of up to 16 rows needs in one block.
+template <int kRows>
+struct Tile {
+  alignas(64) int16_t score[kRows][kKeyBlock];
+  alignas(64) uint8_t code[kRows][kKeyBlock];
+  alignas(64) int32_t top[16];
+  alignas(64) int32_t sum[kRows][16];
+  alignas(64) float alpha[16], beta[16];
+};
+
+inline __m512i all16(int value) { return _mm512_set1_epi16(static_cast<int16_t>(value)); }
+
+inline __m512 exp2_of(__m512 x) {
+  x = _mm512_max_ps(x, _mm512_set1_ps(-126.0f));  // the second one where x is NaN
+  const __m512 z = _mm512_add_ps(x, _mm512_set1_ps(kRoundToInt));
+  const __m512 f = _mm512_sub_ps(x, _mm512_sub_ps(z, _mm512_set1_ps(kRoundToInt)));
+  __m512 p = _mm512_set1_ps(kExp2[5]);
+#pragma GCC unroll 5
+  for (int i = 4; i >= 0; --i) p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(kExp2[i]));
+  return _mm512_castsi512_ps(
+      _mm512_add_epi32(_mm512_castps_si512(p), _mm512_slli_epi32(_mm512_castps_si512(z), 23)));
+}
+
+// Lane r: the sum of v[r]. Lanes behind kRows: any.
+template <int kRows>
+inline __m512i sum_of_each(const int32_t (*v)[16]) {
+  __m512i b[8], c[4];
+  const auto row = [&](int r) { return _mm512_load_si512(v[r < kRows ? r : kRows - 1]); };
+  const auto add = [](__m512i x, __m512i y) { return _mm512_add_epi32(x, y); };
+  each<8>([&](auto i) {
+    const __m512i x = row(2 * i), y = row(2 * i + 1);
+    b[i] = add(_mm512_unpacklo_epi32(x, y), _mm512_unpackhi_epi32(x, y));
+  });
+  each<4>([&](auto i) {
+    c[i] = add(_mm512_unpacklo_epi64(b[2 * i], b[2 * i + 1]), _mm512_unpackhi_epi64(b[2 * i], b[2 * i + 1]));
+  });
+  const __m512i d = add(_mm512_shuffle_i32x4(c[0], c[1], 0x44), _mm512_shuffle_i32x4(c[0], c[1], 0xee));
+  const __m512i e = add(_mm512_shuffle_i32x4(c[2], c[3], 0x44), _mm512_shuffle_i32x4(c[2], c[3], 0xee));
+  return add(_mm512_shuffle_i32x4(d, e, 0x88), _mm512_shuffle_i32x4(d, e, 0xdd));
+}
+
+template <int kRows>
+inline void find_tops(Tile<kRows>& tile, int size) {
+  const __m128i flip =
+      _mm_set1_epi16(0x7fff);  // largest s16 <-> least u16, of which there is a minimum across
+#pragma GCC unroll 2
+  for (int r = 0; r < kRows; ++r) {
+    __m512i most = _mm512_load_si512(tile.score[r]);
+#pragma GCC unroll 4
+    for (int i = 32; i < size; i += 32) most = _mm512_max_epi16(most, _mm512_load_si512(tile.score[r] + i));
+    const __m256i half = _mm256_max_epi16(_mm512_castsi512_si256(most), _mm512_extracti64x4_epi64(most, 1));
+    const __m128i quarter = _mm_max_epi16(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+    tile.top[r] = static_cast<int16_t>(
+        _mm_cvtsi128_si32(_mm_xor_si128(_mm_minpos_epu16(_mm_xor_si128(quarter, flip)), flip)));
+  }
+}
+
+// kWhole: a block of 128 keys, all there.
+template <int kRows, bool kWhole>
+inline void find_codes(Tile<kRows>& tile, const uint16_t* mults, const uint16_t* shifts, const int16_t* there,
+                       int size) {
+#pragma GCC unroll 1
+  for (int r = 0; r < kRows; ++r) {
+    const __m512i top = all16(tile.top[r]), mult = all16(mults[r]), bits = all16(shifts[r]);
+    const __m512i rest = _mm512_sub_epi16(all16(16), bits);
+    __m512i sum = _mm512_setzero_si512();
+    const auto next = [&](int i) __attribute__((always_inline)) {  // 32 keys
+      const __m512i y = _mm512_mulhi_epu16(_mm512_sub_epi16(top, _mm512_load_si512(tile.score[r] + i)), mult);
+      const __m512i f = _mm512_sllv_epi16(y, rest);
+      __m512i p = _mm512_sub_epi16(all16(kPower[1]), _mm512_mulhi_epu16(f, all16(kPower[2])));
+      p = _mm512_sub_epi16(all16(kPower[0]), _mm512_mulhi_epu16(f, p));
+      p = _mm512_srlv_epi16(p, _mm512_srlv_epi16(y, bits));  // 0 from 16 on
+      sum = _mm512_dpwssd_epi32(sum, p, kWhole ? all16(1) : _mm512_load_si512(there + i));
+      return _mm512_mulhrs_epi16(p, all16(256));  // (p + 64) >> 7
+    };
+    int i = 0;
+#pragma GCC unroll 2
+    for (; i + 64 <= (kWhole ? kKeyBlock : size); i += 64) {
+      const __m512i a = next(i), b = next(i + 32);
+      _mm512_store_si512(tile.code[r] + i, _mm512_packus_epi16(a, b));
+    }
+    if (!kWhole && i < size) {
+      _mm256_store_si256(reinterpret_cast<__m256i*>(tile.code[r] + i), _mm512_cvtepi16_epi8(next(i)));
+    }
+    _mm512_store_si512(tile.sum[r], sum);
+  }
+}
+
+// Scores become codes, and the rows' state takes in the block. size: keys, a multiple of 32; whole: all are there.
+template <int kRows>
+__attribute__((noinline)) void softmax(Tile<kRows>& tile, RowState& state, const float* c,
+                                       const uint16_t* mults, const uint16_t* shifts, const int16_t* there,
+                                       int size, bool whole) {
+  if (whole) {
+    find_tops(tile, kKeyBlock);
+    find_codes<kRows, true>(tile, mults, shifts, there, kKeyBlock);
+  } else {
+    find_tops(tile, size);
+    find_codes<kRows, false>(tile, mults, shifts, there, size);
+  }
+  const __m512 sum = _mm512_cvtepi32_ps(sum_of_each<kRows>(tile.sum));
+  const __m512 t = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_load_si512(tile.top)), _mm512_loadu_ps(c));
+  const __m512 m = _mm512_load_ps(state.m), most = _mm512_max_ps(t, m);
+  const __m512 e = exp2_of(_mm512_sub_ps(_mm512_min_ps(t, m), most)), one = _mm512_set1_ps(1.0f);
+  const __mmask16 grows = _mm512_cmp_ps_mask(t, m, _CMP_GT_OQ);
+  const __m512 alpha = _mm512_mask_mov_ps(one, grows, e), beta = _mm512_mask_mov_ps(e, grows, one);
+  _mm512_store_ps(state.m, most);
+  _mm512_store_ps(state.l, _mm512_fmadd_ps(sum, beta, _mm512_mul_ps(_mm512_load_ps(state.l), alpha)));
+  _mm512_store_ps(tile.alpha, alpha);
+  _mm512_store_ps(tile.beta, beta);
+}
+
+}  // namespace
+}  // namespace vqt::cpu
