@@ -3,7 +3,14 @@
 namespace vqt::cpu {
 
 AttentionKernel attention_kernel(Isa isa) {
-  return isa == Isa::kAvx512Vnni ? kAttentionAvx512Vnni : kAttentionRef;
+  switch (isa) {
+    case Isa::kAvxVnni:
+      return kAttentionAvxVnni;
+    case Isa::kAvx512Vnni:
+      return kAttentionAvx512Vnni;
+    default:
+      return kAttentionRef;
+  }
 }
 
 }  // namespace vqt::cpu

@@ -89,6 +89,7 @@ struct AttentionKernel {
 };
 
 extern const AttentionKernel kAttentionRef;
+extern const AttentionKernel kAttentionAvxVnni;
 extern const AttentionKernel kAttentionAvx512Vnni;
 
 // The kernel of an instruction set, or of the best one below it that has a kernel.

@@ -1,8 +1,10 @@
 // Attention with vpdpbusd: tiles of 8 rows by two panels of 16 keys or columns, 16 accumulators. A block of
 // keys stays in L1 while a group of tiles passes over it.
-#pragma GCC diagnostic ignored \
-    "-Wuninitialized"  // what g++ 12 has for intrinsics begins with a variable of its own
+
+// The headers of g++ 12 cause these warnings (GCC bug 105593).
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+
 #include <limits>
 
 #include "cpu/attention/attention_softmax_avx512.h"
