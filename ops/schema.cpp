@@ -46,6 +46,19 @@ TORCH_LIBRARY(vqt, m) {
       "linear_int16(Tensor x, Tensor weight, Tensor? bias=None, Tensor? scale=None, *, int row_begin=0, "
       "int row_end=-1) -> Tensor");
 
+  // Convolutions of maps [n, C, h, w], results channels_last: max(conv(x) + bias + residual + resized low, 0).
+  // weight: conv_matrix's result, quantized (8 bits, symmetric) and packed.
+  m.def("conv_matrix(Tensor weight, str form) -> Tensor");
+  m.def(
+      "conv2d_int8(Tensor x, Tensor weight, Tensor? bias=None, *, str form, int out_channels, "
+      "int[2] kernel_size, int[2] stride=1, int[2] padding=0, Tensor? residual=None, Tensor? low=None, "
+      "bool relu=False, int[] x_size=[], Tensor? pos_x=None, Tensor? pos_y=None, ScalarType? dtype=None) "
+      "-> Tensor");
+  m.def(
+      "conv_transpose2d_int8(Tensor x, Tensor weight, Tensor? bias=None, *, int out_channels, "
+      "int[2] kernel_size, Tensor? residual=None, Tensor? low=None, bool relu=False, "
+      "ScalarType? dtype=None) -> Tensor");
+
   m.def(
       "rotary(Tensor x, Tensor cos, Tensor sin, *, int axes=1, bool norm=False, Tensor? norm_weight=None, "
       "Tensor? norm_bias=None, float norm_eps=1e-5, bool promote=False, bool halves=False) -> Tensor");

@@ -10,21 +10,30 @@ struct Buffer {
   void* data = nullptr;
   size_t bytes = 0;
   ~Buffer() { std::free(data); }
+
+  void* at_least(size_t wanted) {
+    if (bytes < wanted) {
+      const size_t rounded = (wanted + 4095) / 4096 * 4096;
+      std::free(data);
+      bytes = 0;
+      data = std::aligned_alloc(64, rounded);
+      if (data == nullptr) throw std::bad_alloc();
+      bytes = rounded;
+    }
+    return data;
+  }
 };
 
 }  // namespace
 
 void* scratch(size_t bytes) {
   thread_local Buffer buffer;
-  if (buffer.bytes < bytes) {
-    const size_t rounded = (bytes + 4095) / 4096 * 4096;
-    std::free(buffer.data);
-    buffer.bytes = 0;
-    buffer.data = std::aligned_alloc(64, rounded);
-    if (buffer.data == nullptr) throw std::bad_alloc();
-    buffer.bytes = rounded;
-  }
-  return buffer.data;
+  return buffer.at_least(bytes);
+}
+
+void* outer_scratch(size_t bytes) {
+  thread_local Buffer buffer;
+  return buffer.at_least(bytes);
 }
 
 }  // namespace vqt::cpu

@@ -12,7 +12,8 @@ SCHEMAS = re.findall(r"^`(\w+\(.*\) -> .*)`$", PAGE, flags=re.MULTILINE)
 NAMES = [
     "choose_qparams", "quantize", "dequantize", "quantize_per_token", "quantize_activation",
     "layer_norm_quantize", "pack_weight", "unpack_weight",
-    "linear_int8", "linear_int4", "linear_int16", "rotary", "attention", "observe",
+    "linear_int8", "linear_int4", "linear_int16", "conv_matrix",
+    "conv2d_int8", "conv_transpose2d_int8", "rotary", "attention", "observe",
 ]  # fmt: skip
 
 
@@ -28,7 +29,7 @@ def test_schemas_are_the_registered_ones(text: str) -> None:
 
 def test_examples_run() -> None:
     blocks = [b for b in re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL) if "torch.jit.load" not in b]
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     names = {"torch": torch}
     for block in blocks:
         exec(compile(block, "docs/ops.md", "exec"), names)  # noqa: S102
@@ -36,3 +37,5 @@ def test_examples_run() -> None:
     want = torch.nn.functional.linear(x, w)
     assert names["y"].shape == want.shape
     assert 10 * torch.log10(want.pow(2).mean() / (names["y"] - want).pow(2).mean()) > 35
+    want = torch.nn.functional.conv2d(names["maps"], names["kernels"], padding=1)
+    assert 10 * torch.log10(want.pow(2).mean() / (names["results"] - want).pow(2).mean()) > 35

@@ -15,9 +15,9 @@ void linear_int8_ref(const LinearInt8Job& a, Range rows, Range columns) {
       for (int64_t k = 0; k < a.k; ++k) {
         dot += uint32_t(int32_t(a.x.value(r, k)) * w[k / 4 * kPanel * 4 + k % 4]);
       }
-      const uint32_t x_zero = uint32_t(a.x.zero[r]), w_zero = a.w_zero ? uint32_t(a.w_zero[c]) : 0u;
+      const uint32_t x_zero = uint32_t(a.x.zero[r]);
       dot -= x_zero * uint32_t(a.w_sum[c]);
-      dot -= w_zero * (uint32_t(a.x.sum[r]) - uint32_t(a.k) * x_zero);
+      if (a.w_zero != nullptr) dot -= uint32_t(a.w_zero[c]) * (uint32_t(a.x.sum[r]) - uint32_t(a.k) * x_zero);
       finish(a.out, r, c, float(int32_t(dot)) * a.w_scale[c] * a.x.scale[r]);
     }
   }

@@ -17,8 +17,21 @@ struct Vec {
   static Vec load(const float* p) { return {_mm256_loadu_ps(p)}; }
   // The first n lanes (0..8); the others are 0 and their memory is not touched.
   static Vec load_first(const float* p, int64_t n) { return {_mm256_maskload_ps(p, mask(n))}; }
+  static Vec load_bf16(const uint16_t* p) { return from_bf16(_mm_loadu_si128((const __m128i*)p)); }
+  static Vec load_first_bf16(const uint16_t* p, int64_t n) {
+    uint16_t some[8] = {};
+    for (int64_t i = 0; i < n; ++i) some[i] = p[i];
+    return load_bf16(some);
+  }
   void store(float* p) const { _mm256_storeu_ps(p, v); }
   void store_first(float* p, int64_t n) const { _mm256_maskstore_ps(p, mask(n), v); }
+  // To the nearest, ties to even; NaN is 0x7fc0.
+  void store_bf16(uint16_t* p) const { _mm_storeu_si128((__m128i*)p, to_bf16()); }
+  void store_first_bf16(uint16_t* p, int64_t n) const {
+    uint16_t all[8];
+    store_bf16(all);
+    for (int64_t i = 0; i < n; ++i) p[i] = all[i];
+  }
   Vec first(int64_t n) const { return {_mm256_and_ps(v, _mm256_castsi256_ps(mask(n)))}; }
 
   // Lane j takes lane j + 4, then j + 2, then j + 1.
@@ -44,6 +57,17 @@ struct Vec {
 
  private:
   __m128 sums_of_4() const { return _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1)); }
+  static Vec from_bf16(__m128i half) {
+    return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16))};
+  }
+  __m128i to_bf16() const {
+    const __m256i bits = _mm256_castps_si256(v);
+    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    const __m256i rounded = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+    const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+    const __m256i half = _mm256_blendv_epi8(_mm256_srli_epi32(rounded, 16), _mm256_set1_epi32(0x7fc0), nan);
+    return _mm_packus_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+  }
   static __m256i mask(int64_t n) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int32_t>(n)),
                               _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));

@@ -16,8 +16,15 @@ struct Vec {
   static Vec load(const float* p) { return {_mm512_loadu_ps(p)}; }
   // The first n lanes (0..16); the others are 0 and their memory is not touched.
   static Vec load_first(const float* p, int64_t n) { return {_mm512_maskz_loadu_ps(mask(n), p)}; }
+  static Vec load_bf16(const uint16_t* p) { return from_bf16(_mm256_loadu_si256((const __m256i*)p)); }
+  static Vec load_first_bf16(const uint16_t* p, int64_t n) {
+    return from_bf16(_mm256_maskz_loadu_epi16(mask(n), p));
+  }
   void store(float* p) const { _mm512_storeu_ps(p, v); }
   void store_first(float* p, int64_t n) const { _mm512_mask_storeu_ps(p, mask(n), v); }
+  // To the nearest, ties to even; NaN is 0x7fc0.
+  void store_bf16(uint16_t* p) const { _mm256_storeu_si256((__m256i*)p, to_bf16()); }
+  void store_first_bf16(uint16_t* p, int64_t n) const { _mm256_mask_storeu_epi16(p, mask(n), to_bf16()); }
   Vec first(int64_t n) const { return {_mm512_maskz_mov_ps(mask(n), v)}; }
 
   // Lane j takes lane j + 8, then j + 4, then j + 2, then j + 1.
@@ -47,6 +54,17 @@ struct Vec {
     const __m256 half =
         _mm256_add_ps(_mm512_maskz_extractf32x8_ps(0xff, v, 0), _mm512_maskz_extractf32x8_ps(0xff, v, 1));
     return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+  }
+  static Vec from_bf16(__m256i half) {
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16))};
+  }
+  __m256i to_bf16() const {
+    const __m512i bits = _mm512_castps_si512(v);
+    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+    const __m512i half = _mm512_mask_mov_epi32(
+        _mm512_srli_epi32(rounded, 16), _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q), _mm512_set1_epi32(0x7fc0));
+    return _mm512_maskz_cvtepi32_epi16(0xffff, half);
   }
   static __mmask16 mask(int64_t n) { return static_cast<__mmask16>((1u << n) - 1u); }
 };
