@@ -80,10 +80,10 @@ int64_t repack(torch::jit::Module& model, Report& report) {
   const int64_t changed = repack(model);
   const std::vector<SiteReport> now = describe_sites(model);
   if (report.sites.empty()) report.sites = now;
-  std::map<std::string, int64_t> bytes;
-  for (const SiteReport& site : now) bytes[site.name] = site.bytes_after;
+  std::map<std::pair<std::string, std::string>, int64_t> bytes;
+  for (const SiteReport& site : now) bytes[{site.kind, site.name}] = site.bytes_after;
   for (SiteReport& site : report.sites) {
-    const auto found = bytes.find(site.name);
+    const auto found = bytes.find({site.kind, site.name});
     if (found != bytes.end() && site.action == "quantized") site.bytes_after = found->second;
   }
   auto& warnings = report.warnings;

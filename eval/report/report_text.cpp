@@ -125,8 +125,10 @@ std::string layers_text(const ModelResult& m) {
   if (!m.sites.is_array()) return "no layer table in the model\n";
   std::map<std::string, int> kept;
   std::vector<std::pair<double, const Json*>> by_sqnr;
-  int quantized = 0;
+  std::map<std::string, std::pair<int, int>> kinds = {{"linear", {}}};  // quantized, all
   for (const Json& site : m.sites) {
+    auto& [quantized, all] = kinds[site.value("kind", "linear")];
+    ++all;
     if (site.value("action", "") == "quantized") {
       ++quantized;
       if (site.contains("weight_sqnr_db") && site["weight_sqnr_db"].is_number()) {
@@ -136,7 +138,12 @@ std::string layers_text(const ModelResult& m) {
       ++kept[site.value("reason", "")];
     }
   }
-  std::string text = fmt::format("{} of {} sites quantized, {}\n", quantized, m.sites.size(), main_scheme(m));
+  std::string text = fmt::format("{} of {} sites quantized, {}\n", kinds["linear"].first,
+                                 kinds["linear"].second, main_scheme(m));
+  for (const auto& [kind, count] : kinds) {
+    if (kind != "linear")
+      text += fmt::format("{} of {} {} sites quantized\n", count.first, count.second, kind);
+  }
   for (const auto& [reason, count] : kept) text += fmt::format("{} kept in FP32: {}\n", count, reason);
   std::stable_sort(by_sqnr.begin(), by_sqnr.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });

@@ -74,7 +74,7 @@ std::string main_scheme(const ModelResult& model) {
   std::map<std::string, int64_t> bytes;
   if (model.sites.is_array()) {
     for (const Json& site : model.sites) {
-      if (site.value("action", "") != "quantized") continue;
+      if (site.value("action", "") != "quantized" || site.value("kind", "") == "attention") continue;
       bytes[site.value("scheme", "?")] += site.value("bytes_before", int64_t{0});
     }
   }

@@ -27,7 +27,9 @@ Shapes parameters_of(const torch::jit::Module& model) {
 
 Shapes layers_of(const torch::jit::Module& model) {
   Shapes shapes;
-  for (const SiteReport& row : describe_sites(model)) shapes[row.name] = {row.n, row.k};
+  for (const SiteReport& row : describe_sites(model)) {
+    if (has_weight(row)) shapes[row.name] = {row.n, row.k};
+  }
   return shapes;
 }
 

@@ -145,7 +145,8 @@ void quantize_archive(const Job& job, const Progress& progress, JobResult& resul
   const torch::jit::Module quantized = quantize(std::move(archive.module), config, report, options);
   save_archive(quantized, archive.extra, report, job.output);
   result.warnings.insert(result.warnings.end(), report.warnings.begin(), report.warnings.end());
-  for (const SiteReport& site : report.sites) result.sites_quantized += site.action == "quantized";
+  for (const SiteReport& site : report.sites)
+    result.sites_quantized += site.action == "quantized" && has_weight(site);
   result.sites_reused = report.sites_reused;
   result.sites_quantized -= result.sites_reused;
 }

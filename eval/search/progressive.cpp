@@ -120,7 +120,7 @@ class GreedySearch {
   void find_groups(const ModelResult& model) {
     for (const Json& layer : model.sites) {
       const std::string name = layer.value("name", ""), scheme = layer.value("scheme", "");
-      if (layer.value("action", "") != "quantized") continue;
+      if (layer.value("action", "") != "quantized" || layer.value("kind", "linear") != "linear") continue;
       if (scheme.rfind("w8", 0) == 0) {
         sizes_.push_back({name, layer.value("bytes_before", int64_t{0})});
       } else {

@@ -47,7 +47,8 @@ struct SiteReader {
     if (found != json.end() && found->is_number()) site.*member = found->get<double>();
   }
   template <class T>
-  void operator()(const char* name, T SiteReport::*member, InJson) const {
+  void operator()(const char* name, T SiteReport::*member, InJson in_json) const {
+    if (in_json == InJson::kNotInOlderFiles && !json.contains(name)) return;
     site.*member = json.at(name).get<T>();
   }
 };

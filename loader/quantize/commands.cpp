@@ -36,7 +36,8 @@ int64_t saved_bytes(const torch::jit::Module& model, const std::vector<SiteRepor
   std::set<int64_t> seen;
   int64_t saved = 0;
   for (const SiteReport& row : rows) {
-    const int64_t group = row.name.empty() ? -1 : tied[row.name];
+    const auto found = tied.find(row.name);
+    const int64_t group = row.kind != "linear" || found == tied.end() ? -1 : found->second;
     if (group >= 0 && !seen.insert(group).second) continue;
     saved += row.bytes_before - row.bytes_after;
   }
@@ -93,7 +94,7 @@ void repack(const Options& options, ProgressBar& progress) {
   progress.stage("writing " + options.out, 0, 1);
   save_archive(archive.module, archive.extra, report, options.out);
   progress.finish();
-  fmt::print("{} of {} weights repacked\n{}\n", changed, totals(report.sites).quantized, options.out);
+  fmt::print("{} of {} weights repacked\n{}\n", changed, totals(report.sites).quantized_weights, options.out);
 }
 
 }  // namespace vqt::cli

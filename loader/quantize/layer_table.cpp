@@ -80,6 +80,27 @@ std::string measured_line(const std::vector<SiteReport>& sites) {
       measured.size(), after, before);
 }
 
+bool has_kind(const std::vector<SiteReport>& sites, const std::string& kind) {
+  return std::any_of(sites.begin(), sites.end(), [&](const SiteReport& s) { return s.kind == kind; });
+}
+
+// "96 of 100 sites quantized: 90 w8a8, 6 w4a8-g64"
+std::string kind_line(const std::vector<SiteReport>& sites, const std::string& kind) {
+  int64_t all = 0, done = 0;
+  std::map<std::string, int> schemes;
+  for (const SiteReport& s : sites) {
+    if (s.kind != kind) continue;
+    ++all;
+    if (!quantized(s)) continue;
+    ++done;
+    ++schemes[s.scheme];
+  }
+  std::string counts;
+  for (const auto& [scheme, count] : schemes)
+    counts += fmt::format("{}{} {}", counts.empty() ? ": " : ", ", count, scheme);
+  return fmt::format("{} of {} {}sites quantized{}\n", done, all, kind == "linear" ? "" : kind + " ", counts);
+}
+
 }  // namespace
 
 std::string layer_lines(const std::vector<SiteReport>& sites, bool planned) {
@@ -88,8 +109,8 @@ std::string layer_lines(const std::vector<SiteReport>& sites, bool planned) {
     const bool changes = planned && quantized(s);
     const std::string bytes = changes ? fmt::format("{} -> {} bytes", s.bytes_before, s.bytes_after)
                                       : fmt::format("{} bytes", s.bytes_after);
-    rows.push_back({s.name.empty() ? "-" : s.name, fmt::format("[{}, {}]", s.n, s.k),
-                    changes ? "-> " + s.scheme : s.scheme, bytes, s.reason});
+    rows.push_back({s.name.empty() ? "-" : s.name, has_weight(s) ? fmt::format("[{}, {}]", s.n, s.k) : "-",
+                    changes ? "-> " + s.scheme : s.scheme, has_weight(s) ? bytes : "-", s.reason});
   }
   return text_table(rows, {kAnyWidth, 5});  // names in full, for grep
 }
@@ -97,7 +118,7 @@ std::string layer_lines(const std::vector<SiteReport>& sites, bool planned) {
 Totals totals(const std::vector<SiteReport>& sites) {
   Totals t;
   for (const SiteReport& s : sites) {
-    ++(quantized(s) ? t.quantized : t.kept);
+    t.quantized_weights += quantized(s) && has_weight(s);
     t.bytes_before += s.bytes_before;
     t.bytes_after += s.bytes_after;
   }
@@ -115,23 +136,19 @@ std::string fusion_lines(const std::vector<FusionCount>& fusions) {
 }
 
 std::string summary(const std::vector<SiteReport>& sites) {
-  const Totals t = totals(sites);
-  std::map<std::string, int> schemes;
-  for (const SiteReport& s : sites) {
-    if (quantized(s)) ++schemes[s.scheme];
+  std::string out = kind_line(sites, "linear");
+  for (const std::string kind : {"convolution", "attention"}) {
+    if (has_kind(sites, kind)) out += kind_line(sites, kind);
   }
-  std::string kinds;
-  for (const auto& [scheme, count] : schemes)
-    kinds += fmt::format("{}{} {}", kinds.empty() ? ": " : ", ", count, scheme);
-  std::string out =
-      fmt::format("{} of {} sites quantized{}\n", t.quantized, sites.size(), kinds) + kept_lines(sites);
-  return out + sqnr_line(sites) + measured_line(sites);
+  return out + kept_lines(sites) + sqnr_line(sites) + measured_line(sites);
 }
 
 std::string weights_line(const std::vector<SiteReport>& sites) {
   const Totals t = totals(sites);
-  return fmt::format("  of it weights of Linear layers: {} -> {} ({})\n", bytes_text(t.bytes_before),
-                     bytes_text(t.bytes_after), ratio_text(t.bytes_before, t.bytes_after));
+  return fmt::format("  of it weights of {}: {} -> {} ({})\n",
+                     has_kind(sites, "convolution") ? "these layers" : "Linear layers",
+                     bytes_text(t.bytes_before), bytes_text(t.bytes_after),
+                     ratio_text(t.bytes_before, t.bytes_after));
 }
 
 }  // namespace vqt::cli

@@ -98,6 +98,7 @@ void update_calls(const SiteTable& table, std::vector<SiteReport>& rows) {
   std::map<std::string, int64_t> calls;
   for (const Site& site : table.sites) calls[site.info.name] = site.info.calls;
   for (SiteReport& row : rows) {
+    if (row.kind != "linear") continue;
     if (const auto found = calls.find(row.name); found != calls.end()) row.calls = found->second;
   }
 }

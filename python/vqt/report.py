@@ -1,4 +1,4 @@
-"""The layer table: what was done to each Linear layer and why."""
+"""The layer table: what was done to each layer and why."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ _COLUMNS: tuple[str, ...] = _C.SITE_FIELDS  # as in vqt.json
 
 
 class Site:
-    """One weight that Linears read. Bytes are of the weight; SQNR is in dB (inf: exact, nan: not measured)."""
+    """One weight that Linears or convolutions read, or one attention, as kind says. Bytes are of the weight, 0 for an
+    attention; SQNR is in dB (inf: exact, nan: not measured)."""
 
     __slots__ = _COLUMNS
 
@@ -54,12 +55,18 @@ class Report:
         for s in self.sites:
             sqnr = "" if math.isnan(s.weight_sqnr_db) else f"{s.weight_sqnr_db:.1f}"
             change = f"{s.bytes_before} -> {s.bytes_after}" if s.bytes_before != s.bytes_after else str(s.bytes_before)
-            rows.append((s.name, "x".join(map(str, s.shape)), s.scheme, change, sqnr, s.reason))
+            shape = "x".join(map(str, s.shape))
+            weight = ("-", s.scheme, "-") if s.kind == "attention" else (shape, s.scheme, change)
+            rows.append((s.name, *weight, sqnr, s.reason))
         widths = [max(len(row[i]) for row in rows) for i in range(5)]
         lines = ["  ".join([*(row[i].ljust(widths[i]) for i in range(5)), row[5]]).rstrip() for row in rows]
-        quantized = sum(site.action == "quantized" for site in self.sites)
         size = f"{self.bytes_before} -> {self.bytes_after} bytes"
-        lines.append(f"{quantized} of {len(self.sites)} sites quantized, their weights: {size}")
+        for kind in ("linear", "convolution", "attention"):
+            done = [site.action == "quantized" for site in self.sites if site.kind == kind]
+            if kind == "linear":
+                lines.append(f"{sum(done)} of {len(done)} sites quantized, weights of the table: {size}")
+            elif done:
+                lines.append(f"{sum(done)} of {len(done)} {kind} sites quantized")
         if self.fusions_made:
             lines.append("fusions: " + ", ".join(f"{made} {name}" for name, made in self.fusions_made.items()))
         for name, left in self.fusions_left.items():

@@ -370,7 +370,7 @@ def test_list_json_is_pure_json_of_the_same_sites(folder: Path) -> None:
     sites = json.loads(done.stdout)
     assert [s["name"] for s in sites] == MLP_SITES
     assert sites[1] | {"reason": ""} == {
-        "name": "blocks.1", "shape": [64, 64], "action": "float", "scheme": "float32", "reason": "", "calls": 1,
+        "name": "blocks.1", "kind": "linear", "shape": [64, 64], "action": "float", "scheme": "float32", "reason": "", "calls": 1,
         "bytes_before": 16384, "bytes_after": 16384, "weight_sqnr_db": None,
     }  # fmt: skip
     assert list(listed(folder / "mlp8.pt")) == MLP_SITES

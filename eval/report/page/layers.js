@@ -15,15 +15,18 @@ function layersSection() {
         {title: "Scheme", words: true, sort: (s) => s.scheme}, {title: "Weight before", sort: (s) => s.bytes_before}, {title: "after", sort: (s) => s.bytes_after},
         ...optional.map(([key, title, unit]) => ({title, unit, sort: (s) => isNumber(s[key]) ? s[key] : null})),
         {title: "Calls", unit: "per forward pass", sort: (s) => s.calls}, {title: "Reason", words: true, long: true, sort: (s) => s.reason || ""}],
-      cells: (s) => [s.name, String(s.position), s.shape.join(" x "), s.scheme, sizeText(s.bytes_before), sizeText(s.bytes_after),
+      cells: (s) => [s.name, String(s.position), ...s.kind === "attention" ? ["–", s.scheme, "–", "–"] : [s.shape.join(" x "), s.scheme, sizeText(s.bytes_before), sizeText(s.bytes_after)],
         ...optional.map(([key, , , digits]) => value(key, digits)(s)), String(s.calls), s.reason || ""]});
     const search = () => {
       const words = filter.value.toLowerCase().split(/\s+/);
       const wanted = (s) => words.every((w) => `${s.name} ${s.scheme} ${s.action} ${s.reason}`.toLowerCase().includes(w));
       nodes.keep(wanted);
-      const quantized = sites.filter((s) => s.action === "quantized");
+      const done = Object.entries({linear: "Linear layer", convolution: "convolution", attention: "attention call"}).map(([kind, noun]) => {
+        const all = sites.filter((s) => (s.kind || "linear") === kind);
+        return all.length ? `${all.filter((s) => s.action === "quantized").length} of ${plural(all.length, noun)}` : "";
+      }).filter(Boolean);
       const count = sites.filter(wanted).length;
-      found.textContent = `${quantized.length} of ${plural(sites.length, "Linear layer")} quantized.` +
+      found.textContent = `${done.join(", ")} quantized.` +
         (filter.value ? ` ${count === 0 ? "None" : count} of them ${count === 1 ? "matches" : "match"} the search.` : "");
     };
     filter.oninput = search;

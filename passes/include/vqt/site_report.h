@@ -10,6 +10,8 @@ namespace vqt {
 // Rows are in the order of sites.
 struct SiteReport {
   std::string name;
+  std::string kind =
+      "linear";  // "linear", "convolution" or "attention", which has no weight: n, k and bytes are 0
   int64_t n = 0, k = 0;
   std::string action;  // "quantized" or "float"
   std::string scheme;  // shorthand, e.g. w8a8; the dtype of a float weight
@@ -24,14 +26,17 @@ struct SiteReport {
   double ms_quantized = std::numeric_limits<double>::quiet_NaN();
 };
 
+inline bool has_weight(const SiteReport& site) { return site.kind != "attention"; }
+
 // When a field is in JSON. A number that is infinite or was not measured is null there.
-enum class InJson { kAlways, kIfMeasured };
+enum class InJson { kAlways, kNotInOlderFiles, kIfMeasured };
 
 // Calls visitor(name, member, InJson) for every field, in the order of vqt.json; n and k are one field:
 // visitor("shape", &SiteReport::n, &SiteReport::k).
 template <class Visitor>
 void visit_site_fields(Visitor&& visitor) {
   visitor("name", &SiteReport::name, InJson::kAlways);
+  visitor("kind", &SiteReport::kind, InJson::kNotInOlderFiles);
   visitor("shape", &SiteReport::n, &SiteReport::k);
   visitor("action", &SiteReport::action, InJson::kAlways);
   visitor("scheme", &SiteReport::scheme, InJson::kAlways);

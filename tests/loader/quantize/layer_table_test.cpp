@@ -31,5 +31,24 @@ TEST(Summary, LeavesAReasonAloneThatHoldsALayersNameAsAWord) {
               HasSubstr("1 kept in floating point: skip_first_last: first layer: first\n"));
 }
 
+TEST(Summary, CountsEachKindOfLayerInALineOfItsOwn) {
+  SiteReport linear, attention = kept("attn", "has a mask");
+  linear.action = "quantized";
+  linear.scheme = "w8a8";
+  linear.bytes_before = 40;
+  linear.bytes_after = 10;
+  attention.kind = "attention";
+  SiteReport integer = attention;
+  integer.action = "quantized";
+  integer.scheme = "attention int8";
+  const std::vector<SiteReport> sites = {linear, attention, integer};
+  EXPECT_THAT(summary(sites),
+              HasSubstr("1 of 1 sites quantized: 1 w8a8\n1 of 2 attention sites quantized: 1 attention int8\n"
+                        "  1 kept in floating point: has a mask: attn\n"));
+  EXPECT_THAT(summary({linear}), ::testing::Not(HasSubstr("attention")));
+  EXPECT_EQ(totals(sites).quantized_weights, 1);  // an attention has no weight to repack
+  EXPECT_THAT(layer_lines({integer}, true), HasSubstr("attn  -  -> attention int8"));
+}
+
 }  // namespace
 }  // namespace vqt::cli
