@@ -1,18 +1,19 @@
 #include "cpu/norm/rotary_kernel.h"
-#include "cpu/scratch.h"
+
+#include <vector>
 
 namespace vqt::cpu {
 
 void rotary_ref(const Rotary& a, Range tokens) {
-  float* normed = static_cast<float*>(scratch(a.d * sizeof(float)));
+  std::vector<float> normed(a.d);
   for (int64_t i = tokens.begin; i < tokens.end; ++i) {
     const int64_t b = i / a.tokens, t = i % a.tokens;
     for (int64_t h = 0; h < a.heads; ++h) {
       const float *x = a.x.row(b, h, t), *cos = a.cos.row(b, h, t), *sin = a.sin.row(b, h, t);
       float* y = a.y + ((b * a.heads + h) * a.tokens + t) * a.d;
       if (a.normed) {
-        norm_row_ref(a.norm, x, a.d, normed);
-        x = normed;
+        norm_row_ref(a.norm, x, a.d, normed.data());
+        x = normed.data();
       }
       for (int64_t j = 0; j < a.d; ++j) {
         const bool first = j / a.part % 2 == 0;
