@@ -8,10 +8,10 @@
 namespace vqt {
 
 void check_norm_size(std::string_view op, std::string_view argument, const at::Tensor& parameter,
-                     const at::Tensor& x) {
+                     const at::Tensor& x, std::string_view name) {
   if (parameter.dim() == 1 && parameter.sym_size(0) == x.sym_size(-1)) return;
   std::ostringstream expected;
-  expected << "[" << x.sym_size(-1) << "], x's last size";
+  expected << "[" << x.sym_size(-1) << "], " << name << "'s last size";
   fail_value(op, argument, expected.str(), describe(parameter));
 }
 

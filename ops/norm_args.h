@@ -10,9 +10,9 @@
 
 namespace vqt {
 
-// parameter: [last size of x].
+// parameter: [last size of x]. name: x's in the error.
 void check_norm_size(std::string_view op, std::string_view argument, const at::Tensor& parameter,
-                     const at::Tensor& x);
+                     const at::Tensor& x, std::string_view name = "x");
 // Absent, or float [last size of x].
 void check_norm_parameter(std::string_view op, std::string_view argument,
                           const std::optional<at::Tensor>& parameter, const at::Tensor& x);

@@ -56,7 +56,7 @@ void check_rotary_norm(const RotaryNames& names, const at::Tensor& x, bool norm,
   const auto check = [&](std::string_view argument, const std::optional<at::Tensor>& parameter) {
     if (!parameter.has_value()) return;
     if (!norm) fail_value(names.op, argument, "None without norm", describe(*parameter));
-    check_norm_size(names.op, argument, *parameter, x);
+    check_norm_size(names.op, argument, *parameter, x, names.x);
   };
   check(names.norm_weight, weight);
   check(names.norm_bias, bias);
