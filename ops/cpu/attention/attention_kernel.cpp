@@ -4,6 +4,8 @@ namespace vqt::cpu {
 
 AttentionKernel attention_kernel(Isa isa) {
   switch (isa) {
+    case Isa::kAvx2:
+      return kAttentionAvx2;
     case Isa::kAvxVnni:
       return kAttentionAvxVnni;
     case Isa::kAvx512Vnni:

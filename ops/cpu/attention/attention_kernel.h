@@ -89,6 +89,7 @@ struct AttentionKernel {
 };
 
 extern const AttentionKernel kAttentionRef;
+extern const AttentionKernel kAttentionAvx2;
 extern const AttentionKernel kAttentionAvxVnni;
 extern const AttentionKernel kAttentionAvx512Vnni;
 

@@ -1,0 +1,324 @@
+// Attention with AVX2: codes are stored as s16 and multiplied by vpmaddwd, which cannot saturate. Tiles of 6 rows by
+// two panels of 8 keys or columns, 12 accumulators.
+//
+//   q   [rows][kPitch] s16
+//   k   [keys/8][d/2][8 keys][2 values] s16          d is rounded up to 16, keys to 32, with zeros
+//   v   [blocks][d/8][keys of the block / 2][8 columns][2 keys] s16
+//
+// vpackssdw interleaves 128-bit lanes, so keys of k change places and scores come out in order:
+//
+//   of 16 keys   panels of 8 keys in k   a: 0-3 8-11     b: 4-7 12-15
+//                scores, vpackssdw       0-15
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "cpu/attention/attention_avx2.h"
+
+namespace vqt::cpu {
+namespace {
+
+constexpr int64_t kPitch = kMaxAttentionHeadSize;
+constexpr int kRows = 6;
+constexpr int kTiles = 8;
+constexpr int kGroupRows = kRows * kTiles;
+constexpr int32_t kNoKey = -(1 << 30);
+
+struct Head {
+  int64_t keys;     // rounded up to 32
+  int64_t columns;  // d rounded up to 16
+  float* made;      // [N][d], of k where its rows are made
+  float* k_scale;   // [keys], as k's panels
+  float* mean;      // [columns], of k
+  float* step;      // smax * fold
+  int16_t* k;
+  int32_t* k_start;  // [keys], as k's panels: 0; kNoKey: there is none
+  int16_t* k_mult;   // [keys]
+  int16_t* there;    // [kKeyBlock] of the last block: 1 or 0
+  int16_t* v;
+  float* v_ratio;           // [blocks][columns]
+  float *v_scale, *v_mean;  // [columns]
+  int64_t bytes;
+
+  Head(const Attention& a, const std::byte* memory) {
+    Arrays arrays(memory);
+    keys = (a.keys + 31) / 32 * 32;
+    columns = (a.d + 15) / 16 * 16;
+    made = arrays.take<float>(a.k.make == nullptr ? 0 : a.keys * a.d);
+    k_scale = arrays.take<float>(keys);
+    mean = arrays.take<float>(columns);
+    step = arrays.take<float>(1);
+    k = arrays.take<int16_t>(keys * columns);
+    k_start = arrays.take<int32_t>(keys);
+    k_mult = arrays.take<int16_t>(keys);
+    there = arrays.take<int16_t>(kKeyBlock);
+    v = arrays.take<int16_t>(keys * columns);
+    v_ratio = arrays.take<float>((keys + kKeyBlock - 1) / kKeyBlock * columns);
+    v_scale = arrays.take<float>(columns);
+    v_mean = arrays.take<float>(columns);
+    bytes = arrays.bytes();
+  }
+};
+
+// Of 16 keys: the one in lane r of panel p.
+int64_t key_of_lane(int64_t p, int64_t r) { return 4 * p + r / 4 * 8 + r % 4; }
+
+inline __m256i load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+inline void store(void* p, __m256i v) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
+
+// 8 rows of 8 words become 8 words of each row.
+inline void transpose(__m256i (&t)[8]) {
+  __m256i u[8];
+#pragma GCC unroll 4
+  for (int i = 0; i < 8; i += 2) {
+    u[i] = _mm256_unpacklo_epi32(t[i], t[i + 1]);
+    u[i + 1] = _mm256_unpackhi_epi32(t[i], t[i + 1]);
+  }
+#pragma GCC unroll 2
+  for (int i = 0; i < 8; i += 4) {
+    t[i] = _mm256_unpacklo_epi64(u[i], u[i + 2]);
+    t[i + 1] = _mm256_unpackhi_epi64(u[i], u[i + 2]);
+    t[i + 2] = _mm256_unpacklo_epi64(u[i + 1], u[i + 3]);
+    t[i + 3] = _mm256_unpackhi_epi64(u[i + 1], u[i + 3]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    u[i] = _mm256_permute2x128_si256(t[i], t[i + 4], 0x20);
+    u[i + 4] = _mm256_permute2x128_si256(t[i], t[i + 4], 0x31);
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i) t[i] = u[i];
+}
+
+void pack_keys(const Attention& a, int64_t head, Head& h) {
+  const RowsOfHead k = rows_of_head(a, a.k, head, {0, a.keys}, h.made);
+  mean_over_tokens(k, a.keys, a.d, h.columns, h.mean);
+  __m256 largest = _mm256_setzero_ps();
+  for (int64_t b = 0; b < h.keys; b += 8) {
+    const float* rows[8];
+    __m256 inverse[8];
+    for (int64_t r = 0; r < 8; ++r) {
+      const int64_t key = b / 16 * 16 + key_of_lane(b / 8 % 2, r);
+      rows[r] = key < a.keys ? k[key] : nullptr;
+      const float scale = rows[r] == nullptr ? 0.0f : scale_of_row(rows[r], h.mean, a.d);
+      inverse[r] = inverse_of(_mm256_set1_ps(scale));
+      h.k_scale[b + r] = scale;
+      h.k_start[b + r] = rows[r] == nullptr ? kNoKey : 0;
+    }
+    largest = larger(largest, _mm256_load_ps(h.k_scale + b));
+    for (int64_t j = 0; j < h.columns; j += 16) {
+      __m256i words[8];
+      for (int r = 0; r < 8; ++r) {
+        words[r] =
+            rows[r] == nullptr ? _mm256_setzero_si256() : codes_of_row(rows[r], h.mean, j, a.d, inverse[r]);
+      }
+      transpose(words);
+      for (int r = 0; r < 8; ++r) store(h.k + b * h.columns + (j / 2 + r) * 16, words[r]);
+    }
+  }
+  const __m256i most = _mm256_set1_epi32(largest_lane(_mm256_castps_si256(largest)));
+  *h.step = _mm256_cvtss_f32(_mm256_castsi256_ps(most)) * attention_fold(a);
+  for (int64_t b = 0; b < h.keys; b += 16) {
+    __m256i mult[2];
+    for (int p = 0; p < 2; ++p) {
+      const __m256 scale = _mm256_load_ps(h.k_scale + b + 8 * p);
+      const __m256 share = _mm256_div_ps(scale, _mm256_castsi256_ps(most));
+      const __m256i round = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_set1_ps(32767.0f), share));
+      const __m256i none = _mm256_srai_epi32(load(h.k_start + b + 8 * p), 31);
+      mult[p] =
+          _mm256_blendv_epi8(_mm256_max_epi32(_mm256_set1_epi32(1), round), _mm256_set1_epi32(32767), none);
+    }
+    store(h.k_mult + b, _mm256_packs_epi32(mult[0], mult[1]));
+  }
+  const int64_t last = (h.keys - 1) / kKeyBlock * kKeyBlock;
+  for (int64_t i = last; i < h.keys; ++i) h.there[i - last] = i < a.keys;
+}
+
+// The codes of v of a block whose keys are b to end, `size` with those that are not there.
+void pack_block_of_values(RowsOfHead v, Range tokens, int64_t size, const float* scale, int64_t d, Head& h) {
+  alignas(32) float inverse[kMaxAttentionHeadSize];
+  for (int64_t j = 0; j < h.columns; j += 8) {
+    _mm256_store_ps(inverse + j, inverse_of(_mm256_load_ps(scale + j)));
+  }
+  for (int64_t i = 0; i < size; i += 2) {
+    const int64_t key = tokens.begin + i;
+    int16_t* to = h.v + tokens.begin * h.columns + i * 8;
+    for (int64_t j = 0; j < h.columns; j += 8, to += size * 8) {
+      const auto code = [&](int64_t at) {
+        if (at >= tokens.end) return _mm256_setzero_si256();
+        return code_of(_mm256_sub_ps(read_row(v[at], j, d), _mm256_load_ps(h.v_mean + j)),
+                       _mm256_load_ps(inverse + j));
+      };
+      store(to, _mm256_blend_epi16(code(key), _mm256_slli_epi32(code(key + 1), 16), 0xaa));
+    }
+  }
+}
+
+void pack_values(const Attention& a, int64_t head, Head& h) {
+  const RowsOfHead v = {a.v.row(head / a.heads, head % a.heads, 0), a.v.token};
+  mean_over_tokens(v, a.keys, a.d, h.columns, h.v_mean);
+  for (int64_t j = 0; j < h.columns; j += 8) _mm256_store_ps(h.v_scale + j, _mm256_setzero_ps());
+  for (int64_t b = 0; b < h.keys; b += kKeyBlock) {
+    const int64_t size = h.keys - b < kKeyBlock ? h.keys - b : kKeyBlock;
+    const Range tokens = {b, b + size < a.keys ? b + size : a.keys};
+    float* scales = h.v_ratio + b / kKeyBlock * h.columns;  // for now
+    for (int64_t j = 0; j < h.columns; j += 8) {
+      const __m256 scale = scale_of_columns(v, tokens, h.v_mean, j, a.d);
+      _mm256_store_ps(scales + j, scale);
+      _mm256_store_ps(h.v_scale + j, larger(_mm256_load_ps(h.v_scale + j), scale));
+    }
+    pack_block_of_values(v, tokens, size, scales, a.d, h);
+  }
+  for (int64_t b = 0; b < h.keys; b += kKeyBlock) {
+    for (int64_t j = 0; j < h.columns; j += 8) {
+      float* ratio = h.v_ratio + b / kKeyBlock * h.columns + j;
+      _mm256_store_ps(ratio, _mm256_div_ps(_mm256_load_ps(ratio), _mm256_load_ps(h.v_scale + j)));
+    }
+  }
+}
+
+struct Work {
+  alignas(32) int16_t q[kGroupRows][kPitch];
+  Exponent exponent[kGroupRows];
+  Tile<kRows, int16_t> tile;
+  RowState state[kTiles];
+  alignas(32) float acc[kGroupRows * kMaxAttentionHeadSize];  // [row][columns]
+};
+
+inline void add_product(__m256i& acc, __m256i x, __m256i w) {
+  __m256i product;
+  asm volatile("vpmaddwd %1, %2, %0" : "=x"(product) : "x"(x), "x"(w));
+  asm volatile("vpaddd %1, %0, %0" : "+x"(acc) : "x"(product));
+}
+
+// sum = {s0, s1} + 6 rows of x, kPitch values apart, times two panels of w [steps][8][2], `panel` values apart.
+inline __attribute__((always_inline)) void product(__m256i s0, __m256i s1, const int16_t* x, const int16_t* w,
+                                                   int64_t panel, int64_t steps, __m256i (&sum)[kRows][2]) {
+  __m256i acc[kRows][2];
+#pragma GCC unroll 6
+  for (int r = 0; r < kRows; ++r) {
+    asm volatile("vmovdqa %1, %0" : "=x"(acc[r][0]) : "x"(s0));
+    asm volatile("vmovdqa %1, %0" : "=x"(acc[r][1]) : "x"(s1));
+  }
+  for (const int16_t* const end = x + steps * 2; x != end; x += 2, w += 16) {
+    const __m256i w0 = load(w), w1 = load(w + panel);
+#pragma GCC unroll 6
+    for (int r = 0; r < kRows; ++r) {
+      __m256i v;
+      asm volatile("vpbroadcastd %1, %0"
+                   : "=x"(v)
+                   : "m"(*reinterpret_cast<const int16_t(*)[2]>(x + r * kPitch)));
+      add_product(acc[r][0], v, w0);
+      add_product(acc[r][1], v, w1);
+    }
+  }
+#pragma GCC unroll 6
+  for (int r = 0; r < kRows; ++r) {
+    sum[r][0] = acc[r][0];
+    sum[r][1] = acc[r][1];
+  }
+}
+
+__attribute__((noinline)) void scores(const Head& h, const int16_t* q, int shift, int64_t key, int size,
+                                      Tile<kRows, int16_t>& tile) {
+  const __m128i by = _mm_cvtsi32_si128(shift);
+  for (int i = 0; i < size; i += 16) {
+    const int64_t at = key + i;
+    __m256i sum[kRows][2];
+    product(load(h.k_start + at), load(h.k_start + at + 8), q, h.k + at * h.columns, 8 * h.columns,
+            h.columns / 2, sum);
+    const __m256i mult = load(h.k_mult + at);
+#pragma GCC unroll 6
+    for (int r = 0; r < kRows; ++r) {
+      const __m256i s = _mm256_packs_epi32(_mm256_sra_epi32(sum[r][0], by), _mm256_sra_epi32(sum[r][1], by));
+      store(tile.score[r] + i, _mm256_mulhrs_epi16(s, mult));
+    }
+  }
+}
+
+__attribute__((noinline)) void add_values(const Head& h, const Tile<kRows, int16_t>& tile, int64_t key,
+                                          int size, float* to) {
+  const float* ratios = h.v_ratio + key / kKeyBlock * h.columns;
+  for (int64_t column = 0; column < h.columns; column += 16) {
+    __m256i sum[kRows][2];
+    product(_mm256_setzero_si256(), _mm256_setzero_si256(), tile.code[0],
+            h.v + key * h.columns + column * size, 8 * size, size / 2, sum);
+#pragma GCC unroll 6
+    for (int r = 0; r < kRows; ++r) {
+      const __m256 alpha = _mm256_set1_ps(tile.alpha[r]), beta = _mm256_set1_ps(tile.beta[r]);
+#pragma GCC unroll 2
+      for (int p = 0; p < 2; ++p) {
+        float* acc = to + r * h.columns + column + 8 * p;
+        const __m256 factor = _mm256_mul_ps(beta, _mm256_load_ps(ratios + column + 8 * p));
+        _mm256_store_ps(acc, _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum[r][p]), factor,
+                                             _mm256_mul_ps(_mm256_load_ps(acc), alpha)));
+      }
+    }
+  }
+}
+
+int64_t packed_bytes(const Attention& a) { return Head(a, nullptr).bytes; }
+
+void pack(const Attention& a, int64_t head, std::byte* packed) {
+  Head h(a, packed);
+  pack_keys(a, head, h);
+  pack_values(a, head, h);
+}
+
+// At most kGroupRows.
+void group_of_rows(const Attention& a, int64_t head, const Head& h, Range queries, Work& work) {
+  const int count = static_cast<int>(queries.size()), tiles = (count + kRows - 1) / kRows,
+            shift = attention_shift(a.d);
+  const RowsOfHead q = rows_of_head(a, a.q, head, queries, work.acc);
+  for (int r = 0; r < tiles * kRows; ++r) {
+    work.exponent[r] = Exponent();
+    std::memset(work.q[r], 0, h.columns * sizeof(int16_t));
+    if (r < count) {
+      const float scale = scale_of_row(q[r], nullptr, a.d);
+      const __m256 inverse = inverse_of(_mm256_set1_ps(scale));
+      for (int64_t j = 0; j < h.columns; j += 16) {
+        store(work.q[r] + j, codes_of_row(q[r], nullptr, j, a.d, inverse));
+      }
+      work.exponent[r] = Exponent(scale, *h.step);
+    }
+    work.state[r / kRows].c[r % kRows] = work.exponent[r].c;
+  }
+  for (int i = 0; i < tiles; ++i) {
+    _mm256_store_ps(work.state[i].m, _mm256_set1_ps(-std::numeric_limits<float>::infinity()));
+    _mm256_store_ps(work.state[i].l, _mm256_setzero_ps());
+  }
+  for (int64_t j = 0; j < tiles * kRows * h.columns; j += 8)
+    _mm256_store_ps(work.acc + j, _mm256_setzero_ps());
+  for (int64_t key = 0; key < h.keys; key += kKeyBlock) {
+    const int size = static_cast<int>(h.keys - key < kKeyBlock ? h.keys - key : kKeyBlock);
+    for (int i = 0; i < tiles; ++i) {
+      const int row = i * kRows;
+      scores(h, work.q[row], shift, key, size, work.tile);
+      softmax(work.tile, work.state[i], work.exponent + row, size,
+              key + kKeyBlock <= a.keys ? nullptr : h.there);
+      add_values(h, work.tile, key, size, work.acc + row * h.columns);
+    }
+  }
+  for (int r = 0; r < count; ++r) {
+    const float c = work.exponent[r].c;
+    const __m256 share =
+        _mm256_set1_ps(128.0f / work.state[r / kRows].l[r % kRows] + (c - c));  // c - c: 0, or NaN
+    float* out = a.out_row(head / a.heads, head % a.heads, queries.begin + r);
+    for (int64_t j = 0; j < a.d; j += 8)
+      finish_columns(work.acc + r * h.columns, share, h.v_scale, h.v_mean, out, j, a.d);
+  }
+}
+
+void rows(const Attention& a, int64_t head, const std::byte* packed, Range queries) {
+  const Head h(a, packed);
+  Work work;
+  for (int64_t i = queries.begin; i < queries.end; i += kGroupRows) {
+    group_of_rows(a, head, h, {i, i + kGroupRows < queries.end ? i + kGroupRows : queries.end}, work);
+  }
+}
+
+}  // namespace
+
+const AttentionKernel kAttentionAvx2 = {packed_bytes, pack, rows};
+
+}  // namespace vqt::cpu
