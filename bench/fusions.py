@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from . import machine, model
+from . import machine, model, timing
 
 # Blocks of VGGT-1B's widths; no dense heads, which no fusion touches.
 WIDE = {"depth": 1, "pairs": 1}
+SECONDS = 60.0  # for the variants of a scheme, after which two turns are enough
 
 
 def wide_config(depth: int, pairs: int) -> dict[str, Any]:
@@ -73,16 +72,12 @@ def gains(folder: Path, threads: int, size: tuple[int, int], turns: int, config:
                     runs[variant] = vqt.quantize(source, settings, calibration=calibration)
                 except (RuntimeError, ValueError) as error:
                     notes[variant] = str(error).splitlines()[0][:200]
-            best = dict.fromkeys(runs, math.inf)
             with torch.no_grad():
                 for module in runs.values():
                     for _ in range(2):  # TorchScript works on the graph in its first two forwards
                         module(torch.rand(1, 2, 3, 56, 56))
-                for _ in range(turns):
-                    for variant, module in runs.items():
-                        begin = time.perf_counter()
-                        module(images)
-                        best[variant] = min(best[variant], time.perf_counter() - begin)
+                calls = {name: lambda turn, module=module: module(images) for name, module in runs.items()}
+                best = timing.in_turns(calls, turns, SECONDS)
             result["schemes"][scheme] = {"seconds": best, "notes": notes}
             say(f"{scheme}: {', '.join(f'{k} {v:.2f} s' for k, v in best.items())}")
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import machine
+from . import machine, timing
 
 Say = Callable[[str], None]
 PRESETS = ("production", "mobile")
@@ -86,14 +87,15 @@ class Worker:
 
 
 def in_turns(workers: dict[str, Worker], turns: int, say: Say) -> dict[str, dict[str, Any]]:
-    """One forward of each after the other, `turns` times and once more under the profiler.
+    """One forward of each after the other, in random order, `turns` times and once more under the profiler.
 
     The least time counts, and the peak before the profiler, which takes 0.1 GiB of its own.
     """
     found = {name: {**worker.loaded, "forwards": []} for name, worker in workers.items()}
+    order = random.Random(0)
     for turn in range(turns + 1):
-        for name, worker in workers.items():
-            answer = worker.ask("run" if turn < turns else "profile")
+        for name in timing.shuffled(workers, order):
+            answer = workers[name].ask("run" if turn < turns else "profile")
             found[name]["forwards"].append(answer.pop("seconds"))
             if turn == turns:
                 del answer["peak"]

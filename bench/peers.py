@@ -174,6 +174,26 @@ class TorchAo(Peer):
         return lambda turn: modules[turn % len(modules)](x)
 
 
+class Zentorch(Peer):
+    key, label, package = "zentorch", "zentorch dynamic int8", "zentorch"
+
+    def __init__(self, w: Tensor, bias: Tensor, x: Tensor, copies: int = 1, threads: int = 2) -> None:
+        import zentorch  # noqa: F401
+
+        q, self.scale = per_row(w)
+        self.weights, self.bias = [q.clone() for _ in range(copies)], bias
+
+    def bind(self, x: Tensor) -> Run:
+        linear, weights, scale, bias = torch.ops.zentorch.zentorch_dynamic_qlinear, self.weights, self.scale, self.bias
+
+        def run(turn: int) -> Tensor:
+            return linear(x, weights[turn % len(weights)], scale, bias)
+
+        for copy_of_weight in range(len(weights)):  # packs each for this number of rows
+            run(copy_of_weight)
+        return run
+
+
 class Ort(Peer):
     """ONNX Runtime: one session for each copy of the weight, results in a buffer that stays."""
 
@@ -373,7 +393,7 @@ class OpenVinoInt4(OpenVino):
         return op.reshape(grouped, op.constant(np.array([n, k])), False)
 
 
-INT8 = [OrtInt8, OpenVinoStatic, OpenVinoCompressed, TorchDynamic, TorchIntMm, TorchAo]
+INT8 = [OrtInt8, OpenVinoStatic, OpenVinoCompressed, TorchDynamic, TorchIntMm, TorchAo, Zentorch]
 INT4 = [OrtInt4, OpenVinoInt4]
 OURS = [OursInt8, OursInt4g64, OursInt4g128, OursWeightInt8, OursWeightInt4]
 ALL = {peer.key: peer for peer in [TorchFloat, *OURS, *INT8, *INT4]}

@@ -213,7 +213,7 @@ def model(results: Results, plots: dict[str, str]) -> list[str]:
     setting = " ".join(f"{k}={v}" for k, v in data["malloc"].items())
     lines += [
         f"Random weights, {data['frames']} frames of {data['width']} x {data['height']}, scripted, each in a process of its own; "
-        f"forward passes in turns, the shortest time of each; times by kind of op from one more pass under torch's profiler. `{setting}` for all. Ops fused into a linear layer count as linear layer.", "",
+        f"forward passes in turns, in random order, the shortest time of each; times by kind of op from one more pass under torch's profiler. `{setting}` for all. Ops fused into a linear layer count as linear layer.", "",
     ]  # fmt: skip
     imported = max(m.get("imported", 0) for m in models.values())
     if imported:
@@ -252,7 +252,7 @@ def fusions(results: Results) -> list[str]:
     if not data.get("schemes"):
         return []
     lines = ["## Gain of each fusion", "", "A model of VGGT-1B's widths with few blocks and no dense heads, `production`; forward passes of all "
-             "variants in turns, the shortest of each. *Gain*: time without this one fusion over the time with all.", ""]  # fmt: skip
+             "variants in turns, in random order, the shortest of each. *Gain*: time without this one fusion over the time with all.", ""]  # fmt: skip
     for scheme, found in data["schemes"].items():
         seconds, body = found["seconds"], []
         whole = seconds.get("all")

@@ -1,6 +1,7 @@
 """How everything here is timed: all variants in turns in one process, on cold weights, the shortest of the repeats.
 
-Each variant's turn: wait until the threads of the one before sleep, one call that is not counted (wakes its threads,
+Each round has an order of its own: what runs before a variant leaves its mark on caches, memory and clock rate. A
+variant's turn: wait until the threads of the one before sleep, one call that is not counted (wakes its threads,
 brings its code back), one that is; both on the next copies of the weight. There are as many copies as it takes for
 a weight to come round again only after twice the last cache has been read.
 """
@@ -8,6 +9,7 @@ a weight to come round again only after twice the last cache has been read.
 from __future__ import annotations
 
 import math
+import random
 import time
 from collections.abc import Iterable, Mapping
 
@@ -30,6 +32,10 @@ def clocked(run: Run, turn: int) -> float:
     return time.perf_counter() - begin
 
 
+def shuffled(names: Iterable[str], order: random.Random) -> list[str]:
+    return order.sample(found := list(names), len(found))
+
+
 def in_turns(
     runs: Mapping[str, Run],
     turns: int,
@@ -43,11 +49,11 @@ def in_turns(
     same machine slows whole seconds down.
     first: times of a first call of each, where the caller has made one.
     """
-    begin = time.perf_counter()
+    begin, order = time.perf_counter(), random.Random(0)
     taken = {name: [first[name] if first else clocked(run, 0)] for name, run in runs.items()}
     for turn in range((1 + MORE) * turns):
         now = runs if turn < turns else [name for name, times in taken.items() if times[1] > SETTLED * times[0]]
-        for name in now:
+        for name in shuffled(now, order):
             time.sleep(settle)
             if taken[name][0] < LONG:
                 runs[name](CALLS * turn)

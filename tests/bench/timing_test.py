@@ -10,10 +10,15 @@ from bench import linears, peers, sweep, timing
 def test_all_run_in_turns_on_the_copies_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timing, "MORE", 0)
     seen: list[tuple[str, int]] = []
-    runs = {name: (lambda turn, name=name: seen.append((name, turn))) for name in "ab"}
-    timing.in_turns(runs, turns=2, seconds=60, settle=0)
-    one_round = [("a", 0), ("a", 1), ("b", 0), ("b", 1)]
-    assert seen == [("a", 0), ("b", 0), *one_round, *[(name, turn + 2) for name, turn in one_round]]
+    runs = {name: (lambda turn, name=name: seen.append((name, turn))) for name in "abc"}
+    timing.in_turns(runs, turns=8, seconds=60, settle=0)
+    assert seen[:3] == [("a", 0), ("b", 0), ("c", 0)]
+    rounds = [seen[3 + 6 * turn : 9 + 6 * turn] for turn in range(8)]
+    for turn, calls in enumerate(rounds):
+        assert sorted(calls) == [(name, 2 * turn + call) for name in "abc" for call in (0, 1)]
+        assert all(calls[i][0] == calls[i + 1][0] for i in (0, 2, 4))  # the waking call, then the one that counts
+    orders = {"".join(name for name, _ in calls[::2]) for calls in rounds}
+    assert len(orders) > 3  # none has the same neighbour in each round
 
 
 def given(monkeypatch: pytest.MonkeyPatch, **times: list[float]) -> tuple[dict[str, peers.Run], dict[str, list[float]]]:
