@@ -26,10 +26,11 @@ constexpr int64_t kColumnCost = 12;
 // torch repacks the weight in every call, about as much work as 100 rows of an AVX512-VNNI product. Not
 // timed: no machine with AMX was at hand.
 constexpr int64_t kLeastRowsAmx = 128;
-constexpr int64_t kLeastRowsStrassen = 32;      // from here on widening weights costs less than it saves
-constexpr int64_t kMostRowsSmallMInt4 = 8;      // above, unpacking once is faster
-constexpr int64_t kMostRowsSmallMFloat = 16;    // above, weights that are made float once are faster
-constexpr int64_t kMostRowsPortableFloat = 16;  // above, torch's product is faster than portable code
+constexpr int64_t kLeastRowsStrassen = 32;         // from here on widening weights costs less than it saves
+constexpr int64_t kMostRowsSmallMInt4 = 8;         // above, unpacking once is faster
+constexpr int64_t kMostRowsSmallMInt4Avx512 = 24;  // two tiles
+constexpr int64_t kMostRowsSmallMFloat = 16;       // above, weights that are made float once are faster
+constexpr int64_t kMostRowsPortableFloat = 16;     // above, torch's product is faster than portable code
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
@@ -87,7 +88,8 @@ LinearKernel int4_kernel(const LinearShape& s, int64_t rows) {
     case Isa::kAvxVnni:
       return LinearKernel::kInt4AvxVnni;
     case Isa::kAvx512Vnni:
-      return LinearKernel::kInt4Avx512Vnni;
+      return rows <= kMostRowsSmallMInt4Avx512 ? LinearKernel::kInt4SmallMAvx512Vnni
+                                               : LinearKernel::kInt4LargeMAvx512Vnni;
   }
   return LinearKernel::kInt4Ref;
 }

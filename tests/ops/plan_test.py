@@ -46,8 +46,8 @@ KERNELS = {
         64: ["linear_int8_avxvnni", "linear_int4_avxvnni"] + 3 * ["weight_only_large_m_avx2"],
     },
     "avx512vnni": {
-        4: ["linear_int8_avx512vnni", "linear_int4_avx512vnni"] + 3 * ["weight_only_small_m_avx512vnni"],
-        64: ["linear_int8_avx512vnni", "linear_int4_avx512vnni"] + 3 * ["weight_only_large_m_avx512vnni"],
+        4: ["linear_int8_avx512vnni", "linear_int4_small_m_avx512vnni"] + 3 * ["weight_only_small_m_avx512vnni"],
+        64: ["linear_int8_avx512vnni", "linear_int4_large_m_avx512vnni"] + 3 * ["weight_only_large_m_avx512vnni"],
     },
 }
 

@@ -1,11 +1,12 @@
 // The order in which an AVX512-VNNI linear computes its result. For files named *_avx512vnni.cpp only.
 //
 //   for each block of rows              its part of x stays in L2
-//     for each column block             1, 2 or 4 panels of the weight
+//     for each column block             1, 2, 4 or 8 panels of the weight
 //       visit                           the column block stays in L1 or L2 while all tiles of the rows use it
 //
 // While a column block is multiplied the next one is prefetched into L2, an even share with every tile: memory
-// is read all the time, not by the first tile of a column block alone.
+// is read all the time, not by the first tile of a column block alone. A single tile needs each weight once: it
+// brings them into L1 shortly before (Prefetch::once).
 #pragma once
 
 #include <utility>
@@ -18,7 +19,8 @@
 namespace vqt::cpu {
 namespace {
 
-constexpr int kSmallMRows = 4;  // of a tile that may take 4 panels (linear_block.h)
+// Rows of a tile that may take 4 panels, or 8 (linear_block.h).
+constexpr int kRowsOf4Panels = 4, kRowsOf8Panels = 2;
 
 // `bytes` bytes at w, to be prefetched in even shares.
 struct PrefetchShares {
@@ -50,8 +52,7 @@ struct ColumnBlock {
   }
 };
 
-// F<rows, panels>::run for a tile of a column block. Up to kSmallMRows rows have an instance with
-// 4 panels too.
+// F<rows, panels>::run for a tile of a column block.
 template <template <int, int> class F, int kPanels, int... kRows>
 inline auto instance(int64_t rows, std::integer_sequence<int, kRows...>) {
   static constexpr decltype(&F<1, kPanels>::run) kTable[] = {F<kRows + 1, kPanels>::run...};
@@ -60,12 +61,13 @@ inline auto instance(int64_t rows, std::integer_sequence<int, kRows...>) {
 template <template <int, int> class F>
 inline auto instance(int64_t rows, int64_t panels) {
   using All = std::make_integer_sequence<int, kTileRowsAvx512>;
-  if (panels == 4) return instance<F, 4>(rows, std::make_integer_sequence<int, kSmallMRows>());
+  if (panels == 8) return instance<F, 8>(rows, std::make_integer_sequence<int, kRowsOf8Panels>());
+  if (panels == 4) return instance<F, 4>(rows, std::make_integer_sequence<int, kRowsOf4Panels>());
   return panels == 2 ? instance<F, 2>(rows, All()) : instance<F, 1>(rows, All());
 }
 
 // Row blocks have at most block_rows rows each, all about the same number, column blocks at most block_columns
-// columns (4 panels only where no tile has more than kSmallMRows rows). A tile belongs to the range of rows
+// columns (more than 2 panels only where every tile has an instance with as many). A tile belongs to the range of rows
 // that holds its last row.
 template <class Visit>
 inline void for_each_column_block(const QuantizedRows& x, Range rows, Range columns, int64_t block_rows,
@@ -83,7 +85,7 @@ inline void for_each_column_block(const QuantizedRows& x, Range rows, Range colu
     s.rows.end = row;
     for (s.column = first_column; s.column < columns.end; s.column += s.panels * kPanel) {
       const int64_t left = (columns.end - s.column + kPanel - 1) / kPanel;
-      s.panels = most_panels == 4 && left >= 4 ? 4 : left >= 2 ? 2 : 1;
+      for (s.panels = most_panels; s.panels > left;) s.panels /= 2;
       s.next = left > s.panels ? s.column + s.panels * kPanel : b + 1 < blocks ? first_column : -1;
       visit(s);
     }

@@ -36,11 +36,9 @@ LinearBlock strassen_block(int64_t k, const CacheSizes& caches) {
           std::max<int64_t>(half_l2_avx2(caches) / w_bytes, 1) * d.kColumns, 4 * d.pass_lanes};
 }
 
-// 4 rows or fewer wait for memory and for the latency of vpdpbusd: with 4 panels they have 4 sums each in
-// flight, as long as the column block and the next one are no more than half of L2.
-int64_t columns_avx512(int64_t rows, int64_t k_pad, const CacheSizes& caches) {
-  return (rows <= 4 && 2 * 4 * kPanel * k_pad <= l2_of(caches) / 2 ? 4 : 2) * kPanel;
-}
+// 4 rows or fewer wait for memory and for the latency of vpdpbusd: with more panels it is read at more places at a
+// time, and more sums are in flight.
+int64_t columns_avx512(int64_t rows) { return (rows <= 2 ? 8 : rows <= 4 ? 4 : 2) * kPanel; }
 
 int64_t rows_avx512(int64_t k_pad, int64_t most_tiles, const CacheSizes& caches) {
   const int64_t tile = activation_tile(Isa::kAvx512Vnni);
@@ -81,7 +79,7 @@ LinearBlock linear_block(LinearKernel kernel, int64_t rows, int64_t k, int64_t g
     case LinearKernel::kInt8AvxVnni:
       return {x_bytes_vnni(caches) / (6 * k_pad) * 6 + 6, kPanel, 0};
     case LinearKernel::kInt8Avx512Vnni:
-      return {rows_avx512(k_pad, INT64_MAX, caches), columns_avx512(rows, k_pad, caches), 0};
+      return {rows_avx512(k_pad, INT64_MAX, caches), columns_avx512(rows), 0};
     case LinearKernel::kInt8Torch:
       return {0, 1024, 0};  // the int32 sums and the part of the weight are scratch memory
     case LinearKernel::kInt4SmallMAvx2:
@@ -91,8 +89,10 @@ LinearBlock linear_block(LinearKernel kernel, int64_t rows, int64_t k, int64_t g
     case LinearKernel::
         kInt4AvxVnni:  // unpacking a group costs 2 % of 96 rows; their float sums are 6 KB of L1
       return {96, kPanel, group};
-    case LinearKernel::kInt4Avx512Vnni:  // float sums of 12 tiles are 18 KB of L1
-      return {rows_avx512(k_pad, 12, caches), columns_avx512(rows, k_pad, caches), group};
+    case LinearKernel::kInt4SmallMAvx512Vnni:
+      return {0, columns_avx512(rows), group};
+    case LinearKernel::kInt4LargeMAvx512Vnni:  // float sums of 12 tiles are 18 KB of L1
+      return {rows_avx512(k_pad, 12, caches), 2 * kPanel, group};
     case LinearKernel::kWeightOnlySmallMAvx2:
     case LinearKernel::kWeightOnlySmallMAvx512Vnni:
       return {4, kPanel, 0};

@@ -12,8 +12,10 @@ LinearInt4Fn linear_int4_kernel(LinearKernel kernel) {
       return &linear_int4_large_m_avx2;
     case LinearKernel::kInt4AvxVnni:
       return &linear_int4_avxvnni;
-    case LinearKernel::kInt4Avx512Vnni:
-      return &linear_int4_avx512vnni;
+    case LinearKernel::kInt4SmallMAvx512Vnni:
+      return &linear_int4_small_m_avx512vnni;
+    case LinearKernel::kInt4LargeMAvx512Vnni:
+      return &linear_int4_large_m_avx512vnni;
     default:
       return nullptr;
   }

@@ -48,7 +48,8 @@ void linear_int4_ref(const LinearInt4Job& a, Range rows, Range columns);
 void linear_int4_small_m_avx2(const LinearInt4Job& a, Range rows, Range columns);
 void linear_int4_large_m_avx2(const LinearInt4Job& a, Range rows, Range columns);
 void linear_int4_avxvnni(const LinearInt4Job& a, Range rows, Range columns);
-void linear_int4_avx512vnni(const LinearInt4Job& a, Range rows, Range columns);
+void linear_int4_small_m_avx512vnni(const LinearInt4Job& a, Range rows, Range columns);
+void linear_int4_large_m_avx512vnni(const LinearInt4Job& a, Range rows, Range columns);
 
 // The function of a kernel, null where it is not one of these. The caller has
 // checked available(isa_of(kernel)).

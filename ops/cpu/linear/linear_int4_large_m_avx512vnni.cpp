@@ -1,4 +1,4 @@
-// int4 on AVX512-VNNI: the int8 product, one group of a column block at a time (column_blocks_avx512vnni.h).
+// int4 on AVX512-VNNI, large m: the int8 product, one group of a column block at a time (column_blocks_avx512vnni.h).
 // The group's nibbles are unpacked once for all tiles of the row block.
 //
 //   for each group                       unpacked, minus zero: 32 bytes per value of k, 4 KB at g128, in L1
@@ -14,8 +14,8 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 
 #include "cpu/gemm/column_blocks_avx512vnni.h"
-#include "cpu/gemm/epilogue_avx512.h"
 #include "cpu/linear/linear_block.h"
+#include "cpu/linear/linear_int4_finish_avx512.h"
 #include "cpu/linear/linear_int4_kernel.h"
 #include "cpu/scratch.h"
 
@@ -52,53 +52,22 @@ struct TileGroup {
 template <int kRows, int kPanels>
 struct Multiply {
   static void run(const TileGroup& group, const Prefetch& prefetch) {
-    const auto add = [ sums = group.sums, scales = group.scale, stride = group.scale_stride ](const auto& dot)
-        __attribute__((always_inline)) {
-#pragma GCC unroll 4
-      for (int p = 0; p < kPanels; ++p) {
-        const __m512 scale = _mm512_loadu_ps(scales + p * stride);
-#pragma GCC unroll 12
-        for (int r = 0; r < kRows; ++r) {
-          float* sum = sums + (r * kPanels + p) * kPanel;
-          const __m512 scaled = _mm512_mul_ps(scale, _mm512_cvtepi32_ps(dot[r][p]));
-          _mm512_store_ps(sum, _mm512_add_ps(_mm512_load_ps(sum), scaled));
-        }
-      }
+    const auto add = [&group](const auto& dot) __attribute__((always_inline)) {
+      add_group<kRows, kPanels>(dot, group.scale, group.scale_stride, group.sums);
     };
     product<kRows, kPanels>(group.x, group.w, kPanel * group.depth, group.depth, prefetch, add);
   }
 };
 
-// sums: [rows][panels][16]
-void finish(const LinearInt4Job& a, int64_t row, int64_t rows, const ColumnBlock& column_block, Range columns,
-            const float* sums) {
-  // Copies: what is stored might otherwise be one of a's fields.
-  const float* const x_scale = a.x.scale + row;
-  const int32_t* const x_zero = a.x.zero + row;
-  const int64_t pitch = column_block.panels * kPanel;
-  for (int64_t p = 0; p < column_block.panels; ++p, sums += kPanel) {
-    const int64_t c = column_block.column + p * kPanel;
-    const __m512 offset = _mm512_loadu_ps(a.offset + c);
-    finish_panel(
-        a.out, row, rows, c, columns, [=](int64_t r) __attribute__((always_inline)) {
-          const __m512 from_zero = _mm512_mul_ps(_mm512_set1_ps(static_cast<float>(x_zero[r])), offset);
-          return _mm512_mul_ps(_mm512_sub_ps(_mm512_load_ps(sums + r * pitch), from_zero),
-                               _mm512_set1_ps(x_scale[r]));
-        });
-  }
-}
-
 }  // namespace
 
-void linear_int4_avx512vnni(const LinearInt4Job& a, Range rows, Range columns) {
-  count_run(LinearKernel::kInt4Avx512Vnni);
+void linear_int4_large_m_avx512vnni(const LinearInt4Job& a, Range rows, Range columns) {
+  count_run(LinearKernel::kInt4LargeMAvx512Vnni);
   const int64_t panel_bytes = a.panel_bytes();
   const LinearBlock block =
-      linear_block(LinearKernel::kInt4Avx512Vnni, a.x.rows, a.x.k_pad, a.group, cache_sizes());
-  constexpr int64_t kTileSums = kTileRowsAvx512 * 2 * kPanel;
-  static_assert(kTileSums >= kSmallMRows * 4 * kPanel);
+      linear_block(LinearKernel::kInt4LargeMAvx512Vnni, a.x.rows, a.x.k_pad, a.group, cache_sizes());
   const int64_t sums_bytes = block.rows / kTileRowsAvx512 * kTileSums * static_cast<int64_t>(sizeof(float));
-  auto* const sums = static_cast<float*>(scratch(sums_bytes + 4 * kPanel * a.group));
+  auto* const sums = static_cast<float*>(scratch(sums_bytes + 2 * kPanel * a.group));
   auto* const w = reinterpret_cast<int8_t*>(sums) + sums_bytes;
 
   for_each_column_block(a.x, rows, columns, block.rows, block.columns, [&](const ColumnBlock& column_block) {

@@ -20,7 +20,7 @@ struct Multiply {
     const auto store = [&](const auto& acc) __attribute__((always_inline)) {
 #pragma GCC unroll 12
       for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (int p = 0; p < kPanels; ++p) _mm512_store_si512(sums + (r * kPanels + p) * kPanel, acc[r][p]);
       }
     };
@@ -68,15 +68,21 @@ void run(const LinearInt8Job& a, Range rows, Range columns, Finish finish_tile) 
   const int64_t depth = a.w_depth();
   const LinearBlock block = linear_block(LinearKernel::kInt8Avx512Vnni, a.x.rows, a.k, 0, cache_sizes());
   alignas(64) int32_t sums[kTileRowsAvx512 * 2 * kPanel];
-  static_assert(sizeof(sums) >= kSmallMRows * 4 * kPanel * sizeof(int32_t));
+  static_assert(sizeof(sums) / sizeof(sums[0]) >= kRowsOf4Panels * 4 * kPanel);
+  static_assert(sizeof(sums) / sizeof(sums[0]) >= kRowsOf8Panels * 8 * kPanel);
   for_each_column_block(a.x, rows, columns, block.rows, block.columns, [&](const ColumnBlock& column_block) {
     const int8_t* const w = a.w + column_block.column * depth;
-    const PrefetchShares shares = column_block.prefetch(
-        a.w + column_block.next * depth, column_block.panels * kPanel * depth, depth, column_block.tiles);
+    const bool once = column_block.tiles == 1;
+    PrefetchShares shares;
+    if (!once) {
+      shares = column_block.prefetch(a.w + column_block.next * depth, column_block.panels * kPanel * depth,
+                                     depth, column_block.tiles);
+    }
     int64_t row = column_block.rows.begin;
     for (int64_t t = 0; t < column_block.tiles; ++t) {
       const int64_t height = a.x.height(row);
       Prefetch prefetch = shares.share(t);
+      prefetch.once = once;
       prefetch_result(a.out, row, height, column_block.column, depth / 16, prefetch);
       instance<Multiply>(height, column_block.panels)(a.x.q + row * a.x.k_pad, w, depth, prefetch, sums);
       finish_tile(row, height, column_block, sums);

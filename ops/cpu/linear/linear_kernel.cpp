@@ -32,8 +32,10 @@ const char* to_string(LinearKernel kernel) {
       return "linear_int4_large_m_avx2";
     case LinearKernel::kInt4AvxVnni:
       return "linear_int4_avxvnni";
-    case LinearKernel::kInt4Avx512Vnni:
-      return "linear_int4_avx512vnni";
+    case LinearKernel::kInt4SmallMAvx512Vnni:
+      return "linear_int4_small_m_avx512vnni";
+    case LinearKernel::kInt4LargeMAvx512Vnni:
+      return "linear_int4_large_m_avx512vnni";
     case LinearKernel::kCanonical:
       return "linear_canonical";
     case LinearKernel::kWeightOnlyRef:
@@ -65,7 +67,8 @@ Isa isa_of(LinearKernel kernel) {
     case LinearKernel::kInt4AvxVnni:
       return Isa::kAvxVnni;
     case LinearKernel::kInt8Avx512Vnni:
-    case LinearKernel::kInt4Avx512Vnni:
+    case LinearKernel::kInt4SmallMAvx512Vnni:
+    case LinearKernel::kInt4LargeMAvx512Vnni:
     case LinearKernel::kWeightOnlySmallMAvx512Vnni:
     case LinearKernel::kWeightOnlyLargeMAvx512Vnni:
       return Isa::kAvx512Vnni;

@@ -126,13 +126,13 @@ TEST(LinearPlan, Int8ElsewhereThanAvx2) {
       {shape(1374, 0, 48, 1024, 2, Isa::kAvx512Vnni),
        "int8 1374 x 1024 -> 48 avx512vnni, 2 threads: 2 x 1 tasks of 696 x 48, linear_int8_avx512vnni in blocks "
        "of 600 x 32 x 1024"},
-      // up to 4 rows: 4 panels at a time, while two column blocks fit half of L2
-      {shape(4, 0, 1024, 4096, 1, Isa::kAvx512Vnni),
-       "int8 4 x 4096 -> 1024 avx512vnni, 1 thread: 1 x 1 tasks of 4 x 1024, linear_int8_avx512vnni in blocks "
-       "of 4 x 64 x 4096"},
-      {shape(4, 0, 1024, 4104, 1, Isa::kAvx512Vnni),
-       "int8 4 x 4104 -> 1024 avx512vnni, 1 thread: 1 x 1 tasks of 4 x 1024, linear_int8_avx512vnni in blocks "
-       "of 4 x 32 x 4104"},
+      // few rows: more panels at a time
+      {shape(2, 0, 1024, 4096, 1, Isa::kAvx512Vnni),
+       "int8 2 x 4096 -> 1024 avx512vnni, 1 thread: 1 x 1 tasks of 2 x 1024, linear_int8_avx512vnni in blocks "
+       "of 2 x 128 x 4096"},
+      {shape(4, 0, 1024, 8192, 1, Isa::kAvx512Vnni),
+       "int8 4 x 8192 -> 1024 avx512vnni, 1 thread: 1 x 1 tasks of 4 x 1024, linear_int8_avx512vnni in blocks "
+       "of 4 x 64 x 8192"},
       {shape(5, 0, 1024, 4096, 1, Isa::kAvx512Vnni),
        "int8 5 x 4096 -> 1024 avx512vnni, 1 thread: 1 x 1 tasks of 5 x 1024, linear_int8_avx512vnni in blocks "
        "of 5 x 32 x 4096"},
@@ -168,18 +168,25 @@ TEST(LinearPlan, Int4) {
        "int4 1374 x 1024 -> 1024 avxvnni, 1 thread: 1 x 1 tasks of 1374 x 1024, linear_int4_avxvnni in blocks "
        "of 96 x 16 x 128"},
       {int4(1374, 1024, Isa::kAvx512Vnni),
-       "int4 1374 x 1024 -> 1024 avx512vnni, 1 thread: 1 x 1 tasks of 1374 x 1024, linear_int4_avx512vnni in "
-       "blocks of 144 x 32 x 128"},
+       "int4 1374 x 1024 -> 1024 avx512vnni, 1 thread: 1 x 1 tasks of 1374 x 1024, "
+       "linear_int4_large_m_avx512vnni in blocks of 144 x 32 x 128"},
       {int4(1374, 8192, Isa::kAvx512Vnni),
-       "int4 1374 x 8192 -> 1024 avx512vnni, 1 thread: 1 x 1 tasks of 1374 x 1024, linear_int4_avx512vnni in "
-       "blocks of 72 x 32 x 128"},
-      {int4(4, 1024, Isa::kAvx512Vnni),
-       "int4 4 x 1024 -> 1024 avx512vnni, 1 thread: 1 x 1 tasks of 4 x 1024, linear_int4_avx512vnni in blocks "
-       "of 4 x 64 x 128"},
+       "int4 1374 x 8192 -> 1024 avx512vnni, 1 thread: 1 x 1 tasks of 1374 x 1024, "
+       "linear_int4_large_m_avx512vnni in blocks of 72 x 32 x 128"},
+      // up to two tiles: unpacked in registers
+      {int4(25, 1024, Isa::kAvx512Vnni),
+       "int4 25 x 1024 -> 1024 avx512vnni, 1 thread: 1 x 1 tasks of 25 x 1024, "
+       "linear_int4_large_m_avx512vnni in blocks of 25 x 32 x 128"},
+      {int4(24, 1024, Isa::kAvx512Vnni),
+       "int4 24 x 1024 -> 1024 avx512vnni, 1 thread: 1 x 1 tasks of 24 x 1024, "
+       "linear_int4_small_m_avx512vnni in blocks of 24 x 32 x 128"},
+      {int4(1, 1024, Isa::kAvx512Vnni),
+       "int4 1 x 1024 -> 1024 avx512vnni, 1 thread: 1 x 1 tasks of 1 x 1024, "
+       "linear_int4_small_m_avx512vnni in blocks of 1 x 128 x 128"},
       // AMX is for int8 alone
       {with_amx(int4(1374, 1024, Isa::kAvx512Vnni), cpu::AmxUse::kAlways),
-       "int4 1374 x 1024 -> 1024 avx512vnni, 1 thread: 1 x 1 tasks of 1374 x 1024, linear_int4_avx512vnni in "
-       "blocks of 144 x 32 x 128"},
+       "int4 1374 x 1024 -> 1024 avx512vnni, 1 thread: 1 x 1 tasks of 1374 x 1024, "
+       "linear_int4_large_m_avx512vnni in blocks of 144 x 32 x 128"},
       {without_layout(int4(9, 1024, Isa::kAvx2)),
        "int4 9 x 1024 -> 1024 avx2, 1 thread: 1 x 1 tasks of 9 x 1024, linear_canonical"},
   });
@@ -245,7 +252,6 @@ TEST(LinearPlan, SmallerCachesTakeSmallerBlocks) {
   EXPECT_EQ(block(shape(1374, 0, 4096, 1024, 1, cpu::Isa::kAvxVnni)), (std::vector<int64_t>{156, 16}));
   EXPECT_EQ(block(shape(1374, 0, 4096, 1024, 1, cpu::Isa::kAvx512Vnni)), (std::vector<int64_t>{144, 32}));
   EXPECT_EQ(block(shape(4, 0, 4096, 1024, 1, cpu::Isa::kAvx512Vnni)), (std::vector<int64_t>{144, 64}));
-  EXPECT_EQ(block(shape(4, 0, 4096, 1032, 1, cpu::Isa::kAvx512Vnni)), (std::vector<int64_t>{144, 32}));
   EXPECT_EQ(block(int4(1374, 8192, cpu::Isa::kAvx2)), (std::vector<int64_t>{16, 16}));
   EXPECT_EQ(block(int4(1374, 4096, cpu::Isa::kAvx512Vnni)), (std::vector<int64_t>{36, 32}));
   EXPECT_EQ(block(weight_only(1374, cpu::Isa::kAvx2)), (std::vector<int64_t>{96, 16}));

@@ -64,7 +64,8 @@ TEST(LinearKernel, TheFunctionIsTheOneOfThatName) {
   EXPECT_EQ(linear_int4_kernel(LinearKernel::kInt4SmallMAvx2), &linear_int4_small_m_avx2);
   EXPECT_EQ(linear_int4_kernel(LinearKernel::kInt4LargeMAvx2), &linear_int4_large_m_avx2);
   EXPECT_EQ(linear_int4_kernel(LinearKernel::kInt4AvxVnni), &linear_int4_avxvnni);
-  EXPECT_EQ(linear_int4_kernel(LinearKernel::kInt4Avx512Vnni), &linear_int4_avx512vnni);
+  EXPECT_EQ(linear_int4_kernel(LinearKernel::kInt4SmallMAvx512Vnni), &linear_int4_small_m_avx512vnni);
+  EXPECT_EQ(linear_int4_kernel(LinearKernel::kInt4LargeMAvx512Vnni), &linear_int4_large_m_avx512vnni);
   EXPECT_EQ(weight_only_kernel(LinearKernel::kWeightOnlyRef), &weight_only_ref);
   EXPECT_EQ(weight_only_kernel(LinearKernel::kWeightOnlySmallMAvx2), &weight_only_small_m_avx2);
   EXPECT_EQ(weight_only_kernel(LinearKernel::kWeightOnlyLargeMAvx2), &weight_only_large_m_avx2);
