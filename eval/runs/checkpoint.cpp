@@ -71,7 +71,8 @@ Json fingerprint(const RunSettings& options, const ImageFile& pictures, const Ca
   key["device"] = options.device;
   key["warmup"] = options.warmup;
   key["runs"] = options.runs;
-  for (const char* name : {"cpu", "cpu_flags", "threads", "torch", "vqt"}) key[name] = here.at(name);
+  for (const char* name : {"cpu", "cpu_flags", "threads", "allocator", "torch", "vqt"})
+    key[name] = here.at(name);
   key["VQT_ISA"] = isa ? Json(isa) : Json();
   return key;
 }

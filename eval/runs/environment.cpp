@@ -10,6 +10,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "vqt/low_memory.h"
+
 namespace vqt {
 namespace {
 
@@ -49,6 +51,7 @@ nlohmann::ordered_json describe_environment(const std::string& command_line) {
           {"cpu_flags", relevant_flags()},
           {"logical_cpus", ::sysconf(_SC_NPROCESSORS_ONLN)},
           {"threads", at::get_num_threads()},
+          {"allocator", allocator_text()},
           {"memory_bytes", int64_t{::sysconf(_SC_PHYS_PAGES)} * ::sysconf(_SC_PAGESIZE)},
           {"gpu", nullptr},
           {"driver", nullptr},

@@ -6,7 +6,7 @@
 
 namespace vqt {
 
-// Keys: cpu, cpu_flags, threads, memory_bytes, gpu, driver, cuda, os, torch, vqt, command_line, time.
+// Keys: cpu, cpu_flags, logical_cpus, threads, allocator, memory_bytes, gpu, driver, cuda, os, torch, vqt, command_line, time.
 nlohmann::ordered_json describe_environment(const std::string& command_line);
 
 }  // namespace vqt

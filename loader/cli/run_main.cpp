@@ -9,6 +9,7 @@
 #include "loader/cli/load_library.h"
 #include "loader/cli/wait_policy.h"
 #include "vqt/error.h"
+#include "vqt/low_memory.h"
 
 namespace vqt::cli {
 
@@ -19,6 +20,7 @@ int run_main(const std::string& program, const std::function<int()>& work) {
     return code;
   };
   set_wait_policy();
+  low_memory_unless_set();
   std::signal(SIGXFSZ, SIG_IGN);  // beyond ulimit -f a write fails, with an error that names the file
   try {
     const int code = work();

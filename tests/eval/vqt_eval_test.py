@@ -124,6 +124,7 @@ def test_results_json_keeps_its_contract(space: Path, compared: tuple[Path, str]
     assert found["models"][0]["size_bytes"] == (space / "q8.pt").stat().st_size
     assert found["models"][1]["config"]["quant_type"] == "int8_per_channel_asym"
     environment = found["environment"]
+    assert environment["allocator"] == "vqt"
     assert environment["cpu"] and environment["torch"].startswith("2.11") and environment["vqt"]
     assert environment["gpu"] is environment["cuda"] is environment["driver"] is None
     assert str(space / "photos") in environment["command_line"]

@@ -1,5 +1,5 @@
 // The machine, the command line, the configs.
-const ENVIRONMENT = {cpu: "CPU", cpu_flags: "CPU flags", logical_cpus: "Logical CPUs", threads: "Threads", memory_bytes: "Memory", gpu: "GPU", driver: "Driver",
+const ENVIRONMENT = {cpu: "CPU", cpu_flags: "CPU flags", logical_cpus: "Logical CPUs", threads: "Threads", allocator: "Allocator", memory_bytes: "Memory", gpu: "GPU", driver: "Driver",
   cuda: "CUDA", os: "System", torch: "torch", vqt: "vqt", time: "Time"};
 
 function environmentSection() {

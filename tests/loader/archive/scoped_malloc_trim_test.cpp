@@ -1,4 +1,5 @@
-// Memory of large blocks goes back to the system while a ScopedMallocTrim lives, and only then.
+// Memory of large blocks goes back to the system while a ScopedMallocTrim lives, and only then, and where the
+// environment does not set malloc.
 #include "vqt/scoped_malloc_trim.h"
 
 #include <gtest/gtest.h>
@@ -51,11 +52,12 @@ int64_t mib_left(Trim wanted) {
 }
 
 // In a process of its own, whose allocator has no holes of other sizes.
-int64_t mib_left_of_child(Trim wanted) {
+int64_t mib_left_of_child(Trim wanted, const char* variable = nullptr, const char* value = "") {
   int ends[2];
   if (::pipe(ends) != 0) return -1;
   const pid_t child = ::fork();
   if (child == 0) {
+    if (variable != nullptr) ::setenv(variable, value, 1);  // too late for glibc, which reads it at the start
     const int64_t left = mib_left(wanted);
     ::_exit(::write(ends[1], &left, sizeof left) == sizeof left ? 0 : 1);
   }
@@ -76,6 +78,16 @@ TEST(ScopedMallocTrim, FreedBlocksLeaveTheProcess) {
   EXPECT_LT(alive, 16);
   EXPECT_GT(mib_left_of_child(Trim::kNone), 128);   // the reason for the class
   EXPECT_GT(mib_left_of_child(Trim::kEnded), 128);  // forward passes keep what they free
+}
+
+TEST(ScopedMallocTrim, LeavesWhatTheUserSet) {
+#if !defined(__GLIBC__) || defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "another allocator than glibc's";
+#endif
+  EXPECT_GT(mib_left_of_child(Trim::kAlive, "MALLOC_MMAP_THRESHOLD_", "8388608"), 128);
+  EXPECT_GT(mib_left_of_child(Trim::kAlive, "GLIBC_TUNABLES", "glibc.malloc.hugetlb=1"), 128);
+  EXPECT_LT(mib_left_of_child(Trim::kAlive, "GLIBC_TUNABLES", "glibc.cpu.x86_ibt=off"), 16);
+  EXPECT_LT(mib_left_of_child(Trim::kAlive, "MY_MALLOC_", "1"), 16);
 }
 
 }  // namespace
