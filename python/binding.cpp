@@ -8,6 +8,7 @@
 #include "vqt/archive.h"
 #include "vqt/error_text.h"
 #include "vqt/fields.h"
+#include "vqt/low_memory.h"
 #include "vqt/nearest.h"
 #include "vqt/preset_note.h"
 #include "vqt/quantize.h"
@@ -211,6 +212,7 @@ PYBIND11_MODULE(_C, m) {
   });
   m.def("load", &load);
   m.def("save", &save);
+  m.def("low_memory", &low_memory);
 }
 
 }  // namespace vqt

@@ -10,11 +10,11 @@ Importing vqt registers torch.ops.vqt.*, which every quantized model needs.
 
 from . import _load_ops  # noqa: F401, I001  (first: the extension needs torch and the ops)
 from ._C import ArchiveError, ConfigError, Error, QuantizeError
-from .api import is_quantized, list_sites, load, quantize, repack, report, save
+from .api import is_quantized, list_sites, load, low_memory, quantize, repack, report, save
 from .config import QuantizationConfig, preset_names
 from .report import Report, Site
 
 __all__ = [
     "ArchiveError", "ConfigError", "Error", "QuantizationConfig", "QuantizeError", "Report", "Site", "is_quantized",
-    "list_sites", "load", "preset_names", "quantize", "repack", "report", "save",
+    "list_sites", "load", "low_memory", "preset_names", "quantize", "repack", "report", "save",
 ]
