@@ -85,10 +85,9 @@ def main() -> None:
     args = parser.parse_args()
 
     import torch
+    import vqt
 
-    from bench.peers import load_ops
-
-    load_ops()
+    vqt.low_memory()  # the same for every model compared
     imported = peak_bytes()
     torch.set_num_threads(args.threads)
     model = torch.jit.load(args.archive).eval()

@@ -36,6 +36,7 @@ def gains(folder: Path, threads: int, size: tuple[int, int], turns: int, config:
     """{schemes: {dynamic|static: {seconds: {variant: s}, notes}}}: variants float32, all, none, and "without NAME"."""
     import vqt
 
+    vqt.low_memory()
     allowed = next(list(field.allowed) for field in vqt._C.config_fields() if field.name == "fusions")
     names = [name for name in allowed if name not in ("all", "none")]
     sizes, archive = folder / "wide.json", folder / "wide.pt"
@@ -87,7 +88,7 @@ def gains(folder: Path, threads: int, size: tuple[int, int], turns: int, config:
 
 
 def measure(folder: Path, threads: int, quick: bool) -> dict[str, Any]:
-    """gains() in a process of its own, with the memory setting that forwards want."""
+    """gains() in a process of its own."""
     config: dict[str, Any] = wide_config(**WIDE)
     flags = ["--threads", threads]
     if quick:
@@ -95,7 +96,7 @@ def measure(folder: Path, threads: int, quick: bool) -> dict[str, Any]:
         config = {k: v for k, v in small.items() if not k.endswith("_head") or k == "camera_head"}
         flags += ["--height", 70, "--width", 98, "--turns", 1]
     command = [sys.executable, "-m", "bench.fusions", folder, "--config", json.dumps(config), *map(str, flags)]
-    return json.loads(model.run(command, model.MALLOC).splitlines()[-1])
+    return json.loads(model.run(command).splitlines()[-1])
 
 
 def main() -> None:

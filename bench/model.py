@@ -17,8 +17,6 @@ from . import machine, timing
 
 Say = Callable[[str], None]
 PRESETS = ("production", "mobile")
-# What docs/benchmarks/README.md recommends for a process that runs forwards; the same for every model compared.
-MALLOC = {"MALLOC_MMAP_THRESHOLD_": "1048576", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 # What __main__ or the caller set for other ends: a forward runs as a user's does.
 _NOT_INHERITED = (
     "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "MALLOC_MMAP_MAX_", "GLIBC_TUNABLES",
@@ -118,7 +116,7 @@ def whole(
         if shutil.disk_usage(folder).free < NEEDED_DISK:
             raise PartError(f"VGGT-1B: needs {NEEDED_DISK >> 30} GiB of disk in {folder}")
     archives = {name: folder / f"{name}.pt" for name in ("float32", *PRESETS)}
-    result: dict[str, Any] = {"malloc": MALLOC, "frames": 2, "height": size[0], "width": size[1], "notes": []}
+    result: dict[str, Any] = {"frames": 2, "height": size[0], "width": size[1], "notes": []}
     models: dict[str, dict[str, Any]] = {"float32": {}}
     workers: dict[str, Worker] = {}
     try:
@@ -136,7 +134,7 @@ def whole(
             models[name] = {"quantize_seconds": time.perf_counter() - begin}
         for name in models:
             models[name]["bytes"] = archives[name].stat().st_size
-            workers[name] = Worker(archives[name], threads, MALLOC, size)
+            workers[name] = Worker(archives[name], threads, {}, size)
             archives[name].unlink()
         for name, found in in_turns(workers, turns, say).items():
             models[name].update(found)

@@ -210,7 +210,7 @@ def model(results: Results, plots: dict[str, str]) -> list[str]:
     if not models:
         return []
     base, lines = models.get("float32"), ["## Whole VGGT-1B", ""]
-    setting = " ".join(f"{k}={v}" for k, v in data["malloc"].items())
+    setting = " ".join(f"{k}={v}" for k, v in data.get("malloc", {}).items()) or "vqt.low_memory()"  # older runs: malloc's
     lines += [
         f"Random weights, {data['frames']} frames of {data['width']} x {data['height']}, scripted, each in a process of its own; "
         f"forward passes in turns, in random order, the shortest time of each; times by kind of op from one more pass under torch's profiler. `{setting}` for all. Ops fused into a linear layer count as linear layer.", "",

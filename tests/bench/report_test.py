@@ -51,7 +51,7 @@ RESULTS: dict[str, Any] = {
             "production": {"seconds": 12.0, "peak": 4 << 30, "bytes": 1_500_000_000,
                            "kinds": {"linears": 3.0, "attention": 9.0}, "quantize_seconds": 16.0},
         },
-        "malloc": {"A": "1"}, "frames": 2, "height": 392, "width": 518, "notes": ["mobile: no disk"],
+        "frames": 2, "height": 392, "width": 518, "notes": ["mobile: no disk"],
     },
     "fusions": {"fusions": ["rotary"], "schemes": {"dynamic": {
         "seconds": {"float32": 3.0, "all": 1.0, "none": 1.5, "without rotary": 1.2}, "notes": {}}}},
