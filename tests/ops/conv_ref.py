@@ -1,6 +1,8 @@
 """The definition of integer convolutions (ops/cpu/conv/conv_int8.h) in numpy, written from docs/convolutions.md alone:
 float32 steps in their order, integer products in int64. Maps are [n, C, h, w]."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 Array = np.ndarray
@@ -14,9 +16,17 @@ def quantized_rows(x: Array) -> tuple[Array, Array]:
     return np.rint(np.clip(x / scale, F32(-127), F32(127))).astype(np.int64), scale
 
 
-def product(x: Array, weight: Array) -> Array:
+def quantized_tiles(v: Array) -> tuple[Array, Array]:
+    """The same of Winograd's values: a multiplication with 127 / most, not a division."""
+    most = np.abs(v).max(axis=-1, keepdims=True).astype(F32)
+    zero = most < F32(2**-100)
+    factor = np.where(zero, F32(0), F32(127) / np.where(zero, F32(1), most))
+    return np.rint(v * factor).astype(np.int64), np.where(zero, F32(1), most / F32(127))
+
+
+def product(x: Array, weight: Array, quantized: Callable[[Array], tuple[Array, Array]] = quantized_rows) -> Array:
     """Rows of x times a matrix [columns, k], both quantized by row."""
-    (qx, sx), (qw, sw) = quantized_rows(x), quantized_rows(weight)
+    (qx, sx), (qw, sw) = quantized(x), quantized_rows(weight)
     return ((qx @ qw.T).astype(F32) * sw.T) * sx
 
 
@@ -60,7 +70,7 @@ def winograd(x: Array, weight: Array) -> Array:
     )  # [4, 4, n, rows, columns, C]
     v = winograd_input(np.moveaxis(tiles, (0, 1), (3, 4)))  # [n, rows, columns, 4, 4, C]
     u = winograd_matrix(weight)
-    m = np.stack([[product(v[..., i, j, :], u[i, j]) for j in range(4)] for i in range(4)])
+    m = np.stack([[product(v[..., i, j, :], u[i, j], quantized_tiles) for j in range(4)] for i in range(4)])
     y = winograd_result(np.moveaxis(m, (0, 1), (3, 4)))  # [n, rows, columns, 2, 2, N]
     y = y.transpose(0, 1, 3, 2, 4, 5).reshape(n, 2 * rows, 2 * columns, -1)
     return y[:, :height, :width]

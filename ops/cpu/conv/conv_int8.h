@@ -2,8 +2,8 @@
 // with a scale each, int8 linears multiply them with a packed matrix, and the results are finished and stored
 // (conv_steps.h). The steps of one block of rows:
 //
-//   x [n, h, w, C] --> rows of float32 --quantize_rows--> u8 rows --linear_int8--> sums, a strip of columns
-//                      (resized first)                                                 | bias, residual, ReLU
+//   x [n, h, w, C] --> rows of float32 --quantize--> u8 rows --linear_int8--> sums, a strip of columns
+//                      (resized first)                                            | bias, residual, ReLU
 //                                                                                      v
 //                                                                          y [n, h', w', N]
 //
@@ -55,11 +55,15 @@ struct ConvInt8Job {
 // How the rows are cut: `blocks` of at most `rows` each, results in strips of `columns`. No result depends on it.
 struct ConvPlan {
   Isa isa = Isa::kRef;
+  ConvForm form = ConvForm::kPointwise;
   LinearKernel linear = LinearKernel::kInt8Ref;
   int64_t all_rows = 0;
   int64_t blocks = 0, rows = 0, columns = 0;
   // Where x is resized, blocks are rectangles of tiles: pixels are made once for all of a rectangle.
   int64_t tile_rows = 0, tile_columns = 0;
+
+  // Whether results are stored behind the products of a tile of rows (winograd_product.h), not of a block.
+  bool fused() const { return form == ConvForm::kWinograd && isa == Isa::kAvx512Vnni; }
 };
 ConvPlan plan_conv(const ConvInt8Job& job, Isa isa, int threads, const CacheSizes& caches = cache_sizes());
 

@@ -2,7 +2,86 @@
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 
+#include "cpu/layout/activation.h"
 #include "cpu/simd/vec_avx512.h"
+
+namespace vqt::cpu {
+namespace {
+
+// A tile's codes wait until there are those of kTilesAtOnce tiles: in memory 4 values of k of all rows lie side by
+// side.
+class Codes {
+ public:
+  Codes(uint8_t* work, int64_t channels)
+      : work_(work), pitch_((channels + 63) / 64 * 64), channels_(channels) {}
+
+  // 64 at a time: 32 bits j of lane i (of 128 bits) are the 4 codes from 16 j + 4 i on.
+  void take(const float* values, float factor, const QuantizedRows& /*to*/, int64_t /*row*/, int64_t i,
+            int64_t p) const {
+    const __m512 f = _mm512_set1_ps(factor);
+    const auto rounded = [&](int64_t c) __attribute__((always_inline)) {
+      return _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(values + c), f));
+    };
+    uint8_t* to = work_ + (p * 4 + i) * pitch_;
+    const auto put = [&](int64_t c, __m512i v0, __m512i v1, __m512i v2, __m512i v3)
+        __attribute__((always_inline)) {
+      const __m512i bytes = _mm512_packs_epi16(_mm512_packs_epi32(v0, v1), _mm512_packs_epi32(v2, v3));
+      _mm512_store_si512(to + c, _mm512_xor_si512(bytes, _mm512_set1_epi8(-128)));
+    };
+    int64_t c = 0;
+    for (; c + 64 <= channels_; c += 64)
+      put(c, rounded(c), rounded(c + 16), rounded(c + 32), rounded(c + 48));
+    if (c == channels_) return;
+    const auto left = [&](int64_t at) __attribute__((always_inline)) {
+      return at < channels_ ? rounded(at) : _mm512_setzero_si512();
+    };
+    put(c, rounded(c), left(c + 16), left(c + 32), left(c + 48));
+  }
+
+  void store(const QuantizedRows* rows, int64_t row, int64_t count) const {
+    const int64_t height = rows[0].height(rows[0].first(row)), pad = rows[0].k_pad;
+    const auto wanted = static_cast<__mmask8>((1 << count) - 1);
+    for (int64_t p = 0; p < 16; ++p) {
+      uint8_t* const q = rows[p].q + rows[p].offset(row, 0);
+      for (int64_t c = 0; c < channels_; c += 64) {
+        const auto codes = [&](int64_t i) __attribute__((always_inline)) {
+          return _mm512_loadu_si512(work_ + (p * 4 + i) * pitch_ + c);
+        };
+        const __m512i v0 = codes(0), v1 = codes(1), v2 = codes(2), v3 = codes(3);
+        const __m512i a = _mm512_unpacklo_epi32(v0, v1), b = _mm512_unpackhi_epi32(v0, v1);
+        const __m512i d = _mm512_unpacklo_epi32(v2, v3), e = _mm512_unpackhi_epi32(v2, v3);
+        const __m512i t[4] = {_mm512_unpacklo_epi64(a, d), _mm512_unpackhi_epi64(a, d),
+                              _mm512_unpacklo_epi64(b, e), _mm512_unpackhi_epi64(b, e)};
+        uint8_t* const to = q + c * height;
+        if (count == 4 && c + 64 <= pad) {  // without a mask a part is stored as it is extracted
+#pragma GCC unroll 4
+          for (int64_t j = 0; j < 4; ++j) {
+            const auto put = [&](int64_t lane, __m128i four) __attribute__((always_inline)) {
+              _mm_storeu_si128(reinterpret_cast<__m128i*>(to + (16 * j + 4 * lane) * height), four);
+            };
+            put(0, _mm512_castsi512_si128(t[j]));
+            put(1, _mm512_extracti32x4_epi32(t[j], 1));
+            put(2, _mm512_extracti32x4_epi32(t[j], 2));
+            put(3, _mm512_extracti32x4_epi32(t[j], 3));
+          }
+          continue;
+        }
+        alignas(64) __m128i four[16];
+        for (int64_t j = 0; j < 4; ++j) _mm512_store_si512(four + 4 * j, t[j]);
+        for (int64_t i = 0; i < 16 && c + 4 * i < pad; ++i) {
+          _mm_mask_storeu_epi32(to + 4 * i * height, wanted, four[i]);
+        }
+      }
+    }
+  }
+
+ private:
+  uint8_t* work_;  // [position][kTilesAtOnce][pitch]
+  int64_t pitch_, channels_;
+};
+
+}  // namespace
+}  // namespace vqt::cpu
 //
 #include "cpu/conv/conv_steps_vec.h"
 

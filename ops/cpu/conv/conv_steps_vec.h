@@ -1,4 +1,5 @@
-// conv_steps.h with vectors of any width. Include a vec_*.h first.
+// conv_steps.h with vectors of any width. Include a vec_*.h first, and define what is no matter of Vec:
+//   store_codes(values, factors, channels, rows, row, count, ...)   see the two files
 #pragma once
 
 #include "cpu/conv/conv_steps.h"
@@ -52,14 +53,23 @@ __attribute__((always_inline)) inline void finish(Vec v, const StoreStep& step, 
   lanes.store(v, s.y, step.y_dtype, c);
 }
 
+// v[p * stride + c] of a tile.
 template <MapDtype kDtype>
-void winograd_input_of(const char* const (&pixels)[16], int64_t channels, float* v, int64_t stride) {
+void winograd_input(const WinogradTiles& a, int64_t tile, float* v, int64_t stride) {
   // Copies: what is stored might otherwise be one of the pointers.
-  const char* const d[16] = {pixels[0],  pixels[1],  pixels[2],  pixels[3], pixels[4],  pixels[5],
-                             pixels[6],  pixels[7],  pixels[8],  pixels[9], pixels[10], pixels[11],
-                             pixels[12], pixels[13], pixels[14], pixels[15]};
+  const char* d[kTilePositions];
+#pragma GCC unroll 16
+  for (int i = 0; i < kTilePositions; ++i) d[i] = a.pixels[tile][i];
+  const int64_t ahead = a.pixel_bytes;
   for_lanes(
-      channels, [&](int64_t c, Lanes lanes) __attribute__((always_inline)) {
+      a.channels, [&](int64_t c, Lanes lanes) __attribute__((always_inline)) {
+  // The next tile's two new columns: 16 short streams are more than the hardware follows.
+#pragma GCC unroll 4
+        for (int i = 3; i < kTilePositions; i += 4) {
+          const char* const right = d[i] + c * bytes_of(kDtype) + ahead;
+          __builtin_prefetch(right);
+          __builtin_prefetch(right + ahead);
+        }
         Vec t[4][4];
 #pragma GCC unroll 4
         for (int j = 0; j < 4; ++j) {
@@ -69,25 +79,66 @@ void winograd_input_of(const char* const (&pixels)[16], int64_t channels, float*
         }
 #pragma GCC unroll 4
         for (int i = 0; i < 4; ++i) {
-          float* to = v + 4 * i * stride + c;
-          lanes.store(t[i][0] - t[i][2], to);
-          lanes.store(t[i][1] + t[i][2], to + stride);
-          lanes.store(t[i][2] - t[i][1], to + 2 * stride);
-          lanes.store(t[i][1] - t[i][3], to + 3 * stride);
+          float* to = v + 4 * i * stride + c;  // whole vectors: the rest of a row of `stride` values is free
+          (t[i][0] - t[i][2]).store(to);
+          (t[i][1] + t[i][2]).store(to + stride);
+          (t[i][2] - t[i][1]).store(to + 2 * stride);
+          (t[i][1] - t[i][3]).store(to + 3 * stride);
         }
       });
 }
 
-void winograd_input(const char* const (&pixels)[16], MapDtype dtype, int64_t channels, float* v,
-                    int64_t stride) {
-  dtype == MapDtype::kFloat32 ? winograd_input_of<MapDtype::kFloat32>(pixels, channels, v, stride)
-                              : winograd_input_of<MapDtype::kBFloat16>(pixels, channels, v, stride);
+// The largest magnitude of each position's row, as bits: NaN and Inf are larger than every number.
+inline void magnitudes(const float* v, int64_t channels, int64_t stride, float (&most)[kTilePositions]) {
+  for (int64_t first = 0; first < kTilePositions; first += Vec::kWidth) {
+    Vec of[Vec::kWidth];
+    for (int64_t p = 0; p < Vec::kWidth; ++p) {
+      const float* row = v + (first + p) * stride;
+      Vec a = Vec::all(0.0f), b = a;
+      int64_t c = 0;
+      for (; c + 2 * Vec::kWidth <= channels; c += 2 * Vec::kWidth) {
+        a = largest_magnitude(a, Vec::load(row + c));
+        b = largest_magnitude(b, Vec::load(row + c + Vec::kWidth));
+      }
+      for_lanes(
+          channels - c, [&](int64_t i, Lanes lanes) __attribute__((always_inline)) {
+            a = largest_magnitude(a, lanes.load(row + c + i));
+          });
+      of[p] = largest_magnitude(a, b);
+    }
+    Vec::largest_of_each(of).store(most + first);
+  }
 }
 
-void winograd_store(const float* m, int64_t stride, const StoreStep& a, const PixelStore (&stores)[4]) {
+// codes: room for the codes of kTilesAtOnce tiles.
+void winograd_rows(const WinogradTiles& a, const QuantizedRows (&rows)[kTilePositions], int64_t row,
+                   float* work) {
+  const int64_t channels = a.channels, stride = (channels + 15) / 16 * 16;
+  Codes codes(reinterpret_cast<uint8_t*>(work + kTilePositions * stride), channels);
+  for (int64_t i = 0; i < a.count; ++i) {
+    a.dtype == MapDtype::kFloat32 ? winograd_input<MapDtype::kFloat32>(a, i, work, stride)
+                                  : winograd_input<MapDtype::kBFloat16>(a, i, work, stride);
+    alignas(64) float scale[kTilePositions], factor[kTilePositions];
+    magnitudes(work, channels, stride, scale);
+    for (int64_t p = 0; p < kTilePositions; p += Vec::kWidth) {
+      const Vec most = Vec::load(scale + p), largest = Vec::all(127.0f);
+      // A magnitude that is not finite gives a scale of NaN: Inf - Inf.
+      const Vec finite = most / largest + (most - most);
+      choose(most < Vec::all(kLeastMagnitude), Vec::all(1.0f), finite).store(scale + p);
+      choose(most < Vec::all(kLeastMagnitude), Vec::all(0.0f), largest / most).store(factor + p);
+    }
+    for (int64_t p = 0; p < kTilePositions; ++p) {
+      rows[p].scale[row + i] = scale[p];
+      codes.take(work + p * stride, factor[p], rows[p], row, i, p);
+    }
+  }
+  codes.store(rows, row, a.count);
+}
+
+void winograd_store(const float* m, int64_t stride, const StoreStep& a, const PixelStore* stores) {
   const StoreStep step = a;
   for_lanes(
-      step.columns, [&](int64_t c, Lanes lanes) __attribute__((always_inline)) {
+      step.channels, [&](int64_t c, Lanes lanes) __attribute__((always_inline)) {
         Vec s[2][4];
 #pragma GCC unroll 4
         for (int j = 0; j < 4; ++j) {
@@ -99,16 +150,17 @@ void winograd_store(const float* m, int64_t stride, const StoreStep& a, const Pi
         }
 #pragma GCC unroll 2
         for (int i = 0; i < 2; ++i) {
-          finish(s[i][0] + s[i][1] + s[i][2], step, stores[2 * i], c, lanes);
-          finish(s[i][1] - s[i][2] - s[i][3], step, stores[2 * i + 1], c, lanes);
+          finish(s[i][0] + s[i][1] + s[i][2], step, stores[2 * i], step.channel + c, lanes);
+          finish(s[i][1] - s[i][2] - s[i][3], step, stores[2 * i + 1], step.channel + c, lanes);
         }
       });
 }
 
 void store(const float* v, const StoreStep& step, const PixelStore& to) {
   for_lanes(
-      step.columns, [&](int64_t c, Lanes lanes)
-                        __attribute__((always_inline)) { finish(lanes.load(v + c), step, to, c, lanes); });
+      step.channels, [&](int64_t c, Lanes lanes) __attribute__((always_inline)) {
+        finish(lanes.load(v + c), step, to, step.channel + c, lanes);
+      });
 }
 
 void read(const char* pixel, MapDtype dtype, int64_t channels, float* to) {
@@ -117,16 +169,18 @@ void read(const char* pixel, MapDtype dtype, int64_t channels, float* to) {
                     __attribute__((always_inline)) { lanes.store(lanes.load(pixel, dtype, c), to + c); });
 }
 
-void lerp_values(const float* a, const float* b, float weight, const float* plus, int64_t n, float* to) {
+void lerp_values(const char* a, const char* b, MapDtype dtype, float weight, const float* plus, int64_t n,
+                 float* to) {
+  const Vec w = Vec::all(weight);
   for_lanes(
       n, [&](int64_t i, Lanes lanes) __attribute__((always_inline)) {
-        Vec v = lerp(lanes.load(a + i), lanes.load(b + i), Vec::all(weight));
+        Vec v = lerp(lanes.load(a, dtype, i), lanes.load(b, dtype, i), w);
         if (plus != nullptr) v = v + lanes.load(plus + i);
         lanes.store(v, to + i);
       });
 }
 
-constexpr ConvSteps kSteps = {winograd_input, winograd_store, store, read, lerp_values};
+constexpr ConvSteps kSteps = {winograd_rows, winograd_store, store, read, lerp_values};
 
 }  // namespace
 }  // namespace vqt::cpu

@@ -48,9 +48,34 @@ struct Vec {
     _mm_storeu_ps(sum, _mm_add_ps(_mm_shuffle_ps(ab, cd, 0x88), _mm_shuffle_ps(ab, cd, 0xdd)));
   }
 
+  // Lane i: the largest of the lanes of v[i], compared as bits, as are the values of largest_magnitude.
+  static Vec largest_of_each(const Vec (&v)[8]) {
+    __m256i a[4], b[2];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      const __m256i x = _mm256_castps_si256(v[2 * i].v), y = _mm256_castps_si256(v[2 * i + 1].v);
+      a[i] = _mm256_max_epi32(_mm256_unpacklo_epi32(x, y), _mm256_unpackhi_epi32(x, y));
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; ++i) {
+      b[i] = _mm256_max_epi32(_mm256_unpacklo_epi64(a[2 * i], a[2 * i + 1]),
+                              _mm256_unpackhi_epi64(a[2 * i], a[2 * i + 1]));
+    }
+    return {_mm256_castsi256_ps(_mm256_max_epi32(_mm256_permute2x128_si256(b[0], b[1], 0x20),
+                                                 _mm256_permute2x128_si256(b[0], b[1], 0x31)))};
+  }
+  // The larger of most, which is not negative, and |v|; NaN is larger than all numbers.
+  friend Vec largest_magnitude(Vec most, Vec v) {
+    const __m256i bits = _mm256_and_si256(_mm256_castps_si256(v.v), _mm256_set1_epi32(0x7fffffff));
+    return {_mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(most.v), bits))};
+  }
+
   friend Vec operator+(Vec a, Vec b) { return {_mm256_add_ps(a.v, b.v)}; }
   friend Vec operator-(Vec a, Vec b) { return {_mm256_sub_ps(a.v, b.v)}; }
   friend Vec operator*(Vec a, Vec b) { return {_mm256_mul_ps(a.v, b.v)}; }
+  friend Vec operator/(Vec a, Vec b) { return {_mm256_div_ps(a.v, b.v)}; }
+  friend Vec operator<(Vec a, Vec b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ)}; }
+  friend Vec choose(Vec first, Vec a, Vec b) { return {_mm256_blendv_ps(b.v, a.v, first.v)}; }
   friend Vec min(Vec a, Vec b) { return {_mm256_min_ps(a.v, b.v)}; }  // b where one is NaN
   friend Vec max(Vec a, Vec b) { return {_mm256_max_ps(a.v, b.v)}; }
   friend Vec fma(Vec a, Vec b, Vec c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }

@@ -41,9 +41,37 @@ struct Vec {
     _mm_storeu_ps(sum, _mm_add_ps(_mm_shuffle_ps(ab, cd, 0x88), _mm_shuffle_ps(ab, cd, 0xdd)));
   }
 
+  // Lane i: the largest of the lanes of v[i], compared as bits, as are the values of largest_magnitude.
+  static Vec largest_of_each(const Vec (&v)[16]) {
+    __m512i a[8], b[4], c[2];
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) {
+      const __m512i x = _mm512_castps_si512(v[2 * i].v), y = _mm512_castps_si512(v[2 * i + 1].v);
+      a[i] = _mm512_max_epi32(_mm512_unpacklo_epi32(x, y), _mm512_unpackhi_epi32(x, y));
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      b[i] = _mm512_max_epi32(_mm512_unpacklo_epi64(a[2 * i], a[2 * i + 1]),
+                              _mm512_unpackhi_epi64(a[2 * i], a[2 * i + 1]));
+    }
+    const auto halves = [](__m512i x, __m512i y) {
+      return _mm512_max_epi32(_mm512_shuffle_i32x4(x, y, 0x88), _mm512_shuffle_i32x4(x, y, 0xdd));
+    };
+    c[0] = halves(b[0], b[1]), c[1] = halves(b[2], b[3]);
+    return {_mm512_castsi512_ps(halves(c[0], c[1]))};
+  }
+  // The larger of most, which is not negative, and |v|; NaN is larger than all numbers.
+  friend Vec largest_magnitude(Vec most, Vec v) {
+    const __m512i bits = _mm512_and_si512(_mm512_castps_si512(v.v), _mm512_set1_epi32(0x7fffffff));
+    return {_mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(most.v), bits))};
+  }
+
   friend Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
   friend Vec operator-(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }
   friend Vec operator*(Vec a, Vec b) { return {_mm512_mul_ps(a.v, b.v)}; }
+  friend Vec operator/(Vec a, Vec b) { return {_mm512_div_ps(a.v, b.v)}; }
+  friend __mmask16 operator<(Vec a, Vec b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ); }
+  friend Vec choose(__mmask16 first, Vec a, Vec b) { return {_mm512_mask_mov_ps(b.v, first, a.v)}; }
   friend Vec min(Vec a, Vec b) { return {_mm512_min_ps(a.v, b.v)}; }  // b where one is NaN
   friend Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }
   friend Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
