@@ -1,6 +1,6 @@
 // A head's k and v, and rows of q, packed for kernels with 512-bit vectors. For files named *_avx512vnni.cpp only.
 //
-//   q   [rows][kPitch] u8, codes + 128
+//   q   [rows][kPitch] s8, or u8: codes + 128
 //   k   [keys/16][d/4][16 keys][4 values] s8         d is rounded up to 16, with zeros
 //   v   [blocks][d/16][keys of the block / 4][16 columns][4 keys] s8
 //
@@ -62,7 +62,7 @@ struct Head {
     k_start = arrays.take<int32_t>(keys);
     k_mult = arrays.take<int16_t>(keys);
     there = arrays.take<int16_t>(kKeyBlock);
-    v = arrays.take<int8_t>(keys * columns);
+    v = arrays.take<int8_t>((keys + 32) * columns);  // AMX reads 32 keys more
     v_ratio = arrays.take<float>((keys + kKeyBlock - 1) / kKeyBlock * columns);
     v_scale = arrays.take<float>(columns);
     v_mean = arrays.take<float>(columns);
@@ -92,7 +92,7 @@ struct RowReader {
 };
 
 // A row of 256 bytes ends before the CPU's own prefetching begins.
-constexpr int64_t kRowsAhead = 16;
+constexpr int64_t kRowsAhead = 8;
 template <int kGroups>
 inline void prefetch_row(const float* row) {
   for (int j = 0; j < kGroups; ++j) _mm_prefetch(row + 16 * j, _MM_HINT_T0);
@@ -330,7 +330,8 @@ struct QueryRows {
 };
 
 // Rows [0, count) of q; the others, up to the next multiple of 16, get codes of 0.
-template <int kGroups, int kRows>
+// kFlip: 0, or 0x80, which makes codes + 128 of codes.
+template <int kGroups, int kFlip, int kRows>
 void pack_queries(RowsOfHead q, int64_t count, int64_t d, float step, QueryRows<kRows>& to) {
   static_assert(kRows % 16 == 0);
   const RowReader<kGroups> read(d);
@@ -341,7 +342,6 @@ void pack_queries(RowsOfHead q, int64_t count, int64_t d, float step, QueryRows<
     for (int r = 0; r < 16; ++r) {
       largest[r] = _mm512_setzero_si512();
       if (r >= rows) continue;
-      prefetch_row<kGroups>(q[b + r + kRowsAhead]);
 #pragma GCC unroll 8
       for (int j = 0; j < kGroups; ++j)
         largest[r] = _mm512_max_epi32(largest[r], magnitude(read(q[b + r], j)));
@@ -355,11 +355,13 @@ void pack_queries(RowsOfHead q, int64_t count, int64_t d, float step, QueryRows<
         const __m512i codes = codes_of_row<kGroups>(
             first, [&](int j) { return read(q[b + r], j); }, _mm512_set1_ps(inverse[r]));
         _mm512_store_si512(to.codes[b + r] + 16 * first,
-                           _mm512_xor_si512(_mm512_permutexvar_epi32(order, codes), _mm512_set1_epi8(-128)));
+                           _mm512_xor_si512(_mm512_permutexvar_epi32(order, codes),
+                                            _mm512_set1_epi8(static_cast<char>(kFlip))));
       }
     }
     for (int64_t r = rows; r < 16; ++r) {
-      for (int j = 0; j < kPitch; j += 64) _mm512_store_si512(to.codes[b + r] + j, _mm512_set1_epi8(-128));
+      for (int j = 0; j < kPitch; j += 64)
+        _mm512_store_si512(to.codes[b + r] + j, _mm512_set1_epi8(static_cast<char>(kFlip)));
     }
     const __m512 c = _mm512_mul_ps(scale, _mm512_set1_ps(step));
     // 2^(e - 1) <= c < 2^e
@@ -375,6 +377,26 @@ void pack_queries(RowsOfHead q, int64_t count, int64_t d, float step, QueryRows<
     _mm256_store_si256(reinterpret_cast<__m256i*>(to.bits + b), _mm512_cvtepi32_epi16(bits));
   }
 }
+
+// The rows that a task reads next, fetched while it works on others.
+class NextRows {
+ public:
+  // `pieces` calls of fetch() fetch them all. Rows that are made on the way are not there yet.
+  NextRows(const Attention& a, int64_t head, Range queries, int64_t pieces) : left_(queries.size()), d_(a.d) {
+    if (a.q.make != nullptr || left_ < 0) left_ = 0;
+    rows_ = {a.q.rows.row(head / a.heads, head % a.heads, queries.begin), a.q.rows.token};
+    piece_ = (left_ + pieces - 1) / pieces;
+  }
+  void fetch() {
+    for (int64_t i = 0; i < piece_ && left_ > 0; ++i, --left_, rows_.data += rows_.stride) {
+      for (int64_t j = 0; j < d_; j += 16) _mm_prefetch(rows_.data + j, _MM_HINT_T0);
+    }
+  }
+
+ private:
+  RowsOfHead rows_;
+  int64_t left_, d_, piece_ = 0;
+};
 
 // f(std::integral_constant<int, columns / 16>()).
 template <class F>
@@ -397,6 +419,28 @@ void with_groups(int64_t columns, F f) {
     default:
       return f(std::integral_constant<int, 8>());
   }
+}
+
+// A row of the result, of what it sums up to.
+inline void write_row(const Attention& a, const Head& h, float c, float l, const float* acc, float* out) {
+  // c - c: 0, or NaN where c is not finite.
+  const __m512 share = _mm512_set1_ps(128.0f / l + (c - c));
+  for (int64_t j = 0; j < a.d; j += 16) {
+    const __m512 y = _mm512_fmadd_ps(_mm512_mul_ps(_mm512_loadu_ps(acc + j), share),
+                                     _mm512_loadu_ps(h.v_scale + j), _mm512_loadu_ps(h.v_mean + j));
+    _mm512_mask_storeu_ps(out + j, static_cast<__mmask16>(a.d - j >= 16 ? 0xffffu : (1u << (a.d - j)) - 1u),
+                          y);
+  }
+}
+
+inline int64_t packed_bytes(const Attention& a) { return Head(a, nullptr).bytes; }
+
+inline void pack(const Attention& a, int64_t head, std::byte* packed) {
+  Head h(a, packed);
+  with_groups(h.columns, [&](auto groups) {
+    pack_keys<groups>(a, head, h);
+    pack_values<groups>(a, head, h);
+  });
 }
 
 }  // namespace

@@ -50,6 +50,8 @@ class Arrays {
   int64_t bytes_ = 0;
 };
 
+inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
 // Rows of one head of q or k.
 struct RowsOfHead {
   const float* data = nullptr;

@@ -10,9 +10,17 @@ AttentionKernel attention_kernel(Isa isa) {
       return kAttentionAvxVnni;
     case Isa::kAvx512Vnni:
       return kAttentionAvx512Vnni;
+    case Isa::kAmx:
+      return kAttentionAmx;
     default:
       return kAttentionRef;
   }
+}
+
+// VQT_ISA=amx is allowed on any CPU: torch has other instructions then, these kernels do not.
+AttentionKernel best_attention_kernel() {
+  const bool amx = amx_use() != AmxUse::kNever && available(Isa::kAmx);
+  return attention_kernel(amx ? Isa::kAmx : best_isa());
 }
 
 }  // namespace vqt::cpu

@@ -92,8 +92,12 @@ extern const AttentionKernel kAttentionRef;
 extern const AttentionKernel kAttentionAvx2;
 extern const AttentionKernel kAttentionAvxVnni;
 extern const AttentionKernel kAttentionAvx512Vnni;
+extern const AttentionKernel kAttentionAmx;
 
 // The kernel of an instruction set, or of the best one below it that has a kernel.
 AttentionKernel attention_kernel(Isa isa);
+
+// The one that this process uses: AMX where it may, else best_isa()'s.
+AttentionKernel best_attention_kernel();
 
 }  // namespace vqt::cpu

@@ -98,40 +98,21 @@ __attribute__((noinline)) void add_values(const Head& h, const Tile<kRows>& tile
   if (column < h.columns) add_columns<1>(h, tile, key, size, column, acc);
 }
 
-void finish(const Attention& a, const Head& h, float c, float l, const float* acc, float* out) {
-  // c - c: 0, or NaN where c is not finite.
-  const __m512 share = _mm512_set1_ps(128.0f / l + (c - c));
-  for (int64_t j = 0; j < a.d; j += 16) {
-    const __m512 y = _mm512_fmadd_ps(_mm512_mul_ps(_mm512_loadu_ps(acc + j), share),
-                                     _mm512_loadu_ps(h.v_scale + j), _mm512_loadu_ps(h.v_mean + j));
-    _mm512_mask_storeu_ps(out + j, static_cast<__mmask16>(a.d - j >= 16 ? 0xffffu : (1u << (a.d - j)) - 1u),
-                          y);
-  }
-}
-
-int64_t packed_bytes(const Attention& a) { return Head(a, nullptr).bytes; }
-
-void pack(const Attention& a, int64_t head, std::byte* packed) {
-  Head h(a, packed);
-  with_groups(h.columns, [&](auto groups) {
-    pack_keys<groups>(a, head, h);
-    pack_values<groups>(a, head, h);
-  });
-}
-
-// At most kGroupRows.
-void group_of_rows(const Attention& a, int64_t head, const Head& h, Range queries, Work& work) {
+// At most kGroupRows. after: the rows that follow.
+void group_of_rows(const Attention& a, int64_t head, const Head& h, Range queries, Range after, Work& work) {
   const int count = static_cast<int>(queries.size()), tiles = (count + kRows - 1) / kRows,
             shift = attention_shift(a.d);
   const RowsOfHead rows = rows_of_head(a, a.q, head, queries, work.acc);
-  with_groups(h.columns, [&](auto groups) { pack_queries<groups>(rows, count, a.d, *h.step, work.q); });
+  with_groups(h.columns, [&](auto groups) { pack_queries<groups, 0x80>(rows, count, a.d, *h.step, work.q); });
   for (int i = 0; i < tiles; ++i) {
     _mm512_store_ps(work.state[i].m, _mm512_set1_ps(-std::numeric_limits<float>::infinity()));
     _mm512_store_ps(work.state[i].l, _mm512_setzero_ps());
   }
   for (int64_t j = 0; j < tiles * kRows * h.columns; j += 16)
     _mm512_store_ps(work.acc + j, _mm512_setzero_ps());
+  NextRows next(a, head, after, (h.keys + kKeyBlock - 1) / kKeyBlock);
   for (int64_t key = 0; key < h.keys; key += kKeyBlock) {
+    next.fetch();
     const int size = static_cast<int>(h.keys - key < kKeyBlock ? h.keys - key : kKeyBlock);
     for (int i = 0; i < tiles; ++i) {
       const int row = i * kRows;
@@ -142,16 +123,19 @@ void group_of_rows(const Attention& a, int64_t head, const Head& h, Range querie
     }
   }
   for (int r = 0; r < count; ++r) {
-    finish(a, h, work.q.c[r], work.state[r / kRows].l[r % kRows], work.acc + r * h.columns,
-           a.out_row(head / a.heads, head % a.heads, queries.begin + r));
+    write_row(a, h, work.q.c[r], work.state[r / kRows].l[r % kRows], work.acc + r * h.columns,
+              a.out_row(head / a.heads, head % a.heads, queries.begin + r));
   }
 }
 
 void rows(const Attention& a, int64_t head, const std::byte* packed, Range queries) {
   const Head h(a, packed);
   Work work;
+  const auto range = [&](int64_t i) {
+    return Range{least(i, queries.end), least(i + kGroupRows, queries.end)};
+  };
   for (int64_t i = queries.begin; i < queries.end; i += kGroupRows) {
-    group_of_rows(a, head, h, {i, i + kGroupRows < queries.end ? i + kGroupRows : queries.end}, work);
+    group_of_rows(a, head, h, range(i), range(i + kGroupRows), work);
   }
 }
 

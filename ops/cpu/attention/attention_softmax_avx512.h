@@ -57,19 +57,59 @@ inline __m512i sum_of_each(const int32_t (*v)[16]) {
   return add(_mm512_shuffle_i32x4(d, e, 0x88), _mm512_shuffle_i32x4(d, e, 0xdd));
 }
 
+// The largest score, in the lowest lane.
+inline __m128i largest_score(__m512i scores) {
+  const __m128i flip =
+      _mm_set1_epi16(0x7fff);  // the largest s16 becomes the least u16, which has an instruction
+  const __m256i half = _mm256_max_epi16(_mm512_castsi512_si256(scores), _mm512_extracti64x4_epi64(scores, 1));
+  const __m128i quarter = _mm_max_epi16(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+  return _mm_xor_si128(_mm_minpos_epu16(_mm_xor_si128(quarter, flip)), flip);
+}
+
+// From a row's scores to its codes, and the sum of what they were rounded from.
+struct Weights {
+  __m512i top, mult, bits, rest, sum = _mm512_setzero_si512();
+
+  Weights(__m512i largest, uint16_t factor, uint16_t shift)
+      : top(largest), mult(all16(factor)), bits(all16(shift)), rest(_mm512_sub_epi16(all16(16), bits)) {}
+
+  // 32 keys; there: 1, or 0 for a key that is not.
+  inline __attribute__((always_inline)) __m512i operator()(__m512i scores, __m512i there) {
+    const __m512i y = _mm512_mulhi_epu16(_mm512_sub_epi16(top, scores), mult);
+    const __m512i f = _mm512_sllv_epi16(y, rest);
+    __m512i p = _mm512_sub_epi16(all16(kPower[1]), _mm512_mulhi_epu16(f, all16(kPower[2])));
+    p = _mm512_sub_epi16(all16(kPower[0]), _mm512_mulhi_epu16(f, p));
+    p = _mm512_srlv_epi16(p, _mm512_srlv_epi16(y, bits));  // 0 from 16 on
+    sum = _mm512_dpwssd_epi32(sum, p, there);
+    return _mm512_mulhrs_epi16(p, all16(256));  // (p + 64) >> 7
+  }
+};
+
+// A block's largest scores and sums of weights become part of the rows' state. alpha, beta: the factors of what
+// the rows had, and of what the block adds.
+template <int kRows>
+inline void take_in_block(const int32_t* top, const int32_t (*sums)[16], const float* c, RowState& state,
+                          float* alpha, float* beta) {
+  const __m512 sum = _mm512_cvtepi32_ps(sum_of_each<kRows>(sums));
+  const __m512 t = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_load_si512(top)), _mm512_loadu_ps(c));
+  const __m512 m = _mm512_load_ps(state.m), most = _mm512_max_ps(t, m), one = _mm512_set1_ps(1.0f);
+  const __m512 e = exp2_of(_mm512_sub_ps(_mm512_min_ps(t, m), most));
+  const __mmask16 grows = _mm512_cmp_ps_mask(t, m, _CMP_GT_OQ);
+  const __m512 old = _mm512_mask_mov_ps(one, grows, e), added = _mm512_mask_mov_ps(e, grows, one);
+  _mm512_store_ps(state.m, most);
+  _mm512_store_ps(state.l, _mm512_fmadd_ps(sum, added, _mm512_mul_ps(_mm512_load_ps(state.l), old)));
+  _mm512_store_ps(alpha, old);
+  _mm512_store_ps(beta, added);
+}
+
 template <int kRows>
 inline void find_tops(Tile<kRows>& tile, int size) {
-  const __m128i flip =
-      _mm_set1_epi16(0x7fff);  // largest s16 <-> least u16, of which there is a minimum across
 #pragma GCC unroll 2
   for (int r = 0; r < kRows; ++r) {
     __m512i most = _mm512_load_si512(tile.score[r]);
 #pragma GCC unroll 4
     for (int i = 32; i < size; i += 32) most = _mm512_max_epi16(most, _mm512_load_si512(tile.score[r] + i));
-    const __m256i half = _mm256_max_epi16(_mm512_castsi512_si256(most), _mm512_extracti64x4_epi64(most, 1));
-    const __m128i quarter = _mm_max_epi16(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
-    tile.top[r] = static_cast<int16_t>(
-        _mm_cvtsi128_si32(_mm_xor_si128(_mm_minpos_epu16(_mm_xor_si128(quarter, flip)), flip)));
+    tile.top[r] = static_cast<int16_t>(_mm_cvtsi128_si32(largest_score(most)));
   }
 }
 
@@ -79,17 +119,9 @@ inline void find_codes(Tile<kRows>& tile, const uint16_t* mults, const uint16_t*
                        int size) {
 #pragma GCC unroll 1
   for (int r = 0; r < kRows; ++r) {
-    const __m512i top = all16(tile.top[r]), mult = all16(mults[r]), bits = all16(shifts[r]);
-    const __m512i rest = _mm512_sub_epi16(all16(16), bits);
-    __m512i sum = _mm512_setzero_si512();
-    const auto next = [&](int i) __attribute__((always_inline)) {  // 32 keys
-      const __m512i y = _mm512_mulhi_epu16(_mm512_sub_epi16(top, _mm512_load_si512(tile.score[r] + i)), mult);
-      const __m512i f = _mm512_sllv_epi16(y, rest);
-      __m512i p = _mm512_sub_epi16(all16(kPower[1]), _mm512_mulhi_epu16(f, all16(kPower[2])));
-      p = _mm512_sub_epi16(all16(kPower[0]), _mm512_mulhi_epu16(f, p));
-      p = _mm512_srlv_epi16(p, _mm512_srlv_epi16(y, bits));  // 0 from 16 on
-      sum = _mm512_dpwssd_epi32(sum, p, kWhole ? all16(1) : _mm512_load_si512(there + i));
-      return _mm512_mulhrs_epi16(p, all16(256));  // (p + 64) >> 7
+    Weights weights(all16(tile.top[r]), mults[r], shifts[r]);
+    const auto next = [&](int i) __attribute__((always_inline)) {
+      return weights(_mm512_load_si512(tile.score[r] + i), kWhole ? all16(1) : _mm512_load_si512(there + i));
     };
     int i = 0;
 #pragma GCC unroll 2
@@ -100,7 +132,7 @@ inline void find_codes(Tile<kRows>& tile, const uint16_t* mults, const uint16_t*
     if (!kWhole && i < size) {
       _mm256_store_si256(reinterpret_cast<__m256i*>(tile.code[r] + i), _mm512_cvtepi16_epi8(next(i)));
     }
-    _mm512_store_si512(tile.sum[r], sum);
+    _mm512_store_si512(tile.sum[r], weights.sum);
   }
 }
 
@@ -116,16 +148,7 @@ __attribute__((noinline)) void softmax(Tile<kRows>& tile, RowState& state, const
     find_tops(tile, size);
     find_codes<kRows, false>(tile, mults, shifts, there, size);
   }
-  const __m512 sum = _mm512_cvtepi32_ps(sum_of_each<kRows>(tile.sum));
-  const __m512 t = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_load_si512(tile.top)), _mm512_loadu_ps(c));
-  const __m512 m = _mm512_load_ps(state.m), most = _mm512_max_ps(t, m);
-  const __m512 e = exp2_of(_mm512_sub_ps(_mm512_min_ps(t, m), most)), one = _mm512_set1_ps(1.0f);
-  const __mmask16 grows = _mm512_cmp_ps_mask(t, m, _CMP_GT_OQ);
-  const __m512 alpha = _mm512_mask_mov_ps(one, grows, e), beta = _mm512_mask_mov_ps(e, grows, one);
-  _mm512_store_ps(state.m, most);
-  _mm512_store_ps(state.l, _mm512_fmadd_ps(sum, beta, _mm512_mul_ps(_mm512_load_ps(state.l), alpha)));
-  _mm512_store_ps(tile.alpha, alpha);
-  _mm512_store_ps(tile.beta, beta);
+  take_in_block<kRows>(tile.top, tile.sum, c, state, tile.alpha, tile.beta);
 }
 
 }  // namespace

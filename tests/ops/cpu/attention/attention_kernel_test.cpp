@@ -202,7 +202,26 @@ TEST_P(AttentionKernelTest, EveryNumberOfRowsAndCutGivesTheReferencesBits) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Isas, AttentionKernelTest, testing::ValuesIn(kIsas),
+TEST(AttentionKernelChoice, AmxWhereTheProcessMayUseIt) {
+  const auto chosen_with = [](Isa isa) {
+    set_isa_for_testing(isa);
+    const auto rows = best_attention_kernel().rows;
+    reset_isa_for_testing();
+    return rows;
+  };
+  EXPECT_EQ(chosen_with(Isa::kRef), kAttentionRef.rows);
+  if (available(Isa::kAvx512Vnni)) {
+    EXPECT_EQ(chosen_with(Isa::kAvx512Vnni), kAttentionAvx512Vnni.rows);
+  }
+  if (available(Isa::kAmx)) {
+    EXPECT_EQ(chosen_with(Isa::kAmx), kAttentionAmx.rows);
+  } else {
+    EXPECT_NE(chosen_with(Isa::kAmx), kAttentionAmx.rows);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Isas, AttentionKernelTest,
+                         testing::Values(Isa::kRef, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kAmx),
                          [](const auto& info) { return std::string(to_string(info.param)); });
 
 }  // namespace
