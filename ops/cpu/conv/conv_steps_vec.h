@@ -122,10 +122,10 @@ void winograd_rows(const WinogradTiles& a, const QuantizedRows (&rows)[kTilePosi
     magnitudes(work, channels, stride, scale);
     for (int64_t p = 0; p < kTilePositions; p += Vec::kWidth) {
       const Vec most = Vec::load(scale + p), largest = Vec::all(127.0f);
-      // A magnitude that is not finite gives a scale of NaN: Inf - Inf.
-      const Vec finite = most / largest + (most - most);
-      choose(most < Vec::all(kLeastMagnitude), Vec::all(1.0f), finite).store(scale + p);
-      choose(most < Vec::all(kLeastMagnitude), Vec::all(0.0f), largest / most).store(factor + p);
+      const auto zero = most < Vec::all(kLeastMagnitude), finite = most < Vec::all(__builtin_inff());
+      const Vec of_numbers = choose(zero, Vec::all(1.0f), most / largest);
+      choose(finite, of_numbers, Vec::all(__builtin_nanf(""))).store(scale + p);
+      choose(zero, Vec::all(0.0f), largest / most).store(factor + p);
     }
     for (int64_t p = 0; p < kTilePositions; ++p) {
       rows[p].scale[row + i] = scale[p];
