@@ -25,7 +25,7 @@ ENVIRONMENT = {
     "GOMP_SPINCOUNT": "20000", "KMP_BLOCKTIME": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "17179869184",
     "MALLOC_TOP_PAD_": "268435456", "TF_CPP_MIN_LOG_LEVEL": "3", "OPENVINO_TELEMETRY_OPT_OUT": "1",
 }  # fmt: skip
-PARTS = ("rates", "linears", "sweep", "isa", "model", "fusions")
+PARTS = ("rates", "linears", "sweep", "isa", "attention", "model", "fusions")
 
 
 def say(text: str) -> None:
@@ -77,6 +77,13 @@ def measure_isa(results: dict[str, Any], args: argparse.Namespace) -> None:
     env = results["environment"]
     small = {"rows": [33], "shapes": [(256, 256)]} if args.quick else {}
     results["isa"] = isa.forced(env["isas_known"], env["isas"], args.threads, say, **small)
+
+
+def measure_attention(results: dict[str, Any], args: argparse.Namespace) -> None:
+    from . import attention
+
+    small = {"shapes": ((2, 70),), "turns": 2} if args.quick else {}
+    results["attention"] = attention.measure(say, **small)
 
 
 def in_folder(work: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:

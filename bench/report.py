@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from . import machine, peers, targets
+from .attention import LABELS
 from .forward import KINDS
 from .sweep import buckets
 from .timing import geometric_mean
@@ -30,6 +31,10 @@ def relative(entry: Entry, key: str) -> float | None:
     """Time over torch float32's time in the same turns."""
     seconds = entry["seconds"]
     return seconds[key] / seconds["float32"] if key in seconds and "float32" in seconds else None
+
+
+def relative_speed(entry: Entry, key: str) -> float:
+    return entry["seconds"]["float32"] / entry["seconds"][key]
 
 
 def means(results: Results, keys: Sequence[str]) -> list[str]:
@@ -204,6 +209,24 @@ def forced(results: Results) -> list[str]:
             *table(["VQT_ISA", "M x K -> N", "int8", "int4 g128"], body)]  # fmt: skip
 
 
+def attention(results: Results) -> list[str]:
+    entries = results.get("attention", [])
+    if not entries:
+        return []
+    lines = ["## Attention", "", f"{entries[0]['heads']} heads of {entries[0]['size']}, float32 in and out, quantizing q, k and v included. *times float32*: higher is better. "
+             "*After `vqt::rotary`* and *with prologue*: LayerNorm and rotary embedding of q and k included, by ops of their own or while they are quantized. "
+             "*error*: relative (Frobenius) against float64, on normal data and with outlier tokens and channels.", ""]  # fmt: skip
+    for e in entries:
+        body = []
+        for key, label in LABELS.items():
+            found = [e["errors"][data].get(key) for data in ("normal", "outliers")]
+            cells = ["" if error is None else f"{100 * error:.2g} %" for error in found]
+            body.append([label, number(e["seconds"][key] * 1e3, 1), number(relative_speed(e, key)), *cells])
+        head = [f"{e['sequences']} x {e['tokens']} tokens", "ms", "times float32", "error, normal", "error, outliers"]
+        lines += table(head, body)
+    return lines
+
+
 def model(results: Results, plots: dict[str, str]) -> list[str]:
     data = results.get("model", {})
     models = data.get("models", {})
@@ -288,6 +311,7 @@ def page(results: Results, plots: dict[str, str]) -> str:
         *linears(results, plots),
         *sweep(results, plots),
         *forced(results),
+        *attention(results),
         *model(results, plots),
         *fusions(results),
     ]

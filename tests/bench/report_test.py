@@ -44,6 +44,12 @@ RESULTS: dict[str, Any] = {
         {"isa": "avx2", "entries": [entry(197, 10, 10, float32=1e-3, vqt_int8=2e-3)]},
         {"isa": "avxvnni", "note": "this CPU does not have it"},
     ],
+    "attention": [{
+        "sequences": 2, "tokens": 50, "heads": 16, "size": 64,
+        "seconds": {"float32": 0.06, "bfloat16": 0.05, "vqt_int8": 0.015, "vqt_int8_after_rotary": 0.024, "vqt_int8_prologue": 0.016},
+        "errors": {"normal": {"float32": 1e-7, "bfloat16": 0.0037, "vqt_int8": 0.0136},
+                   "outliers": {"float32": 2e-7, "bfloat16": 0.002, "vqt_int8": 0.0159}},
+    }],
     "model": {
         "models": {
             "float32": {"seconds": 30.0, "peak": 8 << 30, "bytes": 5_000_000_000,
@@ -144,6 +150,9 @@ def test_numbers_stand_where_they_belong() -> None:
         "16",
     ]
     assert row(page, "linears") == ["linears", "20.00", "3.00"]
+    assert row(page, "vqt int8", "15.0") == ["vqt int8", "15.0", "4.00", "1.4 %", "1.6 %"]
+    assert row(page, "vqt int8 with prologue") == ["vqt int8 with prologue", "16.0", "3.75", "", ""]
+    assert "2 x 50 tokens" in page
     assert row(page, "without rotary") == ["without rotary", "1.200", "1.200", "2.50"]
     assert row(page, "4 x 100 -> 100") == ["4 x 100 -> 100", "2", "3", "1.50"]
     assert row(page, "vqt int8", "3 (1.20), 2 (0.50)")[2] == "1"
