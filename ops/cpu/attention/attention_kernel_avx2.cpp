@@ -21,6 +21,7 @@ namespace {
 constexpr int64_t kPitch = kMaxAttentionHeadSize;
 constexpr int kRows = 6;
 constexpr int kTiles = 8;
+constexpr int kSteps = 4;  // of a product at once
 constexpr int kGroupRows = kRows * kTiles;
 constexpr int32_t kNoKey = -(1 << 30);
 
@@ -200,16 +201,19 @@ inline __attribute__((always_inline)) void product(__m256i s0, __m256i s1, const
     asm volatile("vmovdqa %1, %0" : "=x"(acc[r][0]) : "x"(s0));
     asm volatile("vmovdqa %1, %0" : "=x"(acc[r][1]) : "x"(s1));
   }
-  for (const int16_t* const end = x + steps * 2; x != end; x += 2, w += 16) {
-    const __m256i w0 = load(w), w1 = load(w + panel);
+  for (const int16_t* const end = x + steps * 2; x != end; x += 2 * kSteps, w += 16 * kSteps) {
+#pragma GCC unroll 4
+    for (int s = 0; s < kSteps; ++s) {
+      const __m256i w0 = load(w + 16 * s), w1 = load(w + panel + 16 * s);
 #pragma GCC unroll 6
-    for (int r = 0; r < kRows; ++r) {
-      __m256i v;
-      asm volatile("vpbroadcastd %1, %0"
-                   : "=x"(v)
-                   : "m"(*reinterpret_cast<const int16_t(*)[2]>(x + r * kPitch)));
-      add_product(acc[r][0], v, w0);
-      add_product(acc[r][1], v, w1);
+      for (int r = 0; r < kRows; ++r) {
+        __m256i v;
+        asm volatile("vpbroadcastd %1, %0"
+                     : "=x"(v)
+                     : "m"(*reinterpret_cast<const int16_t(*)[2]>(x + r * kPitch + 2 * s)));
+        add_product(acc[r][0], v, w0);
+        add_product(acc[r][1], v, w1);
+      }
     }
   }
 #pragma GCC unroll 6
