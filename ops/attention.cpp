@@ -121,7 +121,7 @@ bool kernel_takes(const AttentionArgs& a) {
 }
 
 // Rows of q are cut here: a multiple of what any kernel computes at once.
-constexpr int64_t kRowsPerUnit = 24;
+constexpr int64_t kRowsPerUnit = 48;
 
 // The kernel's job on all threads. A task is a run of rows through the heads, so that any number of threads has
 // equal shares; it packs the heads that it meets. Where heads are few a head is packed by each of its tasks, at

@@ -56,12 +56,17 @@ void count_at_least(const OutcomeCounts& outcomes, FusionCount& count) {
 }  // namespace
 
 const std::vector<Fusion>& all_fusions() {
-  // activation and residual in the order of the kernels' epilogue; shared_input before layer_norm, so that
-  // several readers of a norm are one; static_output last: not with a residual or another reader.
+  // activation and residual in the order of the kernels' epilogue; rotary makes what attention_prologue takes;
+  // shared_input before layer_norm, so that several readers of a norm are one; static_output last: not with a
+  // residual or another reader.
   static const std::vector<Fusion> fusions = {
-      {"activation", &fuse_gelu_relu},  {"residual", &fuse_residual},
-      {"rotary", &fuse_rotary},         {"shared_input", &fuse_shared_input},
-      {"layer_norm", &fuse_layer_norm}, {"static_output", &fuse_static_output},
+      {"activation", &fuse_gelu_relu},
+      {"residual", &fuse_residual},
+      {"rotary", &fuse_rotary},
+      {"attention_prologue", &fuse_attention_prologue},
+      {"shared_input", &fuse_shared_input},
+      {"layer_norm", &fuse_layer_norm},
+      {"static_output", &fuse_static_output},
   };
   return fusions;
 }

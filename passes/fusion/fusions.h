@@ -15,6 +15,8 @@ FusionResult fuse_gelu_relu(FusionGraph& graph);
 FusionResult fuse_residual(FusionGraph& graph);
 // x * cos + rotated(x) * sin, with or without a layer norm before it: vqt::rotary.
 FusionResult fuse_rotary(FusionGraph& graph);
+// vqt::rotary or layer norm of q and of k -> vqt::attention: one op.
+FusionResult fuse_attention_prologue(FusionGraph& graph);
 // One tensor read by several integer linears: vqt::quantize_activation once.
 FusionResult fuse_shared_input(FusionGraph& graph);
 // layer_norm -> the one linear or quantize_activation that reads it: vqt::layer_norm_quantize.

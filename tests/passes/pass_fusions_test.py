@@ -21,7 +21,7 @@ from safetensors.torch import load_file  # noqa: E402
 from vggt import VGGT, VGGTConfig  # noqa: E402
 from vggt.layers import Block, patch_positions, rope_table  # noqa: E402
 
-NAMES = ["activation", "residual", "rotary", "shared_input", "layer_norm", "static_output"]
+NAMES = ["activation", "residual", "rotary", "attention_prologue", "shared_input", "layer_norm", "static_output"]
 EXACT = ["residual", "shared_input", "static_output"]  # nothing is computed in another way
 
 

@@ -369,7 +369,7 @@ def test_saved_archives_load_anywhere(tmp_path: Path) -> None:
     assert described["config"] == {"name": "mobile", "quant_type": "int4_group", "group_size": 64}
     assert [s["name"] for s in described["sites"]] == SITES
     assert described["fusions_made"] == vqt.report(quantized).fusions_made
-    assert described["fusions_made"] == {"activation": 2, "residual": 4, "rotary": 0, "shared_input": 0, "layer_norm": 2,
+    assert described["fusions_made"] == {"activation": 2, "residual": 4, "rotary": 0, "attention_prologue": 0, "shared_input": 0, "layer_norm": 2,
                                          "static_output": 0}
     loaded = vqt.load(path)
     assert torch.equal(loaded(x), quantized(x)) and not loaded.training

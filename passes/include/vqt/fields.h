@@ -97,7 +97,8 @@ void visit_fields(Config& c, Visitor&& visitor) {
                 "accuracy algorithms, in order; none of them is in this version"},
           c.algorithms);
   visitor(
-      Field{"fusions", "", "all", "all|none|activation|residual|rotary|shared_input|layer_norm|static_output",
+      Field{"fusions", "", "all",
+            "all|none|activation|residual|rotary|attention_prologue|shared_input|layer_norm|static_output",
             "operations that Linear layers compute together with their neighbors in one kernel"},
       c.fusions);
   visitor(

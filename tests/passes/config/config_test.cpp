@@ -323,8 +323,8 @@ TEST(Config, ErrorsSayWhereWhatWasExpectedAndWhatCame) {
        "nearest: "
        "gptq"},
       {R"({"fusions": ["rotary", "layernorm"]})",
-       "q.json: fusions: expected one of all, none, activation, residual, rotary, shared_input, layer_norm, "
-       "static_output, got \"layernorm\"; nearest: layer_norm"},
+       "q.json: fusions: expected one of all, none, activation, residual, rotary, attention_prologue, "
+       "shared_input, layer_norm, static_output, got \"layernorm\"; nearest: layer_norm"},
       {R"({"fusions": ["rotary", "none"]})",
        "q.json: fusions: expected names of fusions, or all or none alone, got \"rotary,none\""},
       {R"({"fusions": "all"})", "q.json: fusions: expected a list of strings, got \"all\""},
@@ -766,7 +766,7 @@ TEST(Config, FusionsAreAllUnlessSomeAreNamed) {
   const auto chosen = [](const std::string& json) {
     return chosen_fusions(QuantizationConfig::from_json(json));
   };
-  const std::vector<std::string> all = {"activation",   "residual",   "rotary",
+  const std::vector<std::string> all = {"activation",   "residual",   "rotary",       "attention_prologue",
                                         "shared_input", "layer_norm", "static_output"};
   EXPECT_EQ(chosen("{}"), all);
   EXPECT_EQ(chosen(R"({"fusions": ["all"]})"), all);

@@ -220,6 +220,14 @@ TEST(AttentionKernelChoice, AmxWhereTheProcessMayUseIt) {
   }
 }
 
+TEST(AttentionKernelChoice, EveryInstructionSetHasItsOwn) {
+  std::vector<void (*)(const Attention&, int64_t, const std::byte*, Range)> kernels;
+  for (const Isa isa : {Isa::kRef, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kAmx}) {
+    EXPECT_THAT(kernels, testing::Not(testing::Contains(attention_kernel(isa).rows))) << to_string(isa);
+    kernels.push_back(attention_kernel(isa).rows);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Isas, AttentionKernelTest,
                          testing::Values(Isa::kRef, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kAmx),
                          [](const auto& info) { return std::string(to_string(info.param)); });
