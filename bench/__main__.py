@@ -25,7 +25,7 @@ ENVIRONMENT = {
     "GOMP_SPINCOUNT": "20000", "KMP_BLOCKTIME": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "17179869184",
     "MALLOC_TOP_PAD_": "268435456", "TF_CPP_MIN_LOG_LEVEL": "3", "OPENVINO_TELEMETRY_OPT_OUT": "1",
 }  # fmt: skip
-PARTS = ("rates", "linears", "sweep", "isa", "attention", "model", "fusions")
+PARTS = ("rates", "linears", "sweep", "isa", "attention", "convolution", "model", "fusions")
 
 
 def say(text: str) -> None:
@@ -84,6 +84,13 @@ def measure_attention(results: dict[str, Any], args: argparse.Namespace) -> None
 
     small = {"shapes": ((2, 70),), "turns": 2} if args.quick else {}
     results["attention"] = attention.measure(say, **small)
+
+
+def measure_convolution(results: dict[str, Any], args: argparse.Namespace) -> None:
+    from . import convolution
+
+    small = {"layers": convolution.SMALL, "turns": 2} if args.quick else {}
+    results["convolution"] = convolution.measure(args.threads, say, **small)
 
 
 def in_folder(work: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from . import machine, peers, targets
+from . import convolution, machine, peers, targets
 from .attention import LABELS
 from .forward import KINDS
 from .sweep import buckets
@@ -227,13 +227,47 @@ def attention(results: Results) -> list[str]:
     return lines
 
 
+def convolutions(results: Results) -> list[str]:
+    entries = results.get("convolution", [])
+    if not entries:
+        return []
+    shown = [name for name in convolution.LABELS if any(name in e["seconds"] for e in entries)]
+    lines = [
+        "## Convolutions of VGGT-1B's dense heads", "",
+        "2 frames of 518 x 392, each convolution with what is around it (ReLU, residual, resizing, position embedding; OpenVINO: alone). "
+        "Milliseconds of one call; in brackets its error against float64.", "",
+    ]  # fmt: skip
+
+    def cell(e: Entry, name: str) -> str:
+        if name not in e["seconds"]:
+            return ""
+        return f"{e['seconds'][name] * 1e3:.2f} ({100 * e['errors'][name]:.2f} %)"
+
+    body = []
+    for e in entries:
+        speed = e["seconds"]["float32"] / e["seconds"]["vqt"] if {"float32", "vqt"} <= set(e["seconds"]) else None
+        body.append(
+            [e["name"], str(e["count"]), number(e["products"] / 1e9), *(cell(e, n) for n in shown), number(speed)]
+        )
+    sums = {name: convolution.in_both_heads(entries, name) for name in shown}
+    cells = ["" if sums[name] is None else f"{sums[name] * 1e3:.0f}" for name in shown]
+    speed = sums["float32"] / sums["vqt"] if sums.get("float32") and sums.get("vqt") else None
+    body.append(["**both heads**", "", "", *cells, number(speed)])
+    head = ["layer", "in a head", "G multiply-adds", *(convolution.LABELS[n] for n in shown), "float32 / vqt"]
+    lines += table(head, body)
+    said = {f"{convolution.LABELS[n]}: {text}" for e in entries for n, text in e["notes"].items()}
+    return [*lines, *(f"- {text}" for text in sorted(said)), ""]
+
+
 def model(results: Results, plots: dict[str, str]) -> list[str]:
     data = results.get("model", {})
     models = data.get("models", {})
     if not models:
         return []
     base, lines = models.get("float32"), ["## Whole VGGT-1B", ""]
-    setting = " ".join(f"{k}={v}" for k, v in data.get("malloc", {}).items()) or "vqt.low_memory()"  # older runs: malloc's
+    setting = (
+        " ".join(f"{k}={v}" for k, v in data.get("malloc", {}).items()) or "vqt.low_memory()"
+    )  # older runs: malloc's
     lines += [
         f"Random weights, {data['frames']} frames of {data['width']} x {data['height']}, scripted, each in a process of its own; "
         f"forward passes in turns, in random order, the shortest time of each; times by kind of op from one more pass under torch's profiler. `{setting}` for all. Ops fused into a linear layer count as linear layer.", "",
@@ -312,6 +346,7 @@ def page(results: Results, plots: dict[str, str]) -> str:
         *sweep(results, plots),
         *forced(results),
         *attention(results),
+        *convolutions(results),
         *model(results, plots),
         *fusions(results),
     ]
