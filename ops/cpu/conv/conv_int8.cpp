@@ -110,7 +110,9 @@ class Block {
 
  private:
   int64_t bytes_of_position() const { return round_up(activation_bytes_per_row(depth_) * plan_.rows, 64); }
-  int64_t sums_of_position() const { return (plan_.fused() ? kRowTile : plan_.rows) * plan_.columns; }
+  int64_t sums_of_position() const {
+    return plan_.fused() ? kRowTile * kStripColumns : plan_.rows * plan_.columns;
+  }
   // Results of a row whose places are kept. A transposed convolution has kernel_h * kernel_w: made while it stores.
   int64_t stores_per_row() const {
     return a_.form == ConvForm::kWinograd ? 4 : a_.form == ConvForm::kTransposed ? 0 : 1;
@@ -368,7 +370,8 @@ class Block {
       }
       winograd_product_avx512vnni(product, row, column, divide_up(width, kPanel), prefetch);
       for (int64_t i = row; i < end; ++i) {
-        steps_.winograd_store(sums_ + (i - row) * 2 * kPanel, height * 2 * kPanel, step, stores_ + 4 * i);
+        steps_.winograd_store(sums_ + (i - row) * kStripColumns, height * kStripColumns, step,
+                              stores_ + 4 * i);
       }
     }
   }
@@ -411,7 +414,9 @@ ConvPlan plan_conv(const ConvInt8Job& a, Isa isa, int threads, const CacheSizes&
     plan.blocks = std::clamp<int64_t>(blocks, 1, std::max<int64_t>(divide_up(plan.all_rows, kRowTile), 1));
     plan.rows = divide_up(plan.all_rows, plan.blocks);
   }
-  const int64_t strip = plan.fused() ? 2 * kPanel : a.form == ConvForm::kWinograd ? 8 * kPanel : 16 * kPanel;
+  const int64_t strip = plan.fused()                    ? kStripColumns
+                        : a.form == ConvForm::kWinograd ? 8 * kPanel
+                                                        : 16 * kPanel;
   plan.columns = std::min(columns(a), strip);
   LinearShape shape;
   shape.rows = plan.rows;

@@ -3,15 +3,18 @@
 
 #include <cstdint>
 
+#include "cpu/layout/panel.h"
 #include "cpu/linear/linear_int8_kernel.h"
 
 namespace vqt::cpu {
+
+constexpr int64_t kStripColumns = 2 * kPanel;  // at most, and from one row of m to the next
 
 struct WinogradProduct {
   LinearInt8Job job;                    // depth and packed matrix; x and out are not used
   const QuantizedRows* rows = nullptr;  // [16]
   int64_t position_columns = 0;         // columns of the matrix from one position to the next
-  float* m = nullptr;                   // [16][rows of the tile][2 * kPanel]
+  float* m = nullptr;                   // [16][rows of the tile][kStripColumns]
 };
 
 // Where the next strip lies, and lines of the result that will be written; to be read ahead while one multiplies.

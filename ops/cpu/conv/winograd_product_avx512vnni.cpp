@@ -24,7 +24,7 @@ struct Multiply {
         for (int r = 0; r < kRows; ++r) {
           const __m512i dot = _mm512_sub_epi32(acc[r][p], from_zero);
           const __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(dot), w_scale);
-          _mm512_storeu_ps(m + r * 2 * kPanel + p * kPanel, _mm512_mul_ps(v, _mm512_set1_ps(scale[r])));
+          _mm512_storeu_ps(m + r * kStripColumns + p * kPanel, _mm512_mul_ps(v, _mm512_set1_ps(scale[r])));
         }
       }
     };
@@ -51,7 +51,7 @@ void winograd_product_avx512vnni(const WinogradProduct& a, int64_t first, int64_
     const PrefetchShares shares =
         next.prefetch(a.job.w + (from + next.next) * depth, panels * kPanel * depth, depth, prefetch.shares);
     multiply(rows.q + first * rows.k_pad, a.job.w + (from + column) * depth, a.job, from + column,
-             rows.scale + first, shares.share(prefetch.share), a.m + p * height * 2 * kPanel);
+             rows.scale + first, shares.share(prefetch.share), a.m + p * height * kStripColumns);
   }
 }
 
