@@ -39,7 +39,7 @@ inline __attribute__((always_inline)) void each(F f) {
 struct Head {
   int64_t keys;     // rounded up to 32
   int64_t columns;  // d rounded up to 16
-  float* made;      // [N][d], of k where its rows are made
+  float* rows;      // [N][columns]: k's, then v's
   float* k_scale;   // [keys]
   float* step;      // smax * fold
   int8_t* k;
@@ -55,7 +55,7 @@ struct Head {
     Arrays arrays(memory);
     keys = (a.keys + 31) / 32 * 32;
     columns = (a.d + 15) / 16 * 16;
-    made = arrays.take<float>(a.k.make == nullptr ? 0 : a.keys * a.d);
+    rows = arrays.take<float>(a.keys * columns);
     k_scale = arrays.take<float>(keys);
     step = arrays.take<float>(1);
     k = arrays.take<int8_t>(keys * columns);
@@ -141,22 +141,31 @@ inline __m512i pack_codes(__m512i a, __m512i b, __m512i c, __m512i d) {
   return _mm512_packs_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));
 }
 
+// The mean, and the rows in one piece, [tokens][16 * kGroups]: rows of a projection are a multiple of a page apart, so
+// that a cache soon needs all of them in the same few places.
 template <int kGroups>
-inline void mean_over_tokens(RowsOfHead x, int64_t tokens, int64_t d, __m512 (&mean)[kGroups]) {
+inline RowsOfHead mean_over_tokens(RowsOfHead x, int64_t tokens, int64_t d, __m512 (&mean)[kGroups],
+                                   float* rows) {
   const RowReader<kGroups> read(d);
   const __m512 share = _mm512_set1_ps(1.0f / static_cast<float>(tokens));
+  const RowsOfHead copy = {rows, 16 * kGroups};
   for (__m512& m : mean) m = _mm512_setzero_ps();
   for (int64_t b = 0; b < tokens; b += kKeyBlock) {
-    const int64_t end = b + kKeyBlock < tokens ? b + kKeyBlock : tokens;
+    const int64_t end = least(b + kKeyBlock, tokens);
     __m512 sum[kGroups];
     for (__m512& s : sum) s = _mm512_setzero_ps();
-    for (int64_t i = b; i < end; ++i) {
+    for (int64_t i = b; i < end; ++i, rows += 16 * kGroups) {
       prefetch_row<kGroups>(x[i + kRowsAhead]);
 #pragma GCC unroll 8
-      for (int j = 0; j < kGroups; ++j) sum[j] = _mm512_fmadd_ps(read(x[i], j), share, sum[j]);
+      for (int j = 0; j < kGroups; ++j) {
+        const __m512 values = read(x[i], j);
+        _mm512_store_ps(rows + 16 * j, values);
+        sum[j] = _mm512_fmadd_ps(values, share, sum[j]);
+      }
     }
     for (int j = 0; j < kGroups; ++j) mean[j] = _mm512_add_ps(mean[j], sum[j]);
   }
+  return copy;
 }
 
 // 16 rows of 16 words become 16 words of each row: lane r of t[i] is word i of row r.
@@ -198,10 +207,12 @@ inline __m512i codes_of_row(int first, Value value, __m512 inverse) {
 
 template <int kGroups>
 void pack_keys(const Attention& a, int64_t head, Head& h) {
-  const RowsOfHead k = rows_of_head(a, a.k, head, {0, a.keys}, h.made);
+  // Rows that are made end where the copy ends: each is read before the copy is there.
+  float* made = h.rows + a.keys * (h.columns - a.d);
+  const RowsOfHead from = rows_of_head(a, a.k, head, {0, a.keys}, made);
   const RowReader<kGroups> read(a.d);
   __m512 mean[kGroups];
-  mean_over_tokens<kGroups>(k, a.keys, a.d, mean);
+  const RowsOfHead k = mean_over_tokens<kGroups>(from, a.keys, a.d, mean, h.rows);
   __m512 scales = _mm512_setzero_ps();  // the largest
   for (int64_t b = 0; b < h.keys; b += 16) {
     const float* row[16];  // of the panel's lanes; null: no such key
@@ -270,10 +281,10 @@ void pack_keys(const Attention& a, int64_t head, Head& h) {
 
 template <int kGroups>
 void pack_values(const Attention& a, int64_t head, Head& h) {
-  const RowsOfHead v = {a.v.row(head / a.heads, head % a.heads, 0), a.v.token};
+  const RowsOfHead from = {a.v.row(head / a.heads, head % a.heads, 0), a.v.token};
   const RowReader<kGroups> read(a.d);
   __m512 mean[kGroups], scale[kGroups];
-  mean_over_tokens<kGroups>(v, a.keys, a.d, mean);
+  const RowsOfHead v = mean_over_tokens<kGroups>(from, a.keys, a.d, mean, h.rows);
   for (__m512& s : scale) s = _mm512_setzero_ps();
   // a0..3 b0..3 c0..3 d0..3 of each lane -> a0 b0 c0 d0 a1 ..
   const __m512i by_column =
@@ -389,7 +400,7 @@ class NextRows {
   }
   void fetch() {
     for (int64_t i = 0; i < piece_ && left_ > 0; ++i, --left_, rows_.data += rows_.stride) {
-      for (int64_t j = 0; j < d_; j += 16) _mm_prefetch(rows_.data + j, _MM_HINT_T0);
+      for (int64_t j = 0; j < d_; j += 16) _mm_prefetch(rows_.data + j, _MM_HINT_T1);
     }
   }
 
