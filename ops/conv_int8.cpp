@@ -1,9 +1,14 @@
 #include "ops/conv_int8.h"
 
+#include <ATen/ops/add.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/relu.h>
+#include <ATen/ops/upsample_bilinear2d.h>
+#include <c10/core/ScalarType.h>
 
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cpu/conv/conv_int8.h"
@@ -87,21 +92,6 @@ void check_resizing(std::string_view op, const ConvSchemaArgs& a) {
   check("pos_y", *a.pos_y, (*a.x_size)[0]);
 }
 
-void check_map(std::string_view op, std::string_view argument, const std::optional<at::Tensor>& map,
-               const c10::SymDimVector& y, bool any_size) {
-  if (!map.has_value()) return;
-  check_float(op, argument, *map);
-  const bool fits = map->dim() == 4 && map->sym_size(0) == y[0] && map->sym_size(1) == y[1] &&
-                    (any_size ? map->sym_size(2) > 0 && map->sym_size(3) > 0
-                              : map->sym_size(2) == y[2] && map->sym_size(3) == y[3]);
-  if (fits) return;
-  std::ostringstream expected;
-  expected << "[" << y[0] << ", " << y[1]
-           << (any_size ? ", height, width], the result's batch and channels" : "");
-  if (!any_size) expected << ", " << y[2] << ", " << y[3] << "], the result's sizes";
-  fail_value(op, argument, expected.str(), describe(*map));
-}
-
 // Everything but what the data of the weight says. Returns the result's sizes.
 c10::SymDimVector check_args(std::string_view op, const ConvSchemaArgs& a) {
   check_float(op, "x", a.x);
@@ -124,10 +114,31 @@ c10::SymDimVector check_args(std::string_view op, const ConvSchemaArgs& a) {
   check_resizing(op, a);
   const at::ScalarType dtype = a.dtype.value_or(a.x.scalar_type());
   if (!is_kernel_dtype(dtype)) fail_type(op, "dtype", "float32, bfloat16 or float16", describe(dtype));
-  const c10::SymDimVector sizes = result_sizes(op, a);
-  check_map(op, "residual", a.residual, sizes, false);
-  check_map(op, "low", a.low, sizes, true);
-  return sizes;
+  return result_sizes(op, a);
+}
+
+// Does the kernel add this map? It reads floats of the result's sizes (low: of its batch and channels), where torch's
+// sum would have the result's dtype, or that was given.
+bool is_kernel_map(const ConvSchemaArgs& a, const at::Tensor& map, const c10::SymDimVector& y,
+                   bool any_size) {
+  const at::ScalarType dtype = a.x.scalar_type();
+  if (map.dim() != 4 || !is_kernel_dtype(map.scalar_type())) return false;
+  if (!a.dtype.has_value() && c10::promoteTypes(map.scalar_type(), dtype) != dtype) return false;
+  if (map.sym_size(0) != y[0] || map.sym_size(1) != y[1]) return false;
+  return any_size || (map.sym_size(2) == y[2] && map.sym_size(3) == y[3]);
+}
+
+// The same sums by torch's ops, which broadcast and promote.
+at::Tensor with_torchs_sums(std::string_view op, ConvSchemaArgs a) {
+  const std::optional<at::Tensor> residual = std::exchange(a.residual, std::nullopt),
+                                  low = std::exchange(a.low, std::nullopt);
+  const bool relu = std::exchange(a.relu, false);
+  at::Tensor y = conv_int8(op, a);
+  const c10::SymInt height = y.sym_size(2), width = y.sym_size(3);
+  if (residual.has_value()) y = y.add(*residual);
+  if (low.has_value())
+    y = y.add(at::upsample_bilinear2d_symint(*low, {height, width}, /*align_corners=*/true));
+  return relu ? y.relu_() : y;
 }
 
 at::Tensor empty_result(const ConvSchemaArgs& a, const c10::SymDimVector& sizes, at::ScalarType dtype) {
@@ -195,6 +206,9 @@ Pair check_pair(std::string_view op, std::string_view argument, at::IntArrayRef 
 at::Tensor conv_int8(std::string_view op, const ConvSchemaArgs& a) {
   const c10::SymDimVector sizes = check_args(op, a);
   const at::ScalarType dtype = a.dtype.value_or(a.x.scalar_type());
+  if ((a.residual.has_value() && !is_kernel_map(a, *a.residual, sizes, false)) ||
+      (a.low.has_value() && !is_kernel_map(a, *a.low, sizes, true)))
+    return with_torchs_sums(op, a);
   if (a.x.is_meta() || a.weight.is_meta()) return empty_result(a, sizes, dtype);
 
   const KernelScope scope;

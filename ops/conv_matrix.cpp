@@ -12,7 +12,7 @@
 #include "ops/check.h"
 #include "ops/kernel_scope.h"
 #include "ops/parallel.h"
-#include "vqt/conv.h"
+#include "vqt/conv_matrix.h"
 
 namespace vqt {
 namespace {

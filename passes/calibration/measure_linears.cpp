@@ -1,9 +1,12 @@
-// The copy calls vqt_internal::measure_linear in place of aten::linear: it returns the same, and passes its
-// arguments to the recorder of this thread. No graph outside of this file has it.
+// The copy calls vqt_internal::measure_linear in place of aten::linear, and measure_convolution in place of
+// convolutions: they return the same, and pass their arguments to the recorder of this thread. No graph outside of
+// this file has them.
 #include "passes/calibration/measure_linears.h"
 
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/conv2d.h>
+#include <ATen/ops/conv_transpose2d.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/ones.h>
 #include <torch/library.h>
@@ -27,6 +30,7 @@ struct MeasuredCall {
   at::Tensor x, rows_weight, whole_weight;
   std::optional<at::Tensor> bias;
   int64_t site, row_begin, row_end;
+  std::function<at::Tensor()> run_float;
 };
 // The interpreter runs a forward pass on the thread that calls it.
 thread_local std::function<void(const MeasuredCall&, const at::Tensor& y)>* recorder = nullptr;
@@ -34,8 +38,24 @@ thread_local std::function<void(const MeasuredCall&, const at::Tensor& y)>* reco
 at::Tensor measure_linear(const at::Tensor& x, const at::Tensor& rows_weight,
                           const std::optional<at::Tensor>& bias, const at::Tensor& whole_weight, int64_t site,
                           int64_t row_begin, int64_t row_end) {
-  const at::Tensor y = at::linear(x, rows_weight, bias);
-  if (recorder != nullptr) (*recorder)({x, rows_weight, whole_weight, bias, site, row_begin, row_end}, y);
+  const auto run = [&] { return at::linear(x, rows_weight, bias); };
+  const at::Tensor y = run();
+  if (recorder != nullptr)
+    (*recorder)({x, rows_weight, whole_weight, bias, site, row_begin, row_end, run}, y);
+  return y;
+}
+
+at::Tensor measure_convolution(const at::Tensor& x, const at::Tensor& weight,
+                               const std::optional<at::Tensor>& bias, at::IntArrayRef stride,
+                               at::IntArrayRef padding, at::IntArrayRef dilation, bool transposed,
+                               at::IntArrayRef output_padding, int64_t groups, int64_t site) {
+  const auto run = [&] {
+    return transposed
+               ? at::conv_transpose2d(x, weight, bias, stride, padding, output_padding, groups, dilation)
+               : at::conv2d(x, weight, bias, stride, padding, dilation, groups);
+  };
+  const at::Tensor y = run();
+  if (recorder != nullptr) (*recorder)({x, weight, weight, bias, site, 0, 0, run}, y);
   return y;
 }
 
@@ -45,6 +65,10 @@ TORCH_LIBRARY(vqt_internal, m) {
       "row_begin, "
       "int row_end) -> Tensor",
       torch::dispatch(c10::DispatchKey::CompositeExplicitAutograd, &measure_linear));
+  m.def(
+      "measure_convolution(Tensor x, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, "
+      "bool transposed, int[] output_padding, int groups, int site) -> Tensor",
+      torch::dispatch(c10::DispatchKey::CompositeExplicitAutograd, &measure_convolution));
 }
 
 double now_ms() {
@@ -59,9 +83,9 @@ bool needs_cold_weight(const at::Tensor& x, const at::Tensor& weight) {
   return x.numel() <= kFewRows * weight.size(1) && static_cast<int64_t>(weight.nbytes()) >= kLargeWeight;
 }
 
-// Calls linear_int8 and the like with arguments by name, defaults filled in.
-at::Tensor call_linear(const std::string& op, const MeasuredCall& call, const at::Tensor& packed,
-                       const std::vector<std::pair<std::string, c10::IValue>>& arguments) {
+// Calls linear_int8, conv2d_int8 and the like with arguments by name, defaults filled in.
+at::Tensor call_integer(const std::string& op, const MeasuredCall& call, const at::Tensor& packed,
+                        const std::vector<std::pair<std::string, c10::IValue>>& arguments) {
   const c10::OperatorHandle handle = c10::Dispatcher::singleton().findSchemaOrThrow(op.c_str(), "");
   torch::jit::Stack stack;
   for (const c10::Argument& argument : handle.schema().arguments()) {
@@ -84,35 +108,48 @@ at::Tensor call_linear(const std::string& op, const MeasuredCall& call, const at
 
 // Output SQNR and the times of one call.
 MeasuredSite measure(const MeasuredCall& call, const at::Tensor& y, const PlannedSite& plan,
-                     const ActivationRange& range, const std::string& layout, const std::string& site) {
-  const QuantizedWeight q = quantize_weight(call.whole_weight, plan.scheme, layout, site);
-  const auto arguments =
-      linear_arguments(plan, range, {call.row_begin, call.row_end}, call.whole_weight.size(0));
-  const std::string op = linear_op(plan.scheme);
+                     const ActivationRange& range, const std::string& layout, const Site& site) {
+  const QuantizedWeight q = quantize_weight(call.whole_weight, site, plan.scheme, layout);
+  const auto arguments = integer_arguments(site, plan, range, {call.row_begin, call.row_end});
+  const std::string op = integer_op(site, plan.scheme);
   MeasuredSite out;
-  out.output_sqnr_db = sqnr_db(y, call_linear(op, call, q.packed, arguments));
+  out.output_sqnr_db = sqnr_db(y, call_integer(op, call, q.packed, arguments));
   at::Tensor other;
   if (needs_cold_weight(call.x, call.rows_weight)) other = at::ones({kMoreThanCaches}, at::kByte);
-  const Times times = interleaved_times([&] { at::linear(call.x, call.rows_weight, call.bias); },
-                                        [&] { call_linear(op, call, q.packed, arguments); },
-                                        [&] {
-                                          if (other.defined()) other.add_(1);
-                                        },
-                                        now_ms);
+  const Times times =
+      interleaved_times([&] { call.run_float(); }, [&] { call_integer(op, call, q.packed, arguments); },
+                        [&] {
+                          if (other.defined()) other.add_(1);
+                        },
+                        now_ms);
   out.ms_float = times.first;
   out.ms_quantized = times.second;
   return out;
 }
 
-void instrument(Node* linear, Value* whole_weight, int64_t site, const RowRange& rows) {
-  Graph& graph = *linear->owningGraph();
-  const WithInsertPoint guard(linear);
-  static const Symbol kMeasure = Symbol::fromQualString("vqt_internal::measure_linear");
-  Value* result = graph.insert(kMeasure, {linear->input(0), linear->input(1), linear->input(2), whole_weight,
-                                          site, rows.begin, rows.end});
-  result->copyMetadata(linear->output());
-  linear->output()->replaceAllUsesWith(result);
-  linear->destroy();
+void replace(Node* node, Value* by) {
+  by->copyMetadata(node->output());
+  node->output()->replaceAllUsesWith(by);
+  node->destroy();
+}
+
+void instrument(const SiteCall& call, int64_t site, const std::optional<ConvShape>& convolution) {
+  Node* node = call.linear;
+  Graph& graph = *node->owningGraph();
+  const WithInsertPoint guard(node);
+  static const Symbol kLinear = Symbol::fromQualString("vqt_internal::measure_linear");
+  static const Symbol kConvolution = Symbol::fromQualString("vqt_internal::measure_convolution");
+  Value *x = node->input(0), *weight = node->input(1), *bias = node->input(2);
+  if (!convolution)
+    return replace(node,
+                   graph.insert(kLinear, {x, weight, bias, call.root, site, call.rows.begin, call.rows.end}));
+  const ConvShape& s = *convolution;
+  const auto pair = [&](const std::array<int64_t, 2>& values) {
+    return graph.insertConstant(std::vector<int64_t>(values.begin(), values.end()));
+  };
+  replace(node,
+          graph.insert(kConvolution, {x, weight, bias, pair(s.stride), pair(s.padding), pair(s.dilation),
+                                      s.transposed, pair(s.output_padding), s.groups, site}));
 }
 
 }  // namespace
@@ -133,7 +170,7 @@ std::vector<MeasuredSite> measure_linears(const Module& model, const SiteTable& 
     if (plan[i].keep_float) continue;
     ++total;
     for (const SiteCall& call : sites.sites[i].calls)
-      instrument(call.linear, call.root, static_cast<int64_t>(i), call.rows);
+      instrument(call, static_cast<int64_t>(i), sites.sites[i].convolution);
   }
   // Calls of one site with the same shapes take the same time: they are measured once.
   using Shape = std::pair<std::vector<int64_t>, RowRange>;
@@ -151,7 +188,7 @@ std::vector<MeasuredSite> measure_linears(const Module& model, const SiteTable& 
     if (found == of_site.end()) {
       of_site.emplace_back(
           Shape(call.x.sizes().vec(), rows),
-          measure(call, y, plan[call.site], ranges[call.site], layout, table.sites[call.site].info.name));
+          measure(call, y, plan[call.site], ranges[call.site], layout, table.sites[call.site]));
       found = std::prev(of_site.end());
       if (of_site.size() == 1) {
         sum = {found->second.output_sqnr_db, 0.0, 0.0};

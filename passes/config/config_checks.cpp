@@ -241,10 +241,6 @@ void check_available(const QuantizationConfig& config, const Complaint& complain
   if (config.calibration_method != "minmax") {
     refuse("calibration_method", config.calibration_method, "which calibrates by minmax only");
   }
-  if (config.convolutions != "float") {
-    refuse("convolutions", config.convolutions,
-           "which quantizes Linear layers and keeps convolutions in floating point");
-  }
   if (!config.algorithms.empty()) {
     refuse("algorithms", config.algorithms[0], "which rounds to nearest without them; leave the list empty");
   }

@@ -1,5 +1,5 @@
-// The rule that decides about a site, in order: unsupported, ignore, skip_first_last, overrides, mixed
-// precision, base.
+// The rule that decides about a site, in order: `convolutions`, unsupported, ignore, skip_first_last, overrides,
+// mixed precision, base.
 #include "vqt/plan.h"
 
 #include <fmt/format.h>
@@ -107,10 +107,11 @@ struct Ends {
   size_t first = SIZE_MAX, last = SIZE_MAX;
 };
 // Counted before sites are ignored or unsupported. Sites that may not run are neither first nor last.
-Ends first_and_last(const std::vector<SiteInfo>& sites) {
+Ends first_and_last(const std::vector<SiteInfo>& sites, bool with_convolutions) {
   Ends ends;
   for (size_t i = 0; i < sites.size(); ++i) {
     if (sites[i].optional_only || sites[i].calls == 0) continue;
+    if (sites[i].kind == SiteKind::kConvolution && !with_convolutions) continue;
     if (ends.first == SIZE_MAX) ends.first = i;
     ends.last = i;
   }
@@ -145,7 +146,25 @@ PlannedSite keep_float(const std::string& reason) {
   return p;
 }
 
+// Convolutions have one scheme: 8 bits per channel, activations quantized at run time. What asks for more precision
+// keeps them in floating point, what asks for less does not apply.
+PlannedSite as_convolution(PlannedSite p, const QuantizationConfig& config) {
+  const auto kept = [&](const char* because) {
+    add_reason(p.reason, because);
+    return keep_float(p.reason);
+  };
+  if (p.scheme.bits > 8) return kept("16 bits: convolutions have 8 or are kept in floating point");
+  if (config.activation == ActivationMode::kNone)
+    return kept("activation none: convolutions compute with quantized activations");
+  if (config.device != "cpu") return kept("convolutions have kernels for the CPU only");
+  if (!(p.scheme == Scheme{})) add_reason(p.reason, "convolutions have 8 bits per channel");
+  p.scheme = Scheme{};
+  return p;
+}
+
 PlannedSite plan_site(const SiteInfo& site, bool first, bool last, const QuantizationConfig& config) {
+  const bool convolution = site.kind == SiteKind::kConvolution;
+  if (convolution && config.convolutions == "float") return keep_float("convolutions: float");
   if (!site.unsupported_reason.empty()) return keep_float(site.unsupported_reason);
   if (const std::string* pattern = first_match(config.ignore, site.name)) {
     return keep_float(fmt::format("ignore \"{}\"", *pattern));
@@ -169,7 +188,7 @@ PlannedSite plan_site(const SiteInfo& site, bool first, bool last, const Quantiz
     p.reason = fmt::format("overrides[{}] \"{}\"", i, *pattern);
     break;
   }
-  return p;
+  return convolution ? as_convolution(std::move(p), config) : p;
 }
 
 // ---- tied weights
@@ -211,24 +230,30 @@ std::vector<PlannedSite> plan_schemes(const std::vector<SiteInfo>& sites, const 
   for (size_t i = 0; i < config.overrides.size(); ++i) {
     check_used(config.overrides[i].targets, fmt::format("overrides[{}].targets", i), sites, config);
   }
-  const Ends ends = first_and_last(sites);
+  const Ends linears = first_and_last(sites, false), layers = first_and_last(sites, true);
   std::vector<PlannedSite> plan;
   for (size_t i = 0; i < sites.size(); ++i) {
+    const Ends& ends = sites[i].kind == SiteKind::kConvolution ? layers : linears;
     plan.push_back(plan_site(sites[i], i == ends.first, i == ends.last, config));
   }
   settle_tied(sites, plan);
   for (size_t i = 0; i < sites.size(); ++i) {
     PlannedSite& p = plan[i];
     if (p.keep_float) continue;
-    p.activation = p.scheme.bits == 16 ? ActivationMode::kNone : config.activation;
-    if (const std::string reason = too_deep(p.scheme, sites[i].k, p.activation); !reason.empty()) {
+    const bool convolution = sites[i].kind == SiteKind::kConvolution;
+    const int64_t k = convolution ? sites[i].stored_k : sites[i].k;
+    p.activation = p.scheme.bits == 16 ? ActivationMode::kNone
+                   : convolution       ? ActivationMode::kDynamic
+                                       : config.activation;
+    if (const std::string reason = too_deep(p.scheme, k, p.activation); !reason.empty()) {
       p = keep_float(reason);
       continue;
     }
     p.activation_symmetric = config.activation_symmetric && p.activation != ActivationMode::kNone;
     if (p.activation != config.activation)
-      add_reason(p.reason, "16 bits compute with floating-point activations");
-    p.slow = slow_because(p.scheme, sites[i].k);
+      add_reason(p.reason, convolution ? "convolutions quantize their activations at run time"
+                                       : "16 bits compute with floating-point activations");
+    p.slow = slow_because(p.scheme, k);
     if (!p.slow.empty()) add_reason(p.reason, "reference kernel: " + p.slow);
   }
   return plan;

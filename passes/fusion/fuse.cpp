@@ -57,8 +57,9 @@ void count_at_least(const OutcomeCounts& outcomes, FusionCount& count) {
 
 const std::vector<Fusion>& all_fusions() {
   // activation and residual in the order of the kernels' epilogue; rotary makes what attention_prologue takes;
-  // shared_input before layer_norm, so that several readers of a norm are one; static_output last: not with a
-  // residual or another reader.
+  // shared_input before layer_norm, so that several readers of a norm are one; static_output after them: not
+  // with a residual or another reader. convolution before resize: a resized map that is added is none that a
+  // convolution reads.
   static const std::vector<Fusion> fusions = {
       {"activation", &fuse_gelu_relu},
       {"residual", &fuse_residual},
@@ -67,6 +68,8 @@ const std::vector<Fusion>& all_fusions() {
       {"shared_input", &fuse_shared_input},
       {"layer_norm", &fuse_layer_norm},
       {"static_output", &fuse_static_output},
+      {"convolution", &fuse_convolution},
+      {"resize", &fuse_resize},
   };
   return fusions;
 }

@@ -23,6 +23,10 @@ FusionResult fuse_shared_input(FusionGraph& graph);
 FusionResult fuse_layer_norm(FusionGraph& graph);
 // linear -> the one static linear that reads it: the first one stores u8.
 FusionResult fuse_static_output(FusionGraph& graph);
+// convolution -> sums with a map and with a resized one -> relu: residual, low, relu. Each may be missing.
+FusionResult fuse_convolution(FusionGraph& graph);
+// resizing (-> position embedding) -> 3 x 3 convolution: x_size, pos_x, pos_y.
+FusionResult fuse_resize(FusionGraph& graph);
 
 struct Fusion {
   const char* name;  // in the config field `fusions`

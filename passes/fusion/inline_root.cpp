@@ -6,6 +6,7 @@
 
 #include <set>
 
+#include "passes/ir/convolutions.h"
 #include "passes/ir/torch_modules.h"
 #include "passes/ir/trace_weight.h"
 
@@ -38,14 +39,14 @@ bool stays_a_call(const Node* call) {
   return is_torch_attention(*call->input(0)->type());
 }
 
-bool reaches_quantized_linear(Graph& graph, std::set<const Function*>& seen) {
+bool reaches_quantized_layer(Graph& graph, std::set<const Function*>& seen) {
   bool found = false;
   for_each_node(graph.block(), [&](Node* node) {
     if (found) return;
-    found = is_quantized_linear(node);
+    found = is_quantized_linear(node) || is_quantized_convolution(node);
     GraphFunction* function = callee(node);
     if (found || function == nullptr || !seen.insert(function).second) return;
-    found = reaches_quantized_linear(*function->graph(), seen);
+    found = reaches_quantized_layer(*function->graph(), seen);
   });
   return found;
 }
@@ -74,7 +75,7 @@ std::vector<int> inline_root_methods(const ModelGraphs& model) {
   for (const int method : model.instances()[0].methods) {
     std::set<const Function*> seen;
     Graph& graph = *model.methods()[method].graph;
-    if (reaches_quantized_linear(graph, seen)) inlined.push_back(method);
+    if (reaches_quantized_layer(graph, seen)) inlined.push_back(method);
   }
   for (const int method : inlined) inline_calls(*model.methods()[method].graph);
   return inlined;

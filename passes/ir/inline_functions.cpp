@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "passes/ir/convolutions.h"
 #include "passes/ir/fast_path.h"
 #include "passes/ir/products.h"
 #include "passes/ir/trace_weight.h"
@@ -24,6 +25,9 @@ GraphFunction* called_function(const Node* call) {
   const auto type = call->input(0)->type()->cast<c10::FunctionType>();
   return type ? tryToGraphFunction(*type->function()) : nullptr;
 }
+
+// Its input 1 is the weight.
+bool reads_weight(const Node* node) { return is_float_linear(node) || is_float_convolution(node); }
 
 class Inliner {
  public:
@@ -50,10 +54,10 @@ class Inliner {
   bool inline_one_round(Graph& graph, int index) {
     std::vector<Node*> calls;
     std::set<const Node*> seen,
-        returns_weight;  // calls whose result is the weight of a linear, or a part of it
+        returns_weight;  // calls whose result is the weight of a linear or convolution, or a part of it
     for_each_node(graph.block(), [&](Node* node) {
       if (node->kind() == prim::CallFunction || node->kind() == prim::CallMethod) calls.push_back(node);
-      if (is_float_linear(node)) {
+      if (reads_weight(node)) {
         returns_weight.insert(weight_root(node->input(1))->node());
         find_weight_calls(node->input(1), seen, returns_weight);
       }
@@ -106,7 +110,8 @@ class Inliner {
     function.ensure_defined();
     for_each_node(function.graph()->block(), [&](Node* node) {
       GraphFunction* inner = called_function(node);
-      found = found || is_any_linear(node) || (inner != nullptr && has_linear(*inner));
+      found = found || is_any_linear(node) || is_float_convolution(node) || is_quantized_convolution(node) ||
+              (inner != nullptr && has_linear(*inner));
     });
     return has_linear_[&function] = found;
   }
@@ -200,7 +205,7 @@ class Inliner {
 
   void note_weight_arguments(int index, Graph& graph) {
     for_each_node(graph.block(), [&](Node* node) {
-      if (!is_float_linear(node)) return;
+      if (!reads_weight(node)) return;
       const Value* root = weight_root(node->input(1));
       if (root->node()->kind() == prim::Param && root->node()->owningGraph() == &graph &&
           root->node()->owningBlock() == graph.block() && root->offset() > 0) {
@@ -214,7 +219,7 @@ class Inliner {
   std::unordered_map<const Function*, bool> has_linear_;
   std::set<int> weight_getters_;  // methods of which a call returns a weight
   std::unordered_map<int, std::set<size_t>>
-      weight_arguments_;  // by method: inputs that a linear reads as weight
+      weight_arguments_;  // by method: inputs that a linear or convolution reads as weight
 };
 
 std::optional<bool> constant_bool(const Value* value) {

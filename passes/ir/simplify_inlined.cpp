@@ -7,6 +7,7 @@
 
 #include <set>
 
+#include "passes/ir/convolutions.h"
 #include "passes/ir/inline_functions.h"
 #include "passes/ir/model_graph.h"
 
@@ -21,8 +22,9 @@ bool is_one_of(const Node* node, const std::set<std::string>& names) {
 
 bool is_condition(const Node* node) {
   static const std::set<std::string> kNames = {
-      "aten::lt",  "aten::gt",      "aten::le",      "aten::ge",     "aten::eq",   "aten::ne",
-      "aten::len", "aten::__not__", "aten::__and__", "aten::__or__", "aten::Bool", "aten::remainder"};
+      "aten::lt",     "aten::gt",   "aten::le",       "aten::ge",      "aten::eq",
+      "aten::ne",     "aten::len",  "aten::sub",      "aten::__not__", "aten::__and__",
+      "aten::__or__", "aten::Bool", "aten::remainder"};
   return is_one_of(node, kNames) && node->outputs().size() == 1;
 }
 
@@ -73,6 +75,46 @@ std::optional<bool> identity_check(const Node* node) {
   return std::nullopt;
 }
 
+// A list literal that nothing changes.
+bool is_constant_list(const Value* list) {
+  if (list->node()->kind() != prim::ListConstruct) return false;
+  for (const Use& use : list->uses()) {
+    const FunctionSchema* schema = use.user->maybeSchema();
+    const bool named = schema != nullptr && use.offset < schema->arguments().size();
+    const bool reads = use.user->kind() == prim::unchecked_cast ||
+                       (named ? schema->arguments()[use.offset].alias_info() == nullptr
+                              : schema != nullptr && schema->is_vararg());
+    if (!reads) return false;
+  }
+  return true;
+}
+
+// Is the value a map [n, C, h, w]: what our convolutions return, and what keeps the sizes of one?
+bool is_map(const Value* value) {
+  const Node* node = value->node();
+  if (is_quantized_convolution(node)) return true;
+  static const std::set<std::string> kKeep = {"aten::relu", "aten::relu_", "aten::add_", "aten::clone",
+                                              "aten::upsample_bilinear2d"};
+  return is_one_of(node, kKeep) && is_map(node->input(0));
+}
+
+// x.dim() of a map, len() of a list literal, and whether a list of texts has one.
+std::optional<c10::IValue> known_result(const Node* node) {
+  if (node->kind() == aten::dim && is_map(node->input(0))) return 4;
+  if (!is_one_of(node, {"aten::len", "aten::__contains__"}) || !is_constant_list(node->input(0)))
+    return std::nullopt;
+  const auto items = node->input(0)->node()->inputs();
+  if (node->kind() == aten::len) return static_cast<int64_t>(items.size());
+  const auto wanted = constant_as<std::string>(node->input(1));
+  bool found = false;
+  for (const Value* item : items) {
+    const auto text = constant_as<std::string>(item);
+    if (!text || !wanted) return std::nullopt;
+    found = found || *text == *wanted;
+  }
+  return found;
+}
+
 class Simplifier {
  public:
   Simplifier(Graph& graph, const KnownAttribute& known_attribute)
@@ -96,6 +138,7 @@ class Simplifier {
         return known ? replace(node, *known) : void();
       }
       if (const auto outcome = identity_check(node)) return replace(node, *outcome);
+      if (const auto result = known_result(node)) return replace(node, *result);
       if (!is_condition(node) || !has_plain_constants(node)) return;
       if (const auto result = runNodeIfInputsAreConstant(node)) replace(node, result->at(0));
     });

@@ -11,6 +11,7 @@
 
 #include "passes/rewrite/weight_stats.h"
 #include "passes/sites/packed_keys.h"
+#include "vqt/conv_matrix.h"
 #include "vqt/ops.h"
 
 namespace vqt {
@@ -43,7 +44,7 @@ class Rewriter {
   void rewrite(size_t i, const at::Tensor& packed, const ActivationRange& range) {
     Site& site = table_.sites[i];
     const std::string buffer = site.owner < 0 ? "" : add_buffer(site, packed);
-    const std::string op = linear_op(plan_[i].scheme);
+    const std::string op = integer_op(site, plan_[i].scheme);
     std::map<const Value*, Value*> packed_by_parameter;
     const auto packed_for = [&](Value* parameter) {
       Value*& value = packed_by_parameter[parameter];
@@ -56,8 +57,9 @@ class Rewriter {
       return value;
     };
     for (const SiteCall& call : site.calls) {
+      if (site.form) drop_output_padding(call.linear);
       rewrite_linear(call.linear, packed_for(call.parameter), op,
-                     linear_arguments(plan_[i], range, call.rows, site.info.n));
+                     integer_arguments(site, plan_[i], range, call.rows));
       changed_methods_.insert(call.method);
     }
     for (const MetadataUse& use : site.metadata) {
@@ -222,7 +224,7 @@ class PackedWeights {
     const at::Tensor weight = site.computed.empty()
                                   ? site.weight
                                   : expressions_.evaluate(site.calls.at(0).root, site.weight.scalar_type());
-    const Weight made = {quantize_weight(weight, scheme, layout, site.info.name), false};
+    const Weight made = {quantize_weight(weight, site, scheme, layout), false};
     if (needed_later) cache_->save(key, made);
     return made;
   }
@@ -275,6 +277,37 @@ std::vector<std::pair<std::string, c10::IValue>> linear_arguments(const PlannedS
     arguments.emplace_back("row_begin", rows.begin);
     arguments.emplace_back("row_end", rows.end);
   }
+  return arguments;
+}
+
+QuantizedWeight quantize_weight(const at::Tensor& weight, const Site& site, const Scheme& scheme,
+                                const std::string& layout) {
+  if (!site.form) return quantize_weight(weight, scheme, layout, site.info.name);
+  const QuantizedWeight q =
+      quantize_weight(conv_matrix(weight.detach().to(at::kCPU), *site.form), scheme, layout, site.info.name);
+  set_source_bytes(q.packed, static_cast<int64_t>(weight.element_size()));
+  return q;
+}
+
+std::string integer_op(const Site& site, const Scheme& scheme) {
+  if (!site.form) return linear_op(scheme);
+  return *site.form == ConvForm::kTransposed ? "vqt::conv_transpose2d_int8" : "vqt::conv2d_int8";
+}
+
+std::vector<std::pair<std::string, c10::IValue>> integer_arguments(const Site& site, const PlannedSite& plan,
+                                                                   const ActivationRange& range,
+                                                                   const RowRange& rows) {
+  if (!site.form) return linear_arguments(plan, range, rows, site.info.n);
+  const ConvShape& shape = *site.convolution;
+  const auto pair = [](const std::array<int64_t, 2>& values) {
+    return std::vector<int64_t>(values.begin(), values.end());
+  };
+  std::vector<std::pair<std::string, c10::IValue>> arguments = {{"out_channels", shape.out_channels},
+                                                                {"kernel_size", pair(shape.kernel)}};
+  if (shape.transposed) return arguments;  // the stride is the kernel, without padding
+  arguments.emplace_back("form", std::string(to_string(*site.form)));
+  arguments.emplace_back("stride", pair(shape.stride));
+  arguments.emplace_back("padding", pair(shape.padding));
   return arguments;
 }
 

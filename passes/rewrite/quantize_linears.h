@@ -1,4 +1,4 @@
-// From float weights to packed ones, and from aten::linear to vqt::linear_*.
+// From float weights to packed ones, and from aten::linear and convolutions to vqt::linear_* and vqt::conv*.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -29,7 +29,15 @@ std::vector<std::pair<std::string, c10::IValue>> linear_arguments(const PlannedS
                                                                   const ActivationRange& range,
                                                                   const RowRange& rows, int64_t n);
 
-// Replaces linear by op(x, packed, bias, ...) with the same place, name and type, and destroys it.
+// The same for a site of any kind; a convolution's weight is stored as the matrix of its form.
+QuantizedWeight quantize_weight(const at::Tensor& weight, const Site& site, const Scheme& scheme,
+                                const std::string& layout);
+std::string integer_op(const Site& site, const Scheme& scheme);
+std::vector<std::pair<std::string, c10::IValue>> integer_arguments(const Site& site, const PlannedSite& plan,
+                                                                   const ActivationRange& range,
+                                                                   const RowRange& rows);
+
+// Replaces a linear or a convolution by op(x, packed, bias, ...) with the same place, name and type, and destroys it.
 torch::jit::Node* rewrite_linear(torch::jit::Node* linear, torch::jit::Value* packed, const std::string& op,
                                  const std::vector<std::pair<std::string, c10::IValue>>& arguments);
 

@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 
+#include "passes/ir/convolutions.h"
 #include "passes/ir/model_graph.h"
 #include "passes/ir/trace_weight.h"
 #include "vqt/quantize.h"
@@ -66,13 +67,16 @@ bool is_onednn(const Node* node) {
 }  // namespace
 
 bool is_quantized(const Module& model) {
-  return NodeSearch(&is_quantized_linear).in_module(model) != nullptr;
+  const auto is_ours = [](const Node* node) {
+    return is_quantized_linear(node) || is_quantized_convolution(node);
+  };
+  return NodeSearch(is_ours).in_module(model) != nullptr;
 }
 
 void refuse_if_quantized(const Module& model) {
   if (!is_quantized(model)) return refuse_other_tools(model);
   throw Error(
-      "vqt::quantize: the model is already quantized (it calls vqt::linear_*); quantize the float model it "
+      "vqt::quantize: the model is already quantized (it calls ops of vqt); quantize the float model it "
       "was made from");
 }
 

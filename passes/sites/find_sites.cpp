@@ -9,6 +9,7 @@
 #include <set>
 #include <unordered_map>
 
+#include "passes/ir/convolutions.h"
 #include "passes/ir/products.h"
 #include "passes/sites/known_values.h"
 #include "passes/sites/optional_inputs.h"
@@ -92,12 +93,15 @@ class SiteFinder {
     for_each_node(model_.methods()[method].graph->block(), [&](Node* node) { site_of(node, method); });
   }
 
-  // The site that a linear or a product belongs to, made at its first call. Null for other nodes, and where the
+  // The site that a linear, a convolution or a product belongs to, made at its first call. Null for other nodes, and where the
   // weight is neither a parameter nor computed from some.
   Site* site_of(Node* node, int method) {
     const auto known = site_by_node_.find(node);
     if (known != site_by_node_.end()) return known->second < 0 ? nullptr : &table_.sites[known->second];
-    const int index = is_any_linear(node) ? linear_site(node, method) : product_site(node, method);
+    const bool convolution = is_float_convolution(node) || is_quantized_convolution(node);
+    const int index = is_any_linear(node) ? linear_site(node, method)
+                      : convolution       ? convolution_site(node, method)
+                                          : product_site(node, method);
     if (index < 0 && !is_any_linear(node)) return nullptr;
     site_by_node_[node] = index;
     if (index < 0) return nullptr;
@@ -135,6 +139,39 @@ class SiteFinder {
     const int index = parameter_site(root, tensor, /*quantized=*/false);
     mark_unsupported(table_.sites[index], fmt::format("a linear in {} reads it {}",
                                                       model_.describe(model_.methods()[method]), problem));
+    return index;
+  }
+
+  // Of two dimensions: a weight [N, C / groups, h, w], transposed [C, N / groups, h, w].
+  int convolution_site(Node* node, int method) {
+    Value* root = weight_root(node->input(1));
+    const at::Tensor tensor = tensor_of(root);
+    if (!tensor.defined()) return -1;
+    const bool quantized = is_quantized_convolution(node);
+    if (!quantized && tensor.dim() != 4) return -1;
+    const int index = parameter_site(root, tensor, quantized);
+    Site& site = table_.sites[index];
+    site.info.kind = SiteKind::kConvolution;
+    site.calls.push_back({node, root, root, method, {}});
+    if (quantized) return index;
+    if (!expressions_.is_parameter(root)) mark_unsupported(site, "it is a buffer, not a parameter");
+    for (const Value* value = node->input(1); value != root; value = value->node()->input(0)) {
+      if (!is_alias_of_input(value->node())) {
+        mark_unsupported(site, fmt::format("a convolution in {} reads it computed by {}",
+                                           model_.describe(model_.methods()[method]),
+                                           value->node()->kind().toQualString()));
+      }
+    }
+    std::string problem;
+    const auto read = read_convolution(model_, method, node, tensor, problem);
+    if (!read) {
+      mark_unsupported(site, problem);
+      site.info.n = tensor.size(node->kind() == Symbol::fromQualString("aten::conv_transpose2d") ? 1 : 0);
+      site.info.k = site.info.n == 0 ? 0 : tensor.numel() / site.info.n;
+    }
+    if (read && site.convolution && !(*read == *site.convolution))
+      mark_unsupported(site, "its calls differ in stride, padding or dilation");
+    if (read && !site.convolution) site.convolution = read;
     return index;
   }
 
@@ -284,10 +321,24 @@ class SiteFinder {
       if (site.info.calls == 0) site.info.optional_only = false;
       if (site.quantized) continue;
       site.info.weight_bytes = static_cast<int64_t>(site.weight.numel() * site.weight.element_size());
+      if (site.convolution) describe_convolution(site);
       if (site.weight.dim() != 2) continue;
       site.info.n = site.weight.size(0);
       site.info.k = site.weight.size(1);
     }
+  }
+
+  static void describe_convolution(Site& site) {
+    const ConvShape& shape = *site.convolution;
+    site.info.n = shape.out_channels;
+    site.info.k = site.info.n == 0 ? 0 : site.weight.numel() / site.info.n;
+    const ConvChoice choice = choose_conv_form(shape);
+    if (!choice.form) return mark_unsupported(site, choice.why_float);
+    site.form = choice.form;
+    const ConvMatrixSize matrix =
+        conv_matrix_size(*choice.form, shape.out_channels, shape.in_channels, shape.kernel);
+    site.info.stored_n = matrix.rows;
+    site.info.stored_k = matrix.columns;
   }
 
   const ModelGraphs& model_;

@@ -1,13 +1,15 @@
-// Every weight that a linear, or a product that is none, reads, in execution order.
+// Every weight that a linear, a convolution, or a product that is none of them, reads, in execution order.
 #pragma once
 
 #include <torch/csrc/jit/ir/ir.h>
 
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_set>
 #include <vector>
 
+#include "passes/ir/convolutions.h"
 #include "passes/ir/fast_path.h"
 #include "passes/ir/model_graph.h"
 #include "passes/ir/parameter_expressions.h"
@@ -17,8 +19,8 @@
 namespace vqt {
 
 struct SiteCall {
-  torch::jit::Node* linear = nullptr;
-  torch::jit::Value* root = nullptr;  // the whole weight: its parameter, or what is computed from parameters
+  torch::jit::Node* linear = nullptr;  // or the convolution
+  torch::jit::Value* root = nullptr;   // the whole weight: its parameter, or what is computed from parameters
   torch::jit::Value* parameter =
       nullptr;  // prim::GetAttr or prim::Constant of the parameter that names the site
   int method = 0;
@@ -47,8 +49,10 @@ struct Site {
   int owner = -1;         // instance, -1: a constant in the graph
   std::string attribute;  // of owner
   std::string label;      // attribute, with a number where several sites are computed from one parameter
-  at::Tensor weight;     // float, or the packed one of a quantized linear; a meta tensor where it is computed
-  std::string computed;  // of a weight that is computed from parameters: the text of its expression
+  at::Tensor weight;  // float, or the packed one of a quantized linear; a meta tensor where it is computed
+  std::optional<ConvShape> convolution;  // of a float one: what all calls compute
+  std::optional<ConvForm> form;          // its form as integers
+  std::string computed;           // of a weight that is computed from parameters: the text of its expression
   std::vector<SiteLeaf> leaves;   // the float tensors it is computed from; else itself
   std::string replaced_identity;  // of the float weight, after it was replaced
   bool quantized = false;

@@ -9,7 +9,8 @@ namespace vqt {
 
 std::string packed_key(const Site& site, const Scheme& scheme, const std::string& layout) {
   return fmt::format("{} {} [{}, {}]: {} bits, {}, {}, groups of {}, {}", site.info.name,
-                     c10::toString(site.weight.scalar_type()), site.info.n, site.info.k, scheme.bits,
+                     c10::toString(site.weight.scalar_type()), site.form ? site.info.stored_n : site.info.n,
+                     site.form ? site.info.stored_k : site.info.k, scheme.bits,
                      scheme.symmetric ? "symmetric" : "asymmetric", to_string(scheme.granularity),
                      scheme.group_size, layout);
 }

@@ -60,15 +60,18 @@ void require_work(const ModelGraphs& model, const SiteTable& table, const std::v
     auto& [count, name] = reasons[plan[i].reason];
     if (count++ == 0) name = table.sites[i].info.name;
   }
+  const bool only_convolutions = std::all_of(table.sites.begin(), table.sites.end(), [](const Site& site) {
+    return site.info.kind == SiteKind::kConvolution;
+  });
   std::string message = "vqt::quantize: no Linear layer to quantize";
-  if (plan.empty() && table.computed.empty()) {
+  if (only_convolutions && table.computed.empty()) {
     const int convolutions = count_convolutions(model);
-    message += convolutions == 0 ? ": no product of the model reads a parameter"
-                                 : fmt::format(
-                                       ": the model is a CNN ({} convolution{}, no product that reads a "
-                                       "parameter); vqt quantizes Linear layers only, another tool has to "
-                                       "quantize this model",
-                                       convolutions, convolutions == 1 ? "" : "s");
+    message += convolutions == 0
+                   ? ": no product of the model reads a parameter"
+                   : fmt::format(
+                         ": the model is a CNN ({} convolution{}, no product that reads a "
+                         "parameter); vqt quantizes 2D convolutions with convolutions: \"int8\"",
+                         convolutions, convolutions == 1 ? "" : "s");
   }
   for (const auto& [reason, where] : reasons) {
     message += fmt::format("\n  {}{}: {}", where.second,

@@ -28,9 +28,14 @@ std::string dtype_name(at::ScalarType type) {
   }
 }
 
+const char* kind_of(const Site& site) {
+  return site.info.kind == SiteKind::kConvolution ? "convolution" : "linear";
+}
+
 SiteReport float_row(const Site& site) {
   SiteReport row;
   row.name = site.info.name;
+  row.kind = kind_of(site);
   row.n = site.info.n;
   row.k = site.info.k;
   row.action = "float";
@@ -48,18 +53,37 @@ ActivationMode activation_of(const Node* linear) {
   return name ? activation_mode_from(*name) : ActivationMode::kNone;
 }
 
+// [N, C * height * width] of a packed weight [16 N, C], [N, height * width * C] or [height * width * N, C].
+void shape_of_convolution(const Node* node, SiteReport& row) {
+  const auto input = [&](const char* name) {
+    const auto index = node->schema().argumentIndexWithName(name);
+    return index ? node->input(*index) : nullptr;
+  };
+  const auto kernel = constant_ints(input("kernel_size"));
+  const auto channels = constant_as<int64_t>(input("out_channels"));
+  if (!kernel || !channels) return;
+  const Value* form = input("form");
+  const bool windows = form != nullptr && constant_as<std::string>(form) == to_string(ConvForm::kWindows);
+  row.n = *channels;
+  row.k *= windows ? 1 : kernel->front() * kernel->back();
+}
+
 SiteReport quantized_row(const Site& site) {
   SiteReport row;
   row.name = site.info.name;
+  row.kind = kind_of(site);
   row.action = "quantized";
   row.calls = site.info.calls;
   row.bytes_after = static_cast<int64_t>(site.weight.nbytes());
   const PackedInfo info = packed_info(site.weight);
   row.n = info.n;
   row.k = info.k;
-  row.bytes_before = info.n * info.k * info.source_bytes;
-  const ActivationMode activation =
-      site.calls.empty() ? ActivationMode::kNone : activation_of(site.calls.front().linear);
+  if (site.info.kind == SiteKind::kConvolution) shape_of_convolution(site.calls.front().linear, row);
+  row.bytes_before = row.n * row.k * info.source_bytes;
+  const ActivationMode activation = site.calls.empty() ? ActivationMode::kNone
+                                    : site.info.kind == SiteKind::kConvolution
+                                        ? ActivationMode::kDynamic
+                                        : activation_of(site.calls.front().linear);
   row.scheme = shorthand(info.scheme, activation);
   return row;
 }
@@ -86,7 +110,10 @@ std::vector<SiteReport> planned_rows(const SiteTable& table, const std::vector<P
     if (!plan[i].keep_float) {
       row.action = "quantized";
       row.scheme = shorthand(plan[i].scheme, plan[i].activation);
-      row.bytes_after = predicted_bytes(row.n, row.k, plan[i].scheme, device);
+      const SiteInfo& info = table.sites[i].info;
+      const bool stored = info.kind == SiteKind::kConvolution;
+      row.bytes_after = predicted_bytes(stored ? info.stored_n : info.n, stored ? info.stored_k : info.k,
+                                        plan[i].scheme, device);
     }
     rows.push_back(row);
   }
@@ -98,7 +125,7 @@ void update_calls(const SiteTable& table, std::vector<SiteReport>& rows) {
   std::map<std::string, int64_t> calls;
   for (const Site& site : table.sites) calls[site.info.name] = site.info.calls;
   for (SiteReport& row : rows) {
-    if (row.kind != "linear") continue;
+    if (row.kind == "attention") continue;
     if (const auto found = calls.find(row.name); found != calls.end()) row.calls = found->second;
   }
 }

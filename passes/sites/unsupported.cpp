@@ -1,6 +1,7 @@
 #include "passes/sites/unsupported.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <torch/csrc/jit/ir/constants.h>
 
 #include <algorithm>
@@ -59,7 +60,7 @@ class UseFinder {
       Node* user = use.user;
       if (const int fast_path = enclosing_fast_path(table_.fast_paths, user); fast_path >= 0) {
         for (int i : path.readers.replacing) table_.sites[i].fast_paths.push_back(fast_path);
-      } else if (is_float_linear(user) && use.offset == 1) {
+      } else if (is_call(user, path.readers) && use.offset == 1) {
         continue;  // a call of the site
       } else if (use.offset == 0 && (is_alias_of_input(user) || is_row_slice(user))) {
         Path further = path;
@@ -84,6 +85,14 @@ class UseFinder {
         for (int i : path.readers.reading) mark_unsupported(table_.sites[i], reason);
       }
     }
+  }
+
+  // A linear; of a convolution's weight a convolution.
+  bool is_call(const Node* user, const Readers& readers) const {
+    if (is_float_linear(user)) return true;
+    const auto of_convolution = [&](int i) { return table_.sites[i].info.kind == SiteKind::kConvolution; };
+    return is_float_convolution(user) && readers.reading.empty() &&
+           std::all_of(readers.replacing.begin(), readers.replacing.end(), of_convolution);
   }
 
   bool are_computed(const Readers& readers) const {
@@ -149,10 +158,10 @@ void check_tensors(const ConstantValues& constants, SiteTable& table) {
                w.scalar_type() != at::kBFloat16) {
       mark_unsupported(site, fmt::format("expected a weight of float32, bfloat16 or float16, got {}",
                                          c10::toString(w.scalar_type())));
-    } else if (w.dim() != 2) {
+    } else if (w.dim() != 2 && site.info.kind != SiteKind::kConvolution) {
       mark_unsupported(site, fmt::format("expected a weight [N, K], got {} dimensions", w.dim()));
     } else if (w.numel() == 0) {
-      mark_unsupported(site, fmt::format("the weight [{}, {}] is empty", w.size(0), w.size(1)));
+      mark_unsupported(site, fmt::format("the weight [{}] is empty", fmt::join(w.sizes(), ", ")));
     } else if (site.owner >= 0 && constants.is_assigned(site.owner, site.attribute)) {
       mark_unsupported(site, fmt::format("a method assigns to {}", site.attribute));
     }

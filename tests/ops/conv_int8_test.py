@@ -217,3 +217,17 @@ def test_errors_of_tensors() -> None:
         ValueError, match=r"weight: expected \[N, C, 3, 3\] with form=\"winograd\", got float32 \[4, 4, 5, 5\]"
     ):
         ops.conv_matrix(torch.zeros(4, 4, 5, 5), "winograd")
+
+def test_sums_that_broadcast_or_promote_are_torchs() -> None:
+    x, weight, bias = randn(2, 32, 6, 5), randn(32, 32, 3, 3, seed=2) / 6, randn(32, seed=3)
+    plain = conv(x, weight, bias, "winograd", [1, 1], [1, 1])
+    for other in (
+        randn(1, 32, 1, 1), torch.tensor(0.5), randn(5), randn(3, 2, 32, 6, 5), randn(2, 32, 6, 5).double(),
+        torch.arange(5), randn(2, 32, 6, 5).half(), randn(2, 32, 6, 5),
+    ):  # fmt: skip
+        y = conv(x, weight, bias, "winograd", [1, 1], [1, 1], residual=other, relu=True)
+        want = F.relu(plain + other)
+        assert y.dtype == want.dtype and torch.equal(y, want), other.shape
+    low = randn(1, 32, 3, 2)
+    y = conv(x, weight, bias, "winograd", [1, 1], [1, 1], low=low)
+    torch.testing.assert_close(y, plain + resized(low, [6, 5]).float())

@@ -508,7 +508,7 @@ def test_models_without_work_are_errors() -> None:
 
     for model, why in ((Empty(), "no product of the model reads"), (nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU()), "the model is a CNN")):
         scripted = torch.jit.script(model)
-        assert vqt.list_sites(scripted) == []
+        assert [site for site in vqt.list_sites(scripted) if site.kind == "linear"] == []
         with pytest.raises(vqt.QuantizeError, match=f"no Linear layer to quantize: {why}"):
             vqt.quantize(scripted, {})
     with pytest.raises(vqt.QuantizeError, match="(?s)no Linear layer to quantize\n.*skip_first_last"):

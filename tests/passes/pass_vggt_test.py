@@ -36,7 +36,7 @@ def linears(model: nn.Module) -> set[str]:
 
 
 def test_every_linear_is_a_site_that_can_be_quantized(model: VGGT, scripted: torch.jit.ScriptModule) -> None:
-    found = vqt.list_sites(scripted)
+    found = [site for site in vqt.list_sites(scripted) if site.kind == "linear"]
     assert {site.name for site in found} == linears(model)
     assert [site.name for site in found if site.reason] == []
     assert all(site.calls >= 1 for site in found)
@@ -44,7 +44,7 @@ def test_every_linear_is_a_site_that_can_be_quantized(model: VGGT, scripted: tor
 
 def test_first_and_last_do_not_count_the_track_head(scripted: torch.jit.ScriptModule) -> None:
     result = vqt.quantize(scripted, {})
-    kept = [site.name for site in vqt.report(result).sites if site.action == "float"]
+    kept = [site.name for site in vqt.report(result).sites if site.action == "float" and site.kind == "linear"]
     assert kept == ["aggregator.patch_embed.blocks.0.attn.qkv", "camera_head.pose_branch.fc2"]
     assert any(name.startswith("track_head.") for name in quantized_names(result))
 
@@ -78,10 +78,11 @@ def test_static_ranges_without_and_with_query_points(scripted: torch.jit.ScriptM
     config = {"activation": "static"}
     plain = vqt.quantize(scripted, config, calibration=[CASE["images"]])
     ends = {"aggregator.patch_embed.blocks.0.attn.qkv", "camera_head.pose_branch.fc2"}
-    left = {name for name, site in sites(plain).items() if site.action == "float"}
-    assert left - ends == {name for name in sites(plain) if name.startswith("track_head.tracker.")}
+    left = {name for name, site in sites(plain).items() if site.action == "float" and site.kind == "linear"}
+    tracker = {name for name, site in sites(plain).items() if name.startswith("track_head.tracker.") and site.kind == "linear"}
+    assert left - ends == tracker
     full = vqt.quantize(scripted, config, calibration=[(CASE["images"], CASE["query_points"])])
-    assert {name for name, site in sites(full).items() if site.action == "float"} == ends
+    assert {name for name, site in sites(full).items() if site.action == "float" and site.kind == "linear"} == ends
     with torch.no_grad():
         for result in (plain, full):
             assert not any("statistics" in name for name in result.state_dict())

@@ -370,7 +370,7 @@ def test_saved_archives_load_anywhere(tmp_path: Path) -> None:
     assert [s["name"] for s in described["sites"]] == SITES
     assert described["fusions_made"] == vqt.report(quantized).fusions_made
     assert described["fusions_made"] == {"activation": 2, "residual": 4, "rotary": 0, "attention_prologue": 0, "shared_input": 0, "layer_norm": 2,
-                                         "static_output": 0}
+                                         "static_output": 0, "convolution": 0, "resize": 0}
     loaded = vqt.load(path)
     assert torch.equal(loaded(x), quantized(x)) and not loaded.training
     assert str(vqt.report(loaded)) == str(vqt.report(quantized))

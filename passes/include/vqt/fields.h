@@ -91,15 +91,16 @@ void visit_fields(Config& c, Visitor&& visitor) {
   visitor(Field{"ignore", "", "none", "", "patterns of the layers that are kept in floating point"},
           c.ignore);
   visitor(Field{"convolutions", "", "float", "float|int8",
-                "convolutions are kept in floating point; int8 is not in this version"},
+                "convolutions in floating point, or on 8-bit integers where they have kernels"},
           c.convolutions);
   visitor(Field{"algorithms", "", "none", "smoothquant|hadamard|gptq|bias_correction",
                 "accuracy algorithms, in order; none of them is in this version"},
           c.algorithms);
   visitor(
       Field{"fusions", "", "all",
-            "all|none|activation|residual|rotary|attention_prologue|shared_input|layer_norm|static_output",
-            "operations that Linear layers compute together with their neighbors in one kernel"},
+            "all|none|activation|residual|rotary|attention_prologue|shared_input|layer_norm|static_output|"
+            "convolution|resize",
+            "operations that layers compute together with their neighbors in one kernel"},
       c.fusions);
   visitor(
       Field{

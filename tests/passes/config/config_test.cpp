@@ -324,7 +324,8 @@ TEST(Config, ErrorsSayWhereWhatWasExpectedAndWhatCame) {
        "gptq"},
       {R"({"fusions": ["rotary", "layernorm"]})",
        "q.json: fusions: expected one of all, none, activation, residual, rotary, attention_prologue, "
-       "shared_input, layer_norm, static_output, got \"layernorm\"; nearest: layer_norm"},
+       "shared_input, layer_norm, static_output, convolution, resize, got \"layernorm\"; nearest: "
+       "layer_norm"},
       {R"({"fusions": ["rotary", "none"]})",
        "q.json: fusions: expected names of fusions, or all or none alone, got \"rotary,none\""},
       {R"({"fusions": "all"})", "q.json: fusions: expected a list of strings, got \"all\""},
@@ -367,9 +368,8 @@ TEST(Config, ErrorsSayWhereWhatWasExpectedAndWhatCame) {
       {R"({"calibration_method": "entropy"})",
        "q.json: calibration_method: entropy is not available in this version, which calibrates by minmax "
        "only"},
-      {R"({"convolutions": "int8"})",
-       "q.json: convolutions: int8 is not available in this version, which quantizes Linear layers and "
-       "keeps convolutions in floating point"},
+      {R"({"convolutions": "int4"})",
+       "q.json: convolutions: expected one of float, int8, got \"int4\"; nearest: int8"},
       {R"({"algorithms": ["smoothquant", "gptq"]})",
        "q.json: algorithms: smoothquant is not available in this version, which rounds to nearest without "
        "them; leave "
@@ -766,8 +766,9 @@ TEST(Config, FusionsAreAllUnlessSomeAreNamed) {
   const auto chosen = [](const std::string& json) {
     return chosen_fusions(QuantizationConfig::from_json(json));
   };
-  const std::vector<std::string> all = {"activation",   "residual",   "rotary",       "attention_prologue",
-                                        "shared_input", "layer_norm", "static_output"};
+  const std::vector<std::string> all = {"activation",         "residual",     "rotary",
+                                        "attention_prologue", "shared_input", "layer_norm",
+                                        "static_output",      "convolution",  "resize"};
   EXPECT_EQ(chosen("{}"), all);
   EXPECT_EQ(chosen(R"({"fusions": ["all"]})"), all);
   EXPECT_THAT(chosen(R"({"fusions": ["none"]})"), testing::IsEmpty());

@@ -152,6 +152,73 @@ TEST(Plan, AnOverrideStartsFromWhatMixedPrecisionGivesTheSite) {
                   "fc: w4a8-g128 asym | overrides[0] \"fc\"", "y: float | skip_first_last: last layer"));
 }
 
+// A convolution that is stored as a matrix [n, k].
+SiteInfo convolution(const std::string& name, int64_t n = 64, int64_t k = 576) {
+  SiteInfo s = site(name, n, k);
+  s.kind = SiteKind::kConvolution;
+  s.stored_n = n;
+  s.stored_k = k;
+  return s;
+}
+
+// A vision transformer with a dense head.
+std::vector<SiteInfo> dense() {
+  return {convolution("patch"),
+          site("fc1"),
+          site("fc2"),
+          site("fc3"),
+          convolution("head.a"),
+          convolution("head.b"),
+          convolution("head.last")};
+}
+
+TEST(Plan, ConvolutionsAreFloatUnlessAskedFor) {
+  EXPECT_THAT(plan(dense(), R"({"convolutions": "float", "skip_first_last": false, "overrides": [
+      {"targets": ["head.a"], "bits": 8}]})"),
+              ElementsAre("patch: float | convolutions: float", "fc1: w8a8", "fc2: w8a8", "fc3: w8a8",
+                          "head.a: float | convolutions: float", "head.b: float | convolutions: float",
+                          "head.last: float | convolutions: float"));
+}
+
+TEST(Plan, AConvolutionIsFirstOrLastOfAllLayersAndALinearOfTheLinears) {
+  EXPECT_THAT(
+      plan(dense(), R"({"convolutions": "int8"})"),
+      ElementsAre("patch: float | skip_first_last: first layer", "fc1: float | skip_first_last: first layer",
+                  "fc2: w8a8", "fc3: float | skip_first_last: last layer", "head.a: w8a8", "head.b: w8a8",
+                  "head.last: float | skip_first_last: last layer"));
+  const std::vector<SiteInfo> classifier = {convolution("stem"), convolution("layer4"), site("fc")};
+  EXPECT_THAT(plan(classifier, R"({"convolutions": "int8"})"),
+              ElementsAre("stem: float | skip_first_last: first layer", "layer4: w8a8",
+                          "fc: float | skip_first_last: the only layer"));
+}
+
+TEST(Plan, ConvolutionsHaveOneSchemeOrAreFloat) {
+  const auto reason = [](const std::string& fields) {
+    return plan({convolution("head.a")},
+                R"({"convolutions": "int8", "skip_first_last": false, )" + fields + "}")
+        .at(0);
+  };
+  EXPECT_EQ(reason(R"("bits": 8)"), "head.a: w8a8");
+  EXPECT_EQ(reason(R"("ignore": ["head"])"), "head.a: float | ignore \"head\"");
+  EXPECT_EQ(reason(R"("bits": 4)"), "head.a: w8a8 | convolutions have 8 bits per channel");
+  EXPECT_EQ(reason(R"("quant_type": "int8_per_tensor_asym")"),
+            "head.a: w8a8 | convolutions have 8 bits per channel");
+  EXPECT_EQ(reason(R"("bits": 16)"),
+            "head.a: float | 16 bits: convolutions have 8 or are kept in floating point");
+  EXPECT_EQ(
+      reason(R"("bits": 4, "overrides": [{"targets": ["head"], "bits": 16}])"),
+      "head.a: float | overrides[0] \"head\"; 16 bits: convolutions have 8 or are kept in floating point");
+  EXPECT_EQ(reason(R"("activation": "none")"),
+            "head.a: float | activation none: convolutions compute with quantized activations");
+  EXPECT_EQ(reason(R"("device": "cuda")"), "head.a: float | convolutions have kernels for the CPU only");
+  EXPECT_EQ(reason(R"("activation": "static")"),
+            "head.a: w8a8 | convolutions quantize their activations at run time");
+  std::vector<SiteInfo> grouped = {convolution("a")};
+  grouped[0].unsupported_reason = "4 groups";
+  EXPECT_THAT(plan(grouped, R"({"convolutions": "int8", "skip_first_last": false})"),
+              ElementsAre("a: float | 4 groups"));
+}
+
 TEST(Plan, EveryQuantType) {
   const std::pair<std::string, std::string> cases[] = {
       {"int8_per_tensor_sym", "a: w8a8 per_tensor"},
