@@ -33,13 +33,32 @@ def _axis_embedding(span: float, steps: int, channels: int, device: torch.device
     return torch.cat([angles.sin(), angles.cos()]).to(torch.float32)
 
 
-def add_position(x: Tensor, aspect: float) -> Tensor:
-    """x [n, c, h, w] plus 0.1 x a sin-cos embedding, written over x; c % 4 == 0, aspect = image width / height."""
-    half = x.size(1) // 2
+def position_axes(
+    channels: int, height: int, width: int, aspect: float, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """0.1 x a sin-cos embedding: of the columns [channels / 2, width], of the rows [channels / 2, height], float32.
+
+    channels % 4 == 0, aspect = image width / height. Half of the channels know the column, half the row.
+    """
+    half = channels // 2
     diagonal = math.sqrt(aspect * aspect + 1.0)
-    ex = _axis_embedding(aspect / diagonal, x.size(3), half, x.device) * 0.1
-    ey = _axis_embedding(1.0 / diagonal, x.size(2), half, x.device) * 0.1
-    # Half of the channels know the column, half the row: no table of [c, h, w], as large as an image's features.
+    ex = _axis_embedding(aspect / diagonal, width, half, device) * 0.1
+    return ex, _axis_embedding(1.0 / diagonal, height, half, device) * 0.1
+
+
+def position_map(channels: int, height: int, width: int, aspect: float, device: torch.device) -> Tensor:
+    """The same as one map [1, channels, height, width] whose channels lie side by side, as in the maps it is added to."""
+    ex, ey = position_axes(channels, height, width, aspect, device)
+    columns = ex.t().unsqueeze(0).expand(height, -1, -1)
+    rows = ey.t().unsqueeze(1).expand(-1, width, -1)
+    return torch.cat([columns, rows], dim=2).permute(2, 0, 1).unsqueeze(0)
+
+
+def add_position(x: Tensor, aspect: float) -> Tensor:
+    """x [n, c, h, w] plus the embedding, written over x: vqt makes it a part of the convolution that reads x."""
+    half = x.size(1) // 2
+    ex, ey = position_axes(x.size(1), x.size(2), x.size(3), aspect, x.device)
+    # No table of [c, h, w], as large as an image's features.
     x[:, :half].add_(ex.unsqueeze(1).to(x.dtype))
     x[:, half:].add_(ey.unsqueeze(2).to(x.dtype))
     return x
@@ -141,9 +160,13 @@ class _DPT(nn.Module):
         for i, (project, resize_layer) in enumerate(zip(self.projects, self.resize_layers)):
             x = pairs[self.levels[i]].flatten(0, 1)[begin:end, self.specials :]
             x = self.norm(x.to(self.norm.weight.dtype))
-            x = project(x.transpose(1, 2).reshape(x.size(0), x.size(2), rows, cols))
+            x = x.transpose(1, 2).reshape(x.size(0), x.size(2), rows, cols)
             if self.with_position:
-                x = add_position(x.clone(), cols / rows)  # what a module returned stays as it is
+                # Before the convolution, which takes the sum in.
+                position = position_map(project.out_channels, rows, cols, cols / rows, x.device).to(x.dtype)
+                x = project(x) + position.expand(x.size(0), -1, -1, -1)
+            else:
+                x = project(x)
             levels.append(resize_layer(x))
         return self.scratch(levels)
 
