@@ -33,9 +33,7 @@ def _axis_embedding(span: float, steps: int, channels: int, device: torch.device
     return torch.cat([angles.sin(), angles.cos()]).to(torch.float32)
 
 
-def position_axes(
-    channels: int, height: int, width: int, aspect: float, device: torch.device
-) -> tuple[Tensor, Tensor]:
+def position_axes(channels: int, height: int, width: int, aspect: float, device: torch.device) -> tuple[Tensor, Tensor]:
     """0.1 x a sin-cos embedding: of the columns [channels / 2, width], of the rows [channels / 2, height], float32.
 
     channels % 4 == 0, aspect = image width / height. Half of the channels know the column, half the row.
@@ -47,7 +45,7 @@ def position_axes(
 
 
 def position_map(channels: int, height: int, width: int, aspect: float, device: torch.device) -> Tensor:
-    """The same as one map [1, channels, height, width] whose channels lie side by side, as in the maps it is added to."""
+    """The same as one map [1, channels, height, width] whose channels lie side by side, as in what it is added to."""
     ex, ey = position_axes(channels, height, width, aspect, device)
     columns = ex.t().unsqueeze(0).expand(height, -1, -1)
     rows = ey.t().unsqueeze(1).expand(-1, width, -1)

@@ -1,8 +1,8 @@
-"""What a config does to the mini VGGT: `python -m examples.vggt_mini.quantized convolutions=int8 'ignore=re:.*'`.
+"""What a config does to the mini VGGT: `python -m examples.vggt_mini.quantized 'convolutions=int8;ignore=aggregator'`.
 
-Each argument is one model: fields as in --search of vqt-eval, several with `;`. Per model, over the final scenes: the mean
-difference of depth and points from the float model's (depth relative to it, points to their mean distance; in brackets
-the worst scene), and the scores against ground truth with their 95 % intervals.
+Each argument is one model: fields of a config, several with `;`. Per model, over the final scenes: the mean difference
+of depth and points from the float model's (depth relative to it, points to their mean distance; in brackets the worst
+scene), and the scores against ground truth with their 95 % intervals.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import vqt
 from torch import Tensor
 
 from .eth3d import find_scenes, read_scene
-from .evaluate import SCENES, figures, intervals, load_model, score
+from .evaluate import SCENES, WEIGHTS, Scored, figures, intervals, load_model, score
 
 SCORES = ("auc30", "abs_rel", "point_error")
 
@@ -34,7 +34,7 @@ def fields_of(argument: str) -> dict[str, object]:
 
 
 @torch.no_grad()
-def run(module: torch.jit.ScriptModule, folder: Path) -> tuple[list[dict[str, Tensor]], list]:
+def run(module: torch.jit.ScriptModule, folder: Path) -> tuple[list[dict[str, Tensor]], list[Scored]]:
     outputs, scored = [], []
     for path in find_scenes(folder):
         views = read_scene(path)
@@ -57,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("configs", nargs="+", metavar="FIELD=VALUE;...")
     parser.add_argument("--scenes", type=Path, default=SCENES)
     args = parser.parse_args(argv)
-    module = torch.jit.script(load_model(Path(__file__).parent / "vggt_mini.safetensors"))
+    module = torch.jit.script(load_model(WEIGHTS))
     reference, scored = run(module, args.scenes)
     print(f"{len(scored)} scenes: {args.scenes}")
     for name, config in [("float", None), *((c, fields_of(c)) for c in args.configs)]:
