@@ -490,6 +490,31 @@ def test_rotary_over_one_axis(trace: bool) -> None:
     check(half, *wide, expected={"rotary": 2}, db=120)
 
 
+class Attending(nn.Module):
+    """Integer attention of q and k that go through a norm and a rotation, as VGGT's blocks have them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv = nn.Linear(32, 96)
+        self.q_norm, self.k_norm = nn.LayerNorm(8), nn.LayerNorm(8)
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        q, k, v = self.qkv(x).view(2, 9, 3, 4, 8).permute(2, 0, 3, 1, 4).unbind(0)
+        q, k = self.q_norm(q), self.k_norm(k)
+        return torch.ops.vqt.attention(q * cos + rotate_half(q) * sin, k * cos + rotate_half(k) * sin, v)
+
+
+def test_attention_with_its_prologue() -> None:
+    module = torch.jit.script(Attending().eval())
+    angles = torch.rand(9, 4, generator=torch.Generator().manual_seed(8)).repeat(1, 2) * 6
+    arguments = (X, angles.cos(), angles.sin())
+    check(module, *arguments, expected={"rotary": 2, "attention_prologue": 1})
+    with torch.no_grad():  # one op more or less: the same bits
+        apart, one = quantize(module, ["rotary"]), quantize(module, ["rotary", "attention_prologue"])
+        assert torch.equal(apart(*arguments), one(*arguments))
+    assert "vqt::rotary" in str(apart.graph) and "vqt::rotary" not in str(one.graph)
+
+
 @pytest.mark.parametrize("qk_norm", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_block_of_vggt(qk_norm: bool, dtype: torch.dtype) -> None:
