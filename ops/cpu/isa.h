@@ -5,7 +5,7 @@
 
 namespace vqt::cpu {
 
-// In rising order of preference. AMX has no kernels here: large int8 products go through torch
+// In rising order of preference. AMX has one kernel here, attention; large int8 products go through torch
 // (linear_amx.h), everything else takes the best of the others.
 enum class Isa { kRef, kAvx2, kAvxVnni, kAvx512Vnni, kAmx };
 
