@@ -283,6 +283,20 @@ TEST_P(ConvInt8, NotFinite) {
   }
 }
 
+TEST(ConvPlan, WinogradOnAvx512VnniIsFused) {
+  Case c;
+  c.channels = 64, c.n = 64, c.height = 28, c.width = 37;
+  Problem p(c);
+  p.job.y = dense(nullptr, MapDtype::kFloat32, 1, p.y_height, p.y_width, c.n);
+  EXPECT_TRUE(plan_conv(p.job, Isa::kAvx512Vnni, 2).fused());
+  EXPECT_FALSE(plan_conv(p.job, Isa::kAvx2, 2).fused());
+  const ConvPlan plan = plan_conv(p.job, Isa::kAvx2, 2, {int64_t{1} << 20, int64_t{16} << 20});
+  EXPECT_EQ(plan.all_rows, 14 * 19);  // tiles
+  EXPECT_EQ(plan.blocks, 2);          // an even share for each thread
+  EXPECT_EQ(plan.rows, 133);
+  EXPECT_EQ(plan.linear, LinearKernel::kInt8StrassenAvx2);
+}
+
 INSTANTIATE_TEST_SUITE_P(Isas, ConvInt8, testing::ValuesIn(kIsas),
                          [](const auto& info) { return std::string(to_string(info.param)); });
 
