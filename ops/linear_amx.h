@@ -1,5 +1,5 @@
-// linear_int8 on CPUs with AMX: torch's _int_mm computes the product, through oneDNN, which uses AMX where
-// the CPU has it. x, packed weight, epilogue and the bits of the result are the same as with our own kernels.
+// linear_int8 with VQT_ISA=amx: torch's _int_mm computes the product, through oneDNN, which uses AMX where
+// the CPU has it, to compare our own kernel with. x, packed weight, epilogue and the bits of the result are the same as with our own kernels.
 #pragma once
 
 #include "cpu/linear/linear_int8_kernel.h"

@@ -5,11 +5,11 @@
 
 namespace vqt::cpu {
 
-// In rising order of preference. AMX has one kernel here, attention; large int8 products go through torch
-// (linear_amx.h), everything else takes the best of the others.
+// In rising order of preference. AMX has kernels for attention and for int8 products of many rows; everything else
+// takes the best of the others.
 enum class Isa { kRef, kAvx2, kAvxVnni, kAvx512Vnni, kAmx };
 
-// Those with kernels.
+// Those with kernels for everything.
 constexpr Isa kIsas[] = {Isa::kRef, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni};
 
 // "ref", "avx2", "avxvnni", "avx512vnni", "amx": the spelling of VQT_ISA.
@@ -25,9 +25,9 @@ bool available(Isa isa);
 // this CPU lacks.
 Isa best_isa();
 
-// Whether large int8 products go through torch: the CPU has AMX and nothing else is forced, or AMX is.
-// "amx" may be forced on any CPU: torch then takes other instructions, many times slower on some, to
-// the same result.
+// Whether int8 products use AMX: where the CPU has it and nothing is forced, from some rows on (linear_plan.cpp). "amx"
+// forces torch's product (linear_amx.h), which uses oneDNN's AMX kernels, for any number of rows and on any CPU:
+// without AMX torch takes other instructions, many times slower on some, to the same result.
 enum class AmxUse { kNever, kWhereItPays, kAlways };
 AmxUse amx_use();
 

@@ -23,11 +23,10 @@ constexpr int64_t kProductsPerTask = int64_t{1} << 19;  // below it a thread cos
 int64_t row_cost(Isa isa) { return isa == Isa::kAvxVnni || isa == Isa::kAvx512Vnni ? 2 : 20; }
 constexpr int64_t kColumnCost = 12;
 
-// torch repacks the weight in every call, about as much work as 100 rows of an AVX512-VNNI product. Not
-// timed: no machine with AMX was at hand.
-constexpr int64_t kLeastRowsAmx = 128;
-constexpr int64_t kLeastRowsStrassen = 32;         // from here on widening weights costs less than it saves
-constexpr int64_t kMostRowsSmallMInt4 = 8;         // above, unpacking once is faster
+constexpr int64_t kLeastRowsAmx = 24;       // two tiles; below, memory sets the pace of AVX512-VNNI, too
+constexpr int64_t kAmxDepth = 64;           // k has to be a multiple of it
+constexpr int64_t kLeastRowsStrassen = 32;  // from here on widening weights costs less than it saves
+constexpr int64_t kMostRowsSmallMInt4 = 8;  // above, unpacking once is faster
 constexpr int64_t kMostRowsSmallMInt4Avx512 = 24;  // two tiles
 constexpr int64_t kMostRowsSmallMFloat = 16;       // above, weights that are made float once are faster
 constexpr int64_t kMostRowsPortableFloat = 16;     // above, torch's product is faster than portable code
@@ -37,10 +36,6 @@ int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
 
 // Columns are cut at multiples of a panel, counted from the panel that holds the first one.
 int64_t first_panel_column(const LinearShape& s) { return s.column_begin / cpu::kPanel * cpu::kPanel; }
-
-bool amx_is_faster(const LinearShape& s) {
-  return s.amx == cpu::AmxUse::kAlways || (s.amx == cpu::AmxUse::kWhereItPays && s.rows >= kLeastRowsAmx);
-}
 
 LinearKernel weight_only_kernel(const LinearShape& s) {
   if (!s.has_layout) return LinearKernel::kWeightOnlyTorch;
@@ -60,7 +55,7 @@ LinearKernel weight_only_kernel(const LinearShape& s) {
 
 // rows, columns: of a task.
 LinearKernel int8_kernel(const LinearShape& s, int64_t rows, cpu::Range columns) {
-  if (amx_is_faster(s)) return LinearKernel::kInt8Torch;
+  if (s.amx == cpu::AmxUse::kAlways) return LinearKernel::kInt8Torch;
   switch (s.isa) {
     case Isa::kRef:
     case Isa::kAmx:
@@ -73,7 +68,9 @@ LinearKernel int8_kernel(const LinearShape& s, int64_t rows, cpu::Range columns)
     case Isa::kAvxVnni:
       return LinearKernel::kInt8AvxVnni;
     case Isa::kAvx512Vnni:
-      return LinearKernel::kInt8Avx512Vnni;
+      return s.amx == cpu::AmxUse::kWhereItPays && rows >= kLeastRowsAmx && s.k % kAmxDepth == 0
+                 ? LinearKernel::kInt8Amx
+                 : LinearKernel::kInt8Avx512Vnni;
   }
   return LinearKernel::kInt8Ref;
 }

@@ -20,7 +20,7 @@ struct LinearShape {
   int64_t bits = 8;
   int threads = 1;
   cpu::Isa isa = cpu::Isa::kRef;
-  cpu::AmxUse amx = cpu::AmxUse::kNever;  // whether int8 products may go through torch
+  cpu::AmxUse amx = cpu::AmxUse::kNever;  // of int8 products
   bool weight_only = false;               // x stays float
   bool has_layout = true;                 // the weight's layout is one that the kernels read
   int64_t group = 0;                      // int4: values of k that share a scale, padded; 0: all

@@ -62,7 +62,7 @@ struct QuantizedRows {
 constexpr int64_t activation_depth(int64_t k) { return (k + 7) / 8 * 8; }  // k_pad
 
 // Rows of a tile of x for this instruction set.
-constexpr int64_t activation_tile(Isa isa) { return isa == Isa::kAvx512Vnni ? 12 : 1; }
+constexpr int64_t activation_tile(Isa isa) { return isa == Isa::kAvx512Vnni || isa == Isa::kAmx ? 12 : 1; }
 
 // One byte block holds all of it: q, scale, zero, sum, without gaps, then k % 8 bytes a row that are not used:
 // no two k have blocks of one size, so that a reader with another k is found out. Rows times this many bytes.

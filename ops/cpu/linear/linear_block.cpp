@@ -80,6 +80,8 @@ LinearBlock linear_block(LinearKernel kernel, int64_t rows, int64_t k, int64_t g
       return {x_bytes_vnni(caches) / (6 * k_pad) * 6 + 6, kPanel, 0};
     case LinearKernel::kInt8Avx512Vnni:
       return {rows_avx512(k_pad, INT64_MAX, caches), columns_avx512(rows), 0};
+    case LinearKernel::kInt8Amx:
+      return {rows_avx512(k_pad, INT64_MAX, caches), 2 * kPanel, 0};
     case LinearKernel::kInt8Torch:
       return {0, 1024, 0};  // the int32 sums and the part of the weight are scratch memory
     case LinearKernel::kInt4SmallMAvx2:

@@ -14,6 +14,8 @@ LinearInt8Fn linear_int8_kernel(LinearKernel kernel) {
       return &linear_int8_avxvnni;
     case LinearKernel::kInt8Avx512Vnni:
       return &linear_int8_avx512vnni;
+    case LinearKernel::kInt8Amx:
+      return &linear_int8_amx;
     default:
       return nullptr;
   }

@@ -22,6 +22,8 @@ const char* to_string(LinearKernel kernel) {
       return "linear_int8_avxvnni";
     case LinearKernel::kInt8Avx512Vnni:
       return "linear_int8_avx512vnni";
+    case LinearKernel::kInt8Amx:
+      return "linear_int8_amx";
     case LinearKernel::kInt8Torch:
       return "linear_int8_torch";
     case LinearKernel::kInt4Ref:
@@ -72,6 +74,8 @@ Isa isa_of(LinearKernel kernel) {
     case LinearKernel::kWeightOnlySmallMAvx512Vnni:
     case LinearKernel::kWeightOnlyLargeMAvx512Vnni:
       return Isa::kAvx512Vnni;
+    case LinearKernel::kInt8Amx:
+      return Isa::kAmx;
     case LinearKernel::kInt8Ref:
     case LinearKernel::kInt8Torch:
     case LinearKernel::kInt4Ref:

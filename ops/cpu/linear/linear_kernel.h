@@ -14,7 +14,8 @@ enum class LinearKernel : uint8_t {
   kInt8StrassenAvx2,  // large m
   kInt8AvxVnni,
   kInt8Avx512Vnni,
-  kInt8Torch,  // torch's _int_mm, which uses AMX (ops/linear_amx.h)
+  kInt8Amx,  // x as for AVX512-VNNI
+  kInt8Torch,  // torch's _int_mm (ops/linear_amx.h)
   kInt4Ref,
   kInt4SmallMAvx2,
   kInt4LargeMAvx2,
@@ -36,6 +37,7 @@ constexpr LinearKernel kLinearKernels[] = {
     LinearKernel::kInt8StrassenAvx2,
     LinearKernel::kInt8AvxVnni,
     LinearKernel::kInt8Avx512Vnni,
+    LinearKernel::kInt8Amx,
     LinearKernel::kInt8Torch,
     LinearKernel::kInt4Ref,
     LinearKernel::kInt4SmallMAvx2,

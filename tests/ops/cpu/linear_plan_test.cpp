@@ -136,12 +136,17 @@ TEST(LinearPlan, Int8ElsewhereThanAvx2) {
       {shape(5, 0, 1024, 4096, 1, Isa::kAvx512Vnni),
        "int8 5 x 4096 -> 1024 avx512vnni, 1 thread: 1 x 1 tasks of 5 x 1024, linear_int8_avx512vnni in blocks "
        "of 5 x 32 x 4096"},
-      // torch where its repacking of the weight is worth it, or where it is forced
-      {with_amx(shape(128, 0, 3072, 1024, 2, Isa::kAvx512Vnni), AmxUse::kWhereItPays),
-       "int8 128 x 1024 -> 3072 avx512vnni, 2 threads: linear_int8_torch in blocks of 128 x 1024 x 1024"},
-      {with_amx(shape(127, 0, 3072, 1024, 2, Isa::kAvx512Vnni), AmxUse::kWhereItPays),
-       "int8 127 x 1024 -> 3072 avx512vnni, 2 threads: 1 x 2 tasks of 127 x 1536, linear_int8_avx512vnni in "
-       "blocks of 127 x 32 x 1024"},
+      // AMX from 24 rows of a task on, where 64 divides k
+      {with_amx(shape(24, 0, 3072, 1024, 2, Isa::kAvx512Vnni), AmxUse::kWhereItPays),
+       "int8 24 x 1024 -> 3072 avx512vnni, 2 threads: 1 x 2 tasks of 24 x 1536, linear_int8_amx in blocks of 24 x "
+       "32 x 1024"},
+      {with_amx(shape(23, 0, 3072, 1024, 2, Isa::kAvx512Vnni), AmxUse::kWhereItPays),
+       "int8 23 x 1024 -> 3072 avx512vnni, 2 threads: 1 x 2 tasks of 23 x 1536, linear_int8_avx512vnni in "
+       "blocks of 23 x 32 x 1024"},
+      {with_amx(shape(2082, 0, 3072, 1056, 2, Isa::kAvx512Vnni), AmxUse::kWhereItPays),
+       "int8 2082 x 1056 -> 3072 avx512vnni, 2 threads: 1 x 2 tasks of 2082 x 1536, linear_int8_avx512vnni in "
+       "blocks of 576 x 32 x 1056"},
+      // torch where it is forced
       {with_amx(shape(1, 0, 64, 64, 1), AmxUse::kAlways),
        "int8 1 x 64 -> 64 avx2, 1 thread: linear_int8_torch in blocks of 1 x 64 x 64"},
   });

@@ -60,6 +60,7 @@ TEST(LinearKernel, TheFunctionIsTheOneOfThatName) {
   EXPECT_EQ(linear_int8_kernel(LinearKernel::kInt8StrassenAvx2), &linear_int8_strassen_avx2);
   EXPECT_EQ(linear_int8_kernel(LinearKernel::kInt8AvxVnni), &linear_int8_avxvnni);
   EXPECT_EQ(linear_int8_kernel(LinearKernel::kInt8Avx512Vnni), &linear_int8_avx512vnni);
+  EXPECT_EQ(linear_int8_kernel(LinearKernel::kInt8Amx), &linear_int8_amx);
   EXPECT_EQ(linear_int4_kernel(LinearKernel::kInt4Ref), &linear_int4_ref);
   EXPECT_EQ(linear_int4_kernel(LinearKernel::kInt4SmallMAvx2), &linear_int4_small_m_avx2);
   EXPECT_EQ(linear_int4_kernel(LinearKernel::kInt4LargeMAvx2), &linear_int4_large_m_avx2);
