@@ -40,42 +40,43 @@ class Codes {
 
   void store(const QuantizedRows* rows, int64_t row, int64_t count) const {
     const int64_t height = rows[0].height(rows[0].first(row)), pad = rows[0].k_pad;
-    const auto wanted = static_cast<__mmask8>((1 << count) - 1);
+    const int64_t whole = count == 4 ? channels_ / 64 * 64 : 0;
     for (int64_t p = 0; p < 16; ++p) {
       uint8_t* const q = rows[p].q + rows[p].offset(row, 0);
-      for (int64_t c = 0; c < channels_; c += 64) {
-        const auto codes = [&](int64_t i) __attribute__((always_inline)) {
-          return _mm512_loadu_si512(work_ + (p * 4 + i) * pitch_ + c);
-        };
-        const __m512i v0 = codes(0), v1 = codes(1), v2 = codes(2), v3 = codes(3);
-        const __m512i a = _mm512_unpacklo_epi32(v0, v1), b = _mm512_unpackhi_epi32(v0, v1);
-        const __m512i d = _mm512_unpacklo_epi32(v2, v3), e = _mm512_unpackhi_epi32(v2, v3);
-        const __m512i t[4] = {_mm512_unpacklo_epi64(a, d), _mm512_unpackhi_epi64(a, d),
-                              _mm512_unpacklo_epi64(b, e), _mm512_unpackhi_epi64(b, e)};
-        uint8_t* const to = q + c * height;
-        if (count == 4 && c + 64 <= pad) {  // without a mask a part is stored as it is extracted
-#pragma GCC unroll 4
-          for (int64_t j = 0; j < 4; ++j) {
-            const auto put = [&](int64_t lane, __m128i four) __attribute__((always_inline)) {
-              _mm_storeu_si128(reinterpret_cast<__m128i*>(to + (16 * j + 4 * lane) * height), four);
-            };
-            put(0, _mm512_castsi512_si128(t[j]));
-            put(1, _mm512_extracti32x4_epi32(t[j], 1));
-            put(2, _mm512_extracti32x4_epi32(t[j], 2));
-            put(3, _mm512_extracti32x4_epi32(t[j], 3));
-          }
-          continue;
-        }
-        alignas(64) __m128i four[16];
-        for (int64_t j = 0; j < 4; ++j) _mm512_store_si512(four + 4 * j, t[j]);
+      const uint8_t* const codes = work_ + p * 4 * pitch_;
+      for (int64_t c = 0; c < whole; c += 64) store_whole(codes + c, pitch_, q + c * height, 4 * height);
+      for (int64_t c = whole; c < channels_; c += 64) {
+        alignas(64) uint8_t four[16 * 16];
+        store_whole(codes + c, pitch_, four, 16);
         for (int64_t i = 0; i < 16 && c + 4 * i < pad; ++i) {
-          _mm_mask_storeu_epi32(to + 4 * i * height, wanted, four[i]);
+          const auto wanted = static_cast<__mmask8>((1 << count) - 1);
+          _mm_mask_storeu_epi32(q + (c + 4 * i) * height, wanted, _mm_load_si128((const __m128i*)four + i));
         }
       }
     }
   }
 
  private:
+  // 64 codes of four tiles: 4 values of k of all four side by side, the next 4 `step` bytes further.
+  static void store_whole(const uint8_t* codes, int64_t pitch, uint8_t* to, int64_t step) {
+    const __m512i v0 = _mm512_loadu_si512(codes), v1 = _mm512_loadu_si512(codes + pitch);
+    const __m512i v2 = _mm512_loadu_si512(codes + 2 * pitch), v3 = _mm512_loadu_si512(codes + 3 * pitch);
+    const __m512i a = _mm512_unpacklo_epi32(v0, v1), b = _mm512_unpackhi_epi32(v0, v1);
+    const __m512i d = _mm512_unpacklo_epi32(v2, v3), e = _mm512_unpackhi_epi32(v2, v3);
+    const __m512i t[4] = {_mm512_unpacklo_epi64(a, d), _mm512_unpackhi_epi64(a, d),
+                          _mm512_unpacklo_epi64(b, e), _mm512_unpackhi_epi64(b, e)};
+    const auto put = [ to, step ](int64_t i, __m128i four) __attribute__((always_inline)) {
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i * step), four);
+    };
+#pragma GCC unroll 4
+    for (int64_t j = 0; j < 4; ++j) {  // without a mask a part is stored as it is extracted
+      put(4 * j, _mm512_castsi512_si128(t[j]));
+      put(4 * j + 1, _mm512_extracti32x4_epi32(t[j], 1));
+      put(4 * j + 2, _mm512_extracti32x4_epi32(t[j], 2));
+      put(4 * j + 3, _mm512_extracti32x4_epi32(t[j], 3));
+    }
+  }
+
   uint8_t* work_;  // [position][kTilesAtOnce][pitch]
   int64_t pitch_, channels_;
 };
