@@ -71,9 +71,13 @@ struct ConvSteps {
                float* to);
 };
 
+// Values from one position to the next: whole vectors, and an odd number of cache lines, so that positions do not
+// share the sets of L1.
+constexpr int64_t winograd_stride(int64_t channels) { return (channels + 15) / 16 * 16 | 16; }
+
 // Values of 16 positions, and codes of kTilesAtOnce tiles.
 constexpr int64_t winograd_work(int64_t channels) {
-  return kTilePositions * ((channels + 15) / 16 * 16 + kTilesAtOnce * ((channels + 63) / 64 * 64) / 4);
+  return kTilePositions * (winograd_stride(channels) + kTilesAtOnce * ((channels + 63) / 64 * 64) / 4);
 }
 
 const ConvSteps& conv_steps_ref();

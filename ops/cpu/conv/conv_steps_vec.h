@@ -113,7 +113,7 @@ inline void magnitudes(const float* v, int64_t channels, int64_t stride, float (
 // codes: room for the codes of kTilesAtOnce tiles.
 void winograd_rows(const WinogradTiles& a, const QuantizedRows (&rows)[kTilePositions], int64_t row,
                    float* work) {
-  const int64_t channels = a.channels, stride = (channels + 15) / 16 * 16;
+  const int64_t channels = a.channels, stride = winograd_stride(channels);
   Codes codes(reinterpret_cast<uint8_t*>(work + kTilePositions * stride), channels);
   for (int64_t i = 0; i < a.count; ++i) {
     a.dtype == MapDtype::kFloat32 ? winograd_input<MapDtype::kFloat32>(a, i, work, stride)
