@@ -159,6 +159,7 @@ TEST(Config, PresetsAreWhatTheyAreSaidToBe) {
     EXPECT_EQ(resolve_scheme(config), cases[i].scheme) << cases[i].name;
     EXPECT_EQ(config.skip_first_last, cases[i].skip) << cases[i].name;
     EXPECT_EQ(config.activation, ActivationMode::kDynamic);
+    EXPECT_EQ(config.convolutions, cases[i].scheme.bits == 16 ? "float" : "int8") << cases[i].name;
     EXPECT_EQ(config.display_name(), cases[i].name);
     EXPECT_NO_THROW(validate(config));
   }
