@@ -119,7 +119,7 @@ def test_results_json_keeps_its_contract(space: Path, compared: tuple[Path, str]
         assert model["ms_per_image"] == pytest.approx(np.median(model["timing"]["scene_ms"]) / 3)
         assert model["timing"]["warmup_forwards"] == 2 and model["timing"]["timed_forwards"] == 3
         assert model["peak_memory_bytes"] > 30e6
-        assert {s["name"] for s in model["sites"]} == {"first", "blocks.0", "blocks.1", "blocks.2", "to_depth", "pose"}
+        assert {s["name"] for s in model["sites"]} == {"embed", "first", "blocks.0", "blocks.1", "blocks.2", "to_depth", "pose"}
         assert sum(s["action"] == "quantized" for s in model["sites"]) == (6 if model["name"] == "prototype" else 4)
     assert found["models"][0]["size_bytes"] == (space / "q8.pt").stat().st_size
     assert found["models"][1]["config"]["quant_type"] == "int8_per_channel_asym"

@@ -477,7 +477,7 @@ def test_groups_without_a_fast_kernel_warn_with_the_flag_that_helps(folder: Path
 
 def test_verify_without_inputs_uses_a_random_picture(folder: Path, tmp_path: Path) -> None:
     done = run(folder / "pictures.pt", "-o", tmp_path / "q.pt", "--verify", "--preset", "prototype")
-    assert {line.split()[0] for line in done.stdout.splitlines()[1:3]} == {"pose", "depth"}
+    assert {"pose", "depth"} <= {line.split()[0] for line in done.stdout.splitlines()}
 
 
 def test_verify_asks_for_inputs_where_the_random_one_does_not_fit(folder: Path, tmp_path: Path) -> None:
@@ -629,7 +629,7 @@ def test_static_from_a_folder_of_images(folder: Path, tmp_path: Path) -> None:
         Image.fromarray(pixels.numpy()).save(photos / f"{i}.png")
     flags = ["--activation", "static", "--calibration", photos, "--preset", "prototype"]
     run(folder / "pictures.pt", "-o", tmp_path / "q.pt", *flags, "--calibration_samples", 2)
-    assert "w8a8" in vqt_json(tmp_path / "q.pt")["sites"][0]["scheme"]
+    assert "w8a8" in vqt_json(tmp_path / "q.pt")["sites"][1]["scheme"]  # behind the patch embedding
     (tmp_path / "empty").mkdir()
     message = refused(folder / "pictures.pt", "-o", tmp_path / "q.pt", "--activation", "static", "--calibration",
                       tmp_path / "empty", "--quiet", code=1)  # fmt: skip
