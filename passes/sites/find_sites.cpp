@@ -148,7 +148,7 @@ class SiteFinder {
     const at::Tensor tensor = tensor_of(root);
     if (!tensor.defined()) return -1;
     const bool quantized = is_quantized_convolution(node);
-    if (!quantized && tensor.dim() != 4) return -1;
+    if (!quantized && (tensor.dim() != 4 || abandon(root, method))) return -1;
     const int index = parameter_site(root, tensor, quantized);
     Site& site = table_.sites[index];
     site.info.kind = SiteKind::kConvolution;

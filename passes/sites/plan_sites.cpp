@@ -65,7 +65,7 @@ void require_work(const ModelGraphs& model, const SiteTable& table, const std::v
   });
   std::string message = "vqt::quantize: no Linear layer to quantize";
   if (only_convolutions && table.computed.empty()) {
-    const int convolutions = count_convolutions(model);
+    const int convolutions = plan.empty() ? count_convolutions(model) : static_cast<int>(plan.size());
     message += convolutions == 0
                    ? ": no product of the model reads a parameter"
                    : fmt::format(
