@@ -5,6 +5,7 @@
 #include "passes/ir/inline_functions.h"
 #include "passes/ir/products.h"
 #include "passes/rewrite/refuse_if_quantized.h"
+#include "passes/sites/find_attention.h"
 #include "passes/sites/find_sites.h"
 #include "passes/sites/site_rows.h"
 #include "vqt/plan.h"
@@ -36,8 +37,16 @@ std::vector<SiteInfo> list_sites(const Module& model) { return Analysis(model).t
 
 std::vector<SiteReport> describe_sites(const Module& model, const QuantizationConfig* config) {
   const Analysis analysis(model);
-  if (config == nullptr || is_quantized(model)) return present_rows(analysis.table);
-  return planned_rows(analysis.table, plan_schemes(analysis.table.infos(), *config), config->device);
+  const bool planned = config != nullptr && !is_quantized(model);
+  std::vector<SiteReport> rows =
+      planned ? planned_rows(analysis.table, plan_schemes(analysis.table.infos(), *config), config->device)
+              : present_rows(analysis.table);
+  std::vector<SiteReport> attention;
+  if (!planned) attention = present_attention_rows(find_attention(*analysis.graphs));
+  if (planned && config->attention != "float")
+    attention = planned_attention_rows(find_attention(*analysis.graphs), config->attention);
+  rows.insert(rows.end(), attention.begin(), attention.end());
+  return rows;
 }
 
 }  // namespace vqt

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <map>
 
-#include "passes/calibration/measure_linears.h"
+#include "passes/calibration/measure_sites.h"
 #include "passes/calibration/observe_activations.h"
 #include "passes/calibration/speed_guard.h"
 #include "passes/fusion/fuse.h"
@@ -16,6 +16,8 @@
 #include "passes/rewrite/quantize_linears.h"
 #include "passes/rewrite/ranges_as_attributes.h"
 #include "passes/rewrite/refuse_if_quantized.h"
+#include "passes/rewrite/rewrite_attention.h"
+#include "passes/sites/find_attention.h"
 #include "passes/sites/find_sites.h"
 #include "passes/sites/plan_sites.h"
 #include "passes/sites/site_rows.h"
@@ -52,20 +54,33 @@ torch::jit::Module quantize(torch::jit::Module model, const QuantizationConfig& 
   require_work(graphs, table, plan);
 
   // Before anything runs: a native fast path would run in place of the linears.
-  if (cut_planned_fast_paths(graphs, table, plan)) table = find_sites(graphs);
+  const bool attends = config.attention != "float";
+  std::vector<AttentionSite> attention;
+  if (attends) attention = find_attention(graphs);
+  if (cut_planned_fast_paths(graphs, table, plan, attention)) {
+    table = find_sites(graphs);
+    if (attends) attention = find_attention(graphs);
+  }
   // On the float model. Sites that calibration does not reach are kept in floating point.
   const auto ranges = observe_activations(result, table, config, options, plan, report.warnings);
   require_work(graphs, table, plan);
   // Before the float weights are replaced.
-  const auto measured = measure_linears(result, table, plan, ranges, layout, options);
+  const Measurements measured = measure_sites(result, table, plan, ranges, attention, layout, options);
   if (options.speed_guard) {
-    keep_slower_float(table.infos(), measured, plan);
+    keep_slower_float(table.infos(), measured.linears, plan);
+    keep_slower_attention(measured.attention, attention);
     require_work(graphs, table, plan);
   }
   warn_of_slow(table, plan, report.warnings);
   report.sites = planned_rows(table, plan, config.device);
-  add_measured(measured, report.sites);
+  add_measured(measured.linears, 0, report.sites);
+  const std::vector<SiteReport> attention_rows = planned_attention_rows(attention, config.attention);
+  report.sites.insert(report.sites.end(), attention_rows.begin(), attention_rows.end());
+  add_measured(measured.attention, report.sites.size() - attention.size(), report.sites);
+  // Before the linears: they remove nodes that nothing reads.
+  rewrite_attention(attention, config.attention);
   quantize_linears(graphs, table, plan, ranges, layout, options, report);
+  clean_up_attention(graphs, attention);
   note_left_weights(graphs, table, report.warnings);
   simplify_attention(graphs);
   // Fusions apply to quantized linears, and inline into the root's graphs.

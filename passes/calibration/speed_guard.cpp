@@ -19,6 +19,11 @@ std::string ms_text(double ms) {
   return fmt::format("{:.{}f} ms", ms, decimals);
 }
 
+std::string slower(const Sum& sum) {
+  return fmt::format("slower than float here: {} against {}", ms_text(sum.ms_quantized),
+                     ms_text(sum.ms_float));
+}
+
 }  // namespace
 
 void keep_slower_float(const std::vector<SiteInfo>& sites, const std::vector<MeasuredSite>& measured,
@@ -40,9 +45,15 @@ void keep_slower_float(const std::vector<SiteInfo>& sites, const std::vector<Mea
     const Sum sum = shares ? tied[sites[i].tied] : Sum{measured[i].ms_float, measured[i].ms_quantized};
     if (!sum.slower()) continue;
     plan[i].keep_float = true;
-    plan[i].reason =
-        fmt::format("slower than float here: {} against {}{}", ms_text(sum.ms_quantized),
-                    ms_text(sum.ms_float), shares ? ", summed over all layers with its weight" : "");
+    plan[i].reason = slower(sum) + (shares ? ", summed over all layers with its weight" : "");
+  }
+}
+
+void keep_slower_attention(const std::vector<MeasuredSite>& measured, std::vector<AttentionSite>& sites) {
+  for (size_t i = 0; i < sites.size(); ++i) {
+    const Sum sum{measured[i].ms_float, measured[i].ms_quantized};
+    if (sites[i].problem.empty() && sum.slower())
+      sites[i].problem = slower(sum);  // NaN, not measured, is not slower
   }
 }
 

@@ -4,6 +4,7 @@
 #include <limits>
 #include <vector>
 
+#include "passes/sites/find_attention.h"
 #include "vqt/plan.h"
 #include "vqt/site.h"
 
@@ -21,5 +22,8 @@ struct MeasuredSite {
 // stays planned. Pure.
 void keep_slower_float(const std::vector<SiteInfo>& sites, const std::vector<MeasuredSite>& measured,
                        std::vector<PlannedSite>& plan);
+
+// The same for attention: torch's ops stay where integers measured slower.
+void keep_slower_attention(const std::vector<MeasuredSite>& measured, std::vector<AttentionSite>& sites);
 
 }  // namespace vqt

@@ -72,7 +72,7 @@ class Inliner {
       if (GraphFunction* function = called_function(call)) {
         const bool queries =
             enclosing_fast_path(fast_paths, call) < 0 && queries_weight_metadata(call, *function);
-        if (!queries && !returns_weight.count(call) && !has_linear(*function) &&
+        if (!queries && !returns_weight.count(call) && !computes_layer(*function) &&
             !multiplies_parameter(call, *function))
           continue;
         function->ensure_defined();
@@ -103,17 +103,20 @@ class Inliner {
     return changed;
   }
 
-  bool has_linear(GraphFunction& function) {
-    const auto known = has_linear_.find(&function);
-    if (known != has_linear_.end()) return known->second;
-    bool found = false;
+  bool computes_layer(GraphFunction& function) {
+    const auto known = computes_layer_.find(&function);
+    if (known != computes_layer_.end()) return known->second;
+    bool found = false, product = false, softmax = false;
     function.ensure_defined();
     for_each_node(function.graph()->block(), [&](Node* node) {
       GraphFunction* inner = called_function(node);
       found = found || is_any_linear(node) || is_float_convolution(node) || is_quantized_convolution(node) ||
-              (inner != nullptr && has_linear(*inner));
+              node->kind() == aten::scaled_dot_product_attention || (inner != nullptr && computes_layer(*inner));
+      product = product || node->kind() == aten::matmul || node->kind() == aten::bmm;
+      softmax = softmax || node->kind() == aten::softmax || (inner != nullptr && inner->name() == "softmax");
     });
-    return has_linear_[&function] = found;
+    found = found || (product && softmax);  // a composed attention
+    return computes_layer_[&function] = found;
   }
 
   // Calls that a value is computed with and that take nothing but parameters and modules: w + self.delta().
@@ -216,7 +219,7 @@ class Inliner {
 
   const ModelGraphs& model_;
   std::vector<bool> done_;
-  std::unordered_map<const Function*, bool> has_linear_;
+  std::unordered_map<const Function*, bool> computes_layer_;
   std::set<int> weight_getters_;  // methods of which a call returns a weight
   std::unordered_map<int, std::set<size_t>>
       weight_arguments_;  // by method: inputs that a linear or convolution reads as weight

@@ -7,8 +7,8 @@
 
 namespace vqt {
 
-// Inlines, in every method: free functions with a linear inside (F.multi_head_attention_forward: all callers
-// share its graph), and methods that take a weight as an argument or return one. The inlined functions and
+// Inlines, in every method: free functions with a linear or an attention inside (F.multi_head_attention_forward: all
+// callers share its graph), and methods that take a weight as an argument or return one. The inlined functions and
 // methods stay as they are.
 void inline_functions(const ModelGraphs& model);
 

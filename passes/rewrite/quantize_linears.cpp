@@ -326,7 +326,8 @@ Node* rewrite_linear(Node* linear, Value* packed, const std::string& op,
 }
 
 bool cut_planned_fast_paths(const ModelGraphs& model, const SiteTable& table,
-                            const std::vector<PlannedSite>& plan) {
+                            const std::vector<PlannedSite>& plan,
+                            const std::vector<AttentionSite>& attention) {
   std::set<int> needed;
   std::vector<int> rewritten;  // instances whose methods hold a linear that will be rewritten
   for (size_t i = 0; i < plan.size(); ++i) {
@@ -335,13 +336,19 @@ bool cut_planned_fast_paths(const ModelGraphs& model, const SiteTable& table,
     for (const SiteCall& call : table.sites[i].calls)
       rewritten.push_back(model.methods()[call.method].instance);
   }
+  std::vector<int> attending;  // instances whose methods hold an attention that will be rewritten
+  for (const AttentionSite& site : attention) {
+    if (site.problem.empty()) attending.push_back(model.methods()[site.method].instance);
+  }
+  rewritten.insert(rewritten.end(), attending.begin(), attending.end());
   std::vector<FastPath> paths;
   for (size_t i = 0; i < table.fast_paths.size(); ++i) {
     const FastPath& path = table.fast_paths[i];
     // Layers without their fast path cannot read the nested tensor that an encoder makes for it.
     const bool nested =
         path.makes_nested_tensor && model.contains_any(model.methods()[path.method].instance, rewritten);
-    if (nested || needed.count(static_cast<int>(i))) paths.push_back(path);
+    const bool attends = model.contains_any(model.methods()[path.method].instance, attending);
+    if (nested || attends || needed.count(static_cast<int>(i))) paths.push_back(path);
   }
   cut_fast_paths(model, paths);
   return !paths.empty();

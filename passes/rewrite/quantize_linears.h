@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "passes/ir/model_graph.h"
+#include "passes/sites/find_attention.h"
 #include "passes/sites/find_sites.h"
 #include "vqt/plan.h"
 #include "vqt/quantize.h"
@@ -41,10 +42,12 @@ std::vector<std::pair<std::string, c10::IValue>> integer_arguments(const Site& s
 torch::jit::Node* rewrite_linear(torch::jit::Node* linear, torch::jit::Value* packed, const std::string& op,
                                  const std::vector<std::pair<std::string, c10::IValue>>& arguments);
 
-// Cuts the fast paths that need a weight which the plan replaces. True if there were any: nodes of the table
+// Cuts the fast paths that need a weight which the plan replaces, or that run in place of an attention which will be
+// rewritten. True if there were any: nodes of the table
 // may be destroyed.
 bool cut_planned_fast_paths(const ModelGraphs& model, const SiteTable& table,
-                            const std::vector<PlannedSite>& plan);
+                            const std::vector<PlannedSite>& plan,
+                            const std::vector<AttentionSite>& attention);
 
 // Quantizes, packs and rewrites every planned site, frees each float weight once it is replaced, then removes
 // the attributes of the weights. Adds bytes_after and SQNR to report.sites, one row per site. After

@@ -164,7 +164,8 @@ def test_every_field_has_a_flag_in_both_spellings(folder: Path) -> None:
     values = {
         "name": "mine", "quant-type": "int4_group", "bits": "4", "symmetric": "false", "group-size": "32",
         "skip-first-last": "false", "activation": "none", "activation-symmetric": "true", "calibration-samples": "7",
-        "calibration-method": "minmax", "device": "cpu", "ignore": "blocks.1", "convolutions": "float",
+        "calibration-method": "minmax", "device": "cpu", "ignore": "blocks.1", "attention": "int8",
+        "convolutions": "float",
     }  # fmt: skip
     flags = [f for name, value in values.items() for f in ("--" + name, value)]
     underscores = ["--" + f[2:].replace("-", "_") if f.startswith("--") else f for f in flags]

@@ -10,7 +10,7 @@ import vqt
 
 FIELDS = ["name", "quant_type", "bits", "symmetric", "per_channel", "group_size", "skip_first_last", "activation",
           "activation_symmetric", "calibration_samples", "calibration_method", "device", "sensitive_layers",
-          "sensitive_bits", "normal_bits", "ignore", "convolutions", "algorithms", "fusions", "overrides"]
+          "sensitive_bits", "normal_bits", "ignore", "attention", "convolutions", "algorithms", "fusions", "overrides"]
 
 
 def test_every_field_is_a_keyword_and_is_explained() -> None:
@@ -51,7 +51,7 @@ def test_attributes_have_the_documented_defaults() -> None:
     expected = {"name": "", "skip_first_last": True, "activation": "dynamic", "activation_symmetric": False,
                 "calibration_samples": 100, "calibration_method": "minmax", "device": "cpu",
                 "sensitive_layers": ["attention", "head"], "sensitive_bits": 8, "normal_bits": 4, "ignore": [],
-                "convolutions": "float", "algorithms": [], "fusions": ["all"], "overrides": []}
+                "attention": "float", "convolutions": "float", "algorithms": [], "fusions": ["all"], "overrides": []}
     assert {name: getattr(config, name) for name in expected} == expected
     assert set(FIELDS) <= set(dir(config))
     with pytest.raises(AttributeError, match="no field 'bitz'"):

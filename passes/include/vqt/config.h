@@ -41,6 +41,7 @@ struct QuantizationConfig : SchemeFields {
   int64_t sensitive_bits = 8;
   int64_t normal_bits = 4;
   std::vector<std::string> ignore;
+  std::string attention = "float";
   std::string convolutions = "float";
   std::vector<std::string> algorithms;
   std::vector<std::string> fusions = {"all"};

@@ -90,6 +90,9 @@ void visit_fields(Config& c, Visitor&& visitor) {
           c.normal_bits);
   visitor(Field{"ignore", "", "none", "", "patterns of the layers that are kept in floating point"},
           c.ignore);
+  visitor(Field{"attention", "", "float", "float|bf16|int8",
+                "softmax(q k^T) v: kept as it is, by torch's op in bfloat16, or in integers"},
+          c.attention);
   visitor(Field{"convolutions", "", "float", "float|int8",
                 "convolutions in floating point, or on 8-bit integers where they have kernels"},
           c.convolutions);

@@ -268,7 +268,7 @@ TEST(Config, DefaultsWrittenOutAreNoContradiction) {
       error_of(R"({"quant_type": "int8_per_channel_sym", "bits": 8, "symmetric": true, "per_channel": true,
       "skip_first_last": true, "activation": "dynamic", "activation_symmetric": false, "calibration_samples": 100,
       "calibration_method": "minmax", "device": "cpu", "sensitive_layers": ["attention", "head"], "sensitive_bits": 8,
-      "normal_bits": 4, "ignore": [], "convolutions": "float", "algorithms": [], "fusions": ["all"], "overrides": [], "name": ""})"),
+      "normal_bits": 4, "ignore": [], "attention": "float", "convolutions": "float", "algorithms": [], "fusions": ["all"], "overrides": [], "name": ""})"),
       "no error");
 }
 
@@ -796,7 +796,7 @@ TEST(Fields, TheListIsComplete) {
                                           "group_size", "skip_first_last", "activation",
                                           "activation_symmetric", "calibration_samples", "calibration_method",
                                           "device", "sensitive_layers", "sensitive_bits", "normal_bits",
-                                          "ignore", "convolutions", "algorithms", "fusions", "overrides"));
+                                          "ignore", "attention", "convolutions", "algorithms", "fusions", "overrides"));
 }
 
 // The defaults that --help prints are the ones a config has.

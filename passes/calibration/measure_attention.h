@@ -1,0 +1,19 @@
+// The effect of attention in integers: output SQNR, and the times of torch's ops and of ours on its q, k and v.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "passes/calibration/speed_guard.h"
+#include "passes/calibration/watched_model.h"
+#include "passes/sites/find_attention.h"
+
+namespace vqt {
+
+using MeasuredOne = std::function<void()>;  // called after the first call of each site
+
+// Fills measured, one entry per site, while the model runs. sites: of the model that was copied.
+void watch_attention(WatchedModel& model, const std::vector<AttentionSite>& sites,
+                     const MeasuredOne& measured_one, std::vector<MeasuredSite>& measured);
+
+}  // namespace vqt
