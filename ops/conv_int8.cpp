@@ -240,7 +240,7 @@ at::Tensor conv_int8(std::string_view op, const ConvSchemaArgs& a) {
   if (low.defined()) job.low = map_of(low);
   job.relu = a.relu;
   job.y = map_of(y);
-  const cpu::ConvPlan plan = cpu::plan_conv(job, cpu::best_isa(), at::get_num_threads());
+  const cpu::ConvPlan plan = cpu::plan_conv(job, cpu::best_isa(), cpu::amx_use(), at::get_num_threads());
   at::parallel_for(0, plan.blocks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t block = begin; block < end; ++block) cpu::conv_int8_block(job, plan, block);
   });

@@ -83,7 +83,7 @@ class Block {
     std::memset(zeros_, 0, static_cast<size_t>(a_.x.channels) * sizeof(float));
     place_rows(block);
     place_stores();
-    const int64_t bytes = bytes_of_position(), tile = activation_tile(plan_.isa);
+    const int64_t bytes = bytes_of_position(), tile = plan_.fused_amx() ? 1 : activation_tile(plan_.isa);
     for (int64_t p = 0; p < positions(a_); ++p) {
       rows_[p] = activation_rows(quantized_ + p * bytes, count_, depth_, tile);
       rows_[p].sum = nullptr;
@@ -111,8 +111,11 @@ class Block {
  private:
   int64_t bytes_of_position() const { return round_up(activation_bytes_per_row(depth_) * plan_.rows, 64); }
   int64_t sums_of_position() const {
-    return plan_.fused() ? kRowTile * kStripColumns : plan_.rows * plan_.columns;
+    return plan_.fused() ? product_rows() * kStripColumns : plan_.rows * plan_.columns;
   }
+  // At most, of a fused product.
+  int64_t product_rows() const { return plan_.fused_amx() ? kRowsAmx : kRowTile; }
+
   // Results of a row whose places are kept. A transposed convolution has kernel_h * kernel_w: made while it stores.
   int64_t stores_per_row() const {
     return a_.form == ConvForm::kWinograd ? 4 : a_.form == ConvForm::kTransposed ? 0 : 1;
@@ -355,20 +358,21 @@ class Block {
     product.rows = rows_;
     product.position_columns = columns_;
     product.m = sums_;
+    const auto multiply = plan_.fused_amx() ? winograd_product_amx : winograd_product_avx512vnni;
     const StoreStep step = store_step(column, width);
     WinogradPrefetch prefetch;
     prefetch.next_column = column + width < columns_ ? column + width : 0;
-    prefetch.shares = divide_up(count_, kRowTile);
+    prefetch.shares = divide_up(count_, product_rows());
     prefetch.pixels = lines_;
     prefetch.bytes = step.channels * bytes_of(a_.y.dtype);
     for (int64_t row = 0, end = 0; row < count_; row = end, ++prefetch.share) {
-      const int64_t height = rows_[0].height(row);
+      const int64_t height = plan_.fused_amx() ? std::min(kRowsAmx, count_ - row) : rows_[0].height(row);
       end = row + height;
       prefetch.count = 0;
       for (int64_t i = 4 * row; i < 4 * end; ++i) {
         if (stores_[i].y != nullptr) lines_[prefetch.count++] = stores_[i].y + column * bytes_of(a_.y.dtype);
       }
-      winograd_product_avx512vnni(product, row, column, divide_up(width, kPanel), prefetch);
+      multiply(product, row, height, column, divide_up(width, kPanel), prefetch);
       for (int64_t i = row; i < end; ++i) {
         steps_.winograd_store(sums_ + (i - row) * kStripColumns, height * kStripColumns, step,
                               stores_ + 4 * i);
@@ -395,7 +399,7 @@ class Block {
 
 }  // namespace
 
-ConvPlan plan_conv(const ConvInt8Job& a, Isa isa, int threads, const CacheSizes& caches) {
+ConvPlan plan_conv(const ConvInt8Job& a, Isa isa, AmxUse amx, int threads, const CacheSizes& caches) {
   ConvPlan plan;
   plan.isa = isa;
   plan.form = a.form;
@@ -423,6 +427,7 @@ ConvPlan plan_conv(const ConvInt8Job& a, Isa isa, int threads, const CacheSizes&
   shape.column_end = plan.columns;
   shape.k = depth(a);
   shape.isa = isa;
+  shape.amx = amx == AmxUse::kAlways ? AmxUse::kNever : amx;
   plan.linear = plan_linear(shape, caches).kernel;
   return plan;
 }

@@ -64,8 +64,11 @@ struct ConvPlan {
 
   // Whether results are stored behind the products of a tile of rows (winograd_product.h), not of a block.
   bool fused() const { return form == ConvForm::kWinograd && isa == Isa::kAvx512Vnni; }
+  bool fused_amx() const { return fused() && linear == LinearKernel::kInt8Amx; }
 };
-ConvPlan plan_conv(const ConvInt8Job& job, Isa isa, int threads, const CacheSizes& caches = cache_sizes());
+// amx: kAlways is for linears, and counts as kNever.
+ConvPlan plan_conv(const ConvInt8Job& job, Isa isa, AmxUse amx, int threads,
+                   const CacheSizes& caches = cache_sizes());
 
 // Computes the results of one block, 0 <= block < plan.blocks. Blocks may run on any threads.
 void conv_int8_block(const ConvInt8Job& job, const ConvPlan& plan, int64_t block);

@@ -16,17 +16,25 @@ class Codes {
       : work_(work), pitch_((channels + 63) / 64 * 64), channels_(channels) {}
 
   // 64 at a time: 32 bits j of lane i (of 128 bits) are the 4 codes from 16 j + 4 i on.
-  void take(const float* values, float factor, const QuantizedRows& /*to*/, int64_t /*row*/, int64_t i,
+  void take(const float* values, float factor, const QuantizedRows& out, int64_t row, int64_t i,
             int64_t p) const {
     const __m512 f = _mm512_set1_ps(factor);
     const auto rounded = [&](int64_t c) __attribute__((always_inline)) {
       return _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(values + c), f));
     };
+    if (out.tile == 1) {  // rows of whole vectors, stored as they come
+      uint8_t* const q = out.q + (row + i) * out.k_pad;
+      const __m512i in_order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+      for (int64_t c = 0; c < channels_; c += 64) {
+        const __m512i codes = bytes(rounded(c), rounded(c + 16), rounded(c + 32), rounded(c + 48));
+        _mm512_storeu_si512(q + c, _mm512_permutexvar_epi32(in_order, codes));
+      }
+      return;
+    }
     uint8_t* to = work_ + (p * 4 + i) * pitch_;
     const auto put = [&](int64_t c, __m512i v0, __m512i v1, __m512i v2, __m512i v3)
         __attribute__((always_inline)) {
-      const __m512i bytes = _mm512_packs_epi16(_mm512_packs_epi32(v0, v1), _mm512_packs_epi32(v2, v3));
-      _mm512_store_si512(to + c, _mm512_xor_si512(bytes, _mm512_set1_epi8(-128)));
+      _mm512_store_si512(to + c, bytes(v0, v1, v2, v3));
     };
     int64_t c = 0;
     for (; c + 64 <= channels_; c += 64)
@@ -39,6 +47,7 @@ class Codes {
   }
 
   void store(const QuantizedRows* rows, int64_t row, int64_t count) const {
+    if (rows[0].tile == 1) return;
     const int64_t height = rows[0].height(rows[0].first(row)), pad = rows[0].k_pad;
     const int64_t whole = count == 4 ? channels_ / 64 * 64 : 0;
     for (int64_t p = 0; p < 16; ++p) {
@@ -57,6 +66,11 @@ class Codes {
   }
 
  private:
+  static __m512i bytes(__m512i v0, __m512i v1, __m512i v2, __m512i v3) {
+    const __m512i packed = _mm512_packs_epi16(_mm512_packs_epi32(v0, v1), _mm512_packs_epi32(v2, v3));
+    return _mm512_xor_si512(packed, _mm512_set1_epi8(-128));
+  }
+
   // 64 codes of four tiles: 4 values of k of all four side by side, the next 4 `step` bytes further.
   static void store_whole(const uint8_t* codes, int64_t pitch, uint8_t* to, int64_t step) {
     const __m512i v0 = _mm512_loadu_si512(codes), v1 = _mm512_loadu_si512(codes + pitch);

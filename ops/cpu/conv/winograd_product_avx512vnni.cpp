@@ -35,10 +35,10 @@ struct Multiply {
 
 }  // namespace
 
-void winograd_product_avx512vnni(const WinogradProduct& a, int64_t first, int64_t column, int64_t panels,
-                                 const WinogradPrefetch& prefetch) {
-  const int64_t depth = a.job.w_depth(), height = a.rows[0].height(first);
-  const auto multiply = instance<Multiply>(height, panels);
+void winograd_product_avx512vnni(const WinogradProduct& a, int64_t first, int64_t rows, int64_t column,
+                                 int64_t panels, const WinogradPrefetch& prefetch) {
+  const int64_t depth = a.job.w_depth();
+  const auto multiply = instance<Multiply>(rows, panels);
   ColumnBlock next;
   next.next = prefetch.next_column;
   for (int64_t p = 0, pixel = 0; p < kPositions; ++p) {
@@ -46,12 +46,12 @@ void winograd_product_avx512vnni(const WinogradProduct& a, int64_t first, int64_
       for (int64_t i = 0; i < prefetch.bytes; i += 64)
         asm volatile("prefetchw %0" : : "m"(prefetch.pixels[pixel][i]));
     }
-    const QuantizedRows& rows = a.rows[p];
+    const QuantizedRows& x = a.rows[p];
     const int64_t from = p * a.position_columns;
     const PrefetchShares shares =
         next.prefetch(a.job.w + (from + next.next) * depth, panels * kPanel * depth, depth, prefetch.shares);
-    multiply(rows.q + first * rows.k_pad, a.job.w + (from + column) * depth, a.job, from + column,
-             rows.scale + first, shares.share(prefetch.share), a.m + p * height * kStripColumns);
+    multiply(x.q + first * x.k_pad, a.job.w + (from + column) * depth, a.job, from + column, x.scale + first,
+             shares.share(prefetch.share), a.m + p * rows * kStripColumns);
   }
 }
 

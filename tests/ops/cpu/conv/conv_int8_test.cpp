@@ -100,11 +100,12 @@ class Problem {
   }
 
   // The bytes of y, and one pixel more that no kernel may write.
-  std::vector<char> run(Isa isa, int threads = 1, int64_t l2 = int64_t{1} << 20) {
+  std::vector<char> run(Isa isa, int threads = 1, int64_t l2 = int64_t{1} << 20,
+                        AmxUse amx = AmxUse::kNever) {
     const int64_t bytes = c_.frames * y_height * y_width * c_.n * bytes_of(c_.dtype);
     std::vector<char> y(bytes + 64, kUntouched);
     job.y = dense(y.data(), c_.dtype, c_.frames, y_height, y_width, c_.n);
-    const ConvPlan plan = plan_conv(job, isa, threads, {l2, int64_t{16} << 20});
+    const ConvPlan plan = plan_conv(job, isa, amx, threads, {l2, int64_t{16} << 20});
     for (int64_t block = plan.blocks - 1; block >= 0; --block) conv_int8_block(job, plan, block);
     for (int64_t i = bytes; i < bytes + 64; ++i) EXPECT_EQ(y[i], kUntouched);
     return y;
@@ -283,14 +284,48 @@ TEST_P(ConvInt8, NotFinite) {
   }
 }
 
+// Whole and partial tiles of rows, one and two panels, every form; channels that AMX does not take.
+TEST(ConvInt8Amx, GivesTheReferencesBits) {
+  if (!available(Isa::kAmx)) GTEST_SKIP() << "amx is not on this CPU";
+  int64_t number = 0;
+  for (ConvForm form :
+       {ConvForm::kWinograd, ConvForm::kPointwise, ConvForm::kWindows, ConvForm::kTransposed}) {
+    for (int64_t channels : {64, 100, 128, 192}) {
+      for (int64_t n : {16, 20, 32, 80}) {
+        for (int64_t width : {7, 12, 31, 62}) {
+          Case c;
+          c.form = form, c.channels = channels, c.n = n, c.frames = 2, c.height = 9, c.width = width;
+          c.kernel = form == ConvForm::kPointwise ? 1 : form == ConvForm::kTransposed ? 2 : 3;
+          c.stride = form == ConvForm::kWindows ? 2 : 1;
+          c.padding = form == ConvForm::kWinograd || form == ConvForm::kWindows;
+          c.residual = number & 1, c.low = number & 2, c.relu = number & 4;
+          c.dtype = number & 8 ? MapDtype::kBFloat16 : MapDtype::kFloat32;
+          if (form == ConvForm::kWinograd && number % 3 == 0) c.x_height = 12, c.x_width = width + 5;
+          ++number;
+          Problem p(c);
+          const std::vector<char> want = p.run(Isa::kRef);
+          for (int threads : {1, 3}) {
+            ASSERT_EQ(p.run(Isa::kAvx512Vnni, threads, int64_t{1} << 20, AmxUse::kWhereItPays), want) << c;
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST(ConvPlan, WinogradOnAvx512VnniIsFused) {
   Case c;
   c.channels = 64, c.n = 64, c.height = 28, c.width = 37;
   Problem p(c);
   p.job.y = dense(nullptr, MapDtype::kFloat32, 1, p.y_height, p.y_width, c.n);
-  EXPECT_TRUE(plan_conv(p.job, Isa::kAvx512Vnni, 2).fused());
-  EXPECT_FALSE(plan_conv(p.job, Isa::kAvx2, 2).fused());
-  const ConvPlan plan = plan_conv(p.job, Isa::kAvx2, 2, {int64_t{1} << 20, int64_t{16} << 20});
+  const auto on_vnni = [&](AmxUse amx) { return plan_conv(p.job, Isa::kAvx512Vnni, amx, 2); };
+  EXPECT_TRUE(on_vnni(AmxUse::kNever).fused());
+  EXPECT_FALSE(on_vnni(AmxUse::kNever).fused_amx());
+  EXPECT_TRUE(on_vnni(AmxUse::kWhereItPays).fused_amx());
+  EXPECT_FALSE(on_vnni(AmxUse::kAlways).fused_amx());  // torch's product of a linear
+  EXPECT_FALSE(plan_conv(p.job, Isa::kAvx2, AmxUse::kNever, 2).fused());
+  const ConvPlan plan =
+      plan_conv(p.job, Isa::kAvx2, AmxUse::kNever, 2, {int64_t{1} << 20, int64_t{16} << 20});
   EXPECT_EQ(plan.all_rows, 14 * 19);  // tiles
   EXPECT_EQ(plan.blocks, 2);          // an even share for each thread
   EXPECT_EQ(plan.rows, 133);
