@@ -108,7 +108,7 @@ def measure_model(results: dict[str, Any], args: argparse.Namespace) -> None:
     from . import model
 
     quick = {"config": machine.ROOT / "examples/vggt/configs/demo_30m.json", "size": (70, 98)} if args.quick else {}
-    results["model"] = in_folder(lambda folder: model.whole(folder, args.threads, say, **quick))
+    results["model"] = in_folder(lambda f: model.whole(f, args.threads, say, args.frames, args.turns, **quick))
 
 
 def measure_fusions(results: dict[str, Any], args: argparse.Namespace) -> None:
@@ -148,6 +148,13 @@ def replace(path: Path, text: str) -> None:
     os.replace(temporary, path)
 
 
+def numbers(text: str) -> list[int]:
+    found = sorted({int(part) for part in text.split(",")})
+    if found[0] < 1:
+        raise ValueError
+    return found
+
+
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Speed of vqt and baselines on this machine.")
     parser.add_argument("--quick", action="store_true", help="tiny shapes, to check that everything works (a minute)")
@@ -160,6 +167,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="folder for page, plots and JSON (default docs/benchmarks; artifacts/bench with --quick)",
     )
     parser.add_argument("--threads", type=int, default=2, help="of every runtime (default 2)")
+    parser.add_argument(
+        "--frames", type=numbers, default=[2], metavar="N,...", help="of the whole models, e.g. 1,2,4,8 (default 2)"
+    )
+    parser.add_argument("--turns", type=int, default=2, help="processes of each whole model, in turns (default 2)")
     parser.add_argument("--render", type=Path, metavar="JSON", help="write the page and plots of an earlier run again")
     args = parser.parse_args(argv)
     args.out = args.out or (

@@ -1,11 +1,12 @@
-"""One model in a process of its own, which runs a forward pass on each request.
+"""One model in a process of its own: its forward passes, for each number of frames.
 
-    python -m bench.forward MODEL [--frames 2 --height 392 --width 518 --threads 2]
+    python -m bench.forward MODEL [--frames 1,2,4,8 --height 392 --width 518 --threads 2 --profile --outputs FOLDER]
 
-Reads lines `run` and `profile`, answers each with a line of JSON: seconds, peak memory so far, with `profile` also
-seconds by kind of op (under torch's profiler). So several models can take turns. The first line it prints says how
-long importing torch and loading took. TorchScript spends seconds of a model's first two forward passes on its graph:
-those are run on tiny images before.
+MODEL is a TorchScript archive, or OpenVINO's .xml. Prints a line of JSON for each forward pass: frames, seconds, peak
+memory so far; with `--profile` one more for each number of frames: seconds by kind of op (under torch's profiler). The
+first line says how much memory importing torch and loading took. TorchScript spends seconds of a model's first two
+forward passes on its graph: those are run on tiny images before. `--outputs` saves the results, one file for each
+number of frames.
 """
 
 from __future__ import annotations
@@ -13,20 +14,25 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import sys
 import time
-from collections.abc import Iterable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
+Model = Callable[[Tensor], dict[str, Tensor]]
+PASSES = 2  # of each number of frames: the first one of a size also computes tables that depend on it
+COMPARED = ("depth", "world_points", "pose_enc")  # outputs whose errors are taken
 KINDS = (
     "linears", "attention", "convolutions", "around convolutions", "norm and quantize", "GELU", "residual and scale",
     "rotary", "copies and concatenations", "other",
 )  # fmt: skip
 _BY_NAME = [
     (r"vqt::(linear_|weight_only).*|aten::(linear|addmm|mm|_int_mm|matmul)", "linears"),
-    (r"aten::(_?scaled_dot_product.*|_?softmax|bmm|baddbmm)", "attention"),
-    (r"aten::.*conv.*", "convolutions"),
+    (r"vqt::attention|aten::(_?scaled_dot_product.*|_?softmax|bmm|baddbmm)", "attention"),
+    (r"vqt::conv.*|aten::.*conv.*", "convolutions"),
     (r"aten::(upsample.*|relu_?|clamp_min_?)", "around convolutions"),
     (r"aten::(native_)?layer_norm", "norm and quantize"),
     (r"vqt::(layer_norm_quantize|quantize_activation|quantize_per_token)", "norm and quantize"),
@@ -75,40 +81,67 @@ def peak_bytes() -> int:
         return int(re.search(r"VmHWM:\s+(\d+)", status.read()).group(1)) * 1024
 
 
+def random_images(shape: tuple[int, ...]) -> Tensor:
+    """[1, frames, 3, height, width] in [0, 1]: the same ones for every model."""
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(0))
+
+
+def load(archive: Path, shape: tuple[int, ...], precision: str | None) -> Model:
+    if archive.suffix == ".xml":
+        from . import openvino_model
+
+        return openvino_model.load(archive, shape, torch.get_num_threads(), precision)
+    model = torch.jit.load(str(archive)).eval()
+    for _ in range(2):
+        model(torch.rand(*shape[:3], 56, 56))
+    return model
+
+
+def timed(model: Model, images: Tensor) -> tuple[float, dict[str, Tensor]]:
+    begin = time.perf_counter()
+    found = model(images)
+    return time.perf_counter() - begin, found
+
+
+def say(**answer: Any) -> None:
+    print(json.dumps(answer), flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.forward")
-    parser.add_argument("archive")
-    parser.add_argument("--frames", type=int, default=2)
+    parser.add_argument("archive", type=Path)
+    parser.add_argument("--frames", type=lambda text: sorted(map(int, text.split(","))), default=[2])
     parser.add_argument("--height", type=int, default=392)
     parser.add_argument("--width", type=int, default=518)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--outputs", type=Path)
+    parser.add_argument("--precision", help="of OpenVINO: f32 or bf16 (default: what it chooses)")
     args = parser.parse_args()
 
-    import torch
     import vqt
 
     vqt.low_memory()  # the same for every model compared
     imported = peak_bytes()
     torch.set_num_threads(args.threads)
-    model = torch.jit.load(args.archive).eval()
-    torch.manual_seed(0)
-    images = torch.rand(1, args.frames, 3, args.height, args.width)
+    shapes = {frames: (1, frames, 3, args.height, args.width) for frames in args.frames}
     with torch.no_grad():
-        for _ in range(2):
-            model(torch.rand(1, args.frames, 3, 56, 56))
-        print(json.dumps({"imported": imported, "loaded": peak_bytes()}), flush=True)
-        for line in sys.stdin:
-            profiler: Any = nullcontext()
-            if line.strip() == "profile":
-                profiler = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True)
-            with profiler:
-                begin = time.perf_counter()
-                model(images)
-                seconds = time.perf_counter() - begin
-            found: dict[str, Any] = {"seconds": seconds, "peak": peak_bytes()}
-            if line.strip() == "profile":
-                found["kinds"] = by_kind(profiler.key_averages(group_by_input_shape=True))
-            print(json.dumps(found), flush=True)
+        model = load(args.archive, shapes[args.frames[0]], args.precision)
+        say(imported=imported, loaded=peak_bytes())
+        for frames, shape in shapes.items():  # from few to many: each peak is that of its own frames
+            images = random_images(shape)
+            for turn in range(PASSES):
+                seconds, found = timed(model, images)
+                say(frames=frames, seconds=seconds, peak=peak_bytes())
+                if args.outputs and turn == 0:
+                    compared = {name: found[name].clone() for name in COMPARED if name in found}
+                    torch.save(compared, args.outputs / f"{frames}.pt")
+                del found
+        for frames, shape in shapes.items() if args.profile else ():  # last: it takes memory of its own
+            activities = [torch.profiler.ProfilerActivity.CPU]
+            with torch.profiler.profile(activities=activities, record_shapes=True) as profiler:
+                timed(model, random_images(shape))
+            say(frames=frames, kinds=by_kind(profiler.key_averages(group_by_input_shape=True)))
 
 
 if __name__ == "__main__":

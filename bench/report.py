@@ -8,7 +8,8 @@ from typing import Any
 
 from . import convolution, machine, peers, targets
 from .attention import LABELS
-from .forward import KINDS
+from .forward import COMPARED, KINDS
+from .model import whole_models
 from .sweep import buckets
 from .timing import geometric_mean
 
@@ -110,7 +111,7 @@ def notes(results: Results) -> list[str]:
             said.setdefault(f"{peers.ALL[key].label}: {text}", []).append(e)
     lines = [f"- {text} ({len(found)} of the shapes and sizes)" for text, found in said.items()]
     lines += [f"- {text}" for text in results.get("notes", [])]
-    lines += [f"- {text}" for text in results.get("model", {}).get("notes", [])]
+    lines += [f"- {text}" for entry in whole_models(results) for text in entry.get("notes", [])]
     return lines
 
 
@@ -259,48 +260,53 @@ def convolutions(results: Results) -> list[str]:
     return [*lines, *(f"- {text}" for text in sorted(said)), ""]
 
 
+def times(entry: Entry) -> list[str]:
+    """A table of one number of frames: a row for each model."""
+    models = entry["models"]
+    base, body = models.get("float32"), []
+    for name, m in models.items():
+        gain = [number(base["seconds"] / m["seconds"]), number(m["peak"] / base["peak"])] if base else ["", ""]
+        error = m.get("errors", {})
+        shares = [number(100 * error[key]) if key in error else "" for key in COMPARED]
+        body.append([
+            name, f"{m['bytes'] / 1e6:,.0f}", number(m["seconds"]), gain[0], number(m["peak"] / 2**30), gain[1],
+            number(m.get("make_seconds", m.get("quantize_seconds")), 0), number(error.get("depth_psnr"), 1), *shares,
+        ])  # fmt: skip
+    head = [
+        "model", "file MB", "s per forward pass", "times float32", "peak GiB", "of float32's", "making the file, s",
+        "PSNR of depth, dB", "error of depth, %", "of points, %", "of poses, %",
+    ]  # fmt: skip
+    return table(head, body)
+
+
+def kinds(entry: Entry) -> list[str]:
+    shown = {name: m for name, m in entry["models"].items() if m.get("kinds")}
+    rows = [[kind, *(number(m["kinds"].get(kind)) for m in shown.values())] for kind in KINDS]
+    return table(["seconds by kind of op", *shown], rows) if shown else []
+
+
 def model(results: Results, plots: dict[str, str]) -> list[str]:
-    data = results.get("model", {})
-    models = data.get("models", {})
-    if not models:
+    found = [e for e in whole_models(results) if e.get("models")]
+    if not found:
         return []
-    base, lines = models.get("float32"), ["## Whole VGGT-1B", ""]
+    data, lines = found[0], ["## Whole VGGT-1B", ""]
     setting = (
         " ".join(f"{k}={v}" for k, v in data.get("malloc", {}).items()) or "vqt.low_memory()"
     )  # older runs: malloc's
     lines += [
-        f"Random weights, {data['frames']} frames of {data['width']} x {data['height']}, scripted, each in a process of its own; "
-        f"forward passes in turns, in random order, the shortest time of each; times by kind of op from one more pass under torch's profiler. `{setting}` for all. Ops fused into a linear layer count as linear layer.", "",
+        f"Random weights, random images of {data['width']} x {data['height']}, each model in a process of its own; "
+        "forward passes in turns, in random order, the shortest time of each; times by kind of op from one more pass under torch's profiler. "
+        f"`{setting}` for all. Ops fused into a linear layer count as linear layer. Errors: relative (Frobenius) to float32 of the same weights.", "",
     ]  # fmt: skip
-    imported = max(m.get("imported", 0) for m in models.values())
+    imported = max(m.get("imported", 0) for m in data["models"].values())
     if imported:
         lines[-1:] = [f"Importing torch alone takes {imported / 2**30:.2f} GiB of each peak.", ""]
-    body = []
-    for name, m in models.items():
-        gain = [number(base["seconds"] / m["seconds"]), number(m["peak"] / base["peak"])] if base else ["", ""]
-        body.append([
-            name, f"{m['bytes'] / 1e6:,.0f}", number(m["seconds"]), gain[0], number(m["peak"] / 2**30), gain[1],
-            number(m.get("quantize_seconds"), 0),
-        ])  # fmt: skip
-    head = [
-        "model",
-        "file MB",
-        "s per forward pass",
-        "times float32",
-        "peak GiB",
-        "of float32's",
-        "quantizing s",
-    ]
-    lines += table(head, body)
+    for entry in found:
+        frames = f"{entry['frames']} frame{'s' if entry['frames'] > 1 else ''}"
+        blocks = f", full width, {entry['blocks']}" if "blocks" in entry else ""
+        lines += [f"### {frames}{blocks}", "", *times(entry), *kinds(entry)]
     if "model" in plots:
         lines += [f"![Seconds by kind of op]({plots['model']})", ""]
-    shown = {name: m for name, m in models.items() if m.get("kinds")}
-    kinds = [[kind, *(number(m["kinds"].get(kind)) for m in shown.values())] for kind in KINDS]
-    lines += table(["seconds by kind of op", *shown], kinds)
-    lines += [
-        "What other runtimes need for the same model, measured earlier on another machine: [README.md](README.md#whole-model-elsewhere).",
-        "",
-    ]
     return lines
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import peers
+from .model import whole_models
 from .sweep import buckets
 from .timing import geometric_mean
 
@@ -126,7 +127,8 @@ def _weight_only(results: Results) -> list[Target]:
 
 
 def _model(results: Results) -> list[Target]:
-    models = results.get("model", {}).get("models", {})
+    two = [e for e in whole_models(results) if e.get("frames") == 2 and "blocks" not in e]
+    models = two[0]["models"] if two else {}
     base, targets = models.get("float32"), []
     for preset, speed, memory in (("production", 2.0, 0.45), ("mobile", 1.9, 0.35)):
         found = models.get(preset)

@@ -50,15 +50,20 @@ RESULTS: dict[str, Any] = {
         "errors": {"normal": {"float32": 1e-7, "bfloat16": 0.0037, "vqt_int8": 0.0136},
                    "outliers": {"float32": 2e-7, "bfloat16": 0.002, "vqt_int8": 0.0159}},
     }],
-    "model": {
+    "model": [{
         "models": {
             "float32": {"seconds": 30.0, "peak": 8 << 30, "bytes": 5_000_000_000,
                         "kinds": {"linears": 20.0, "attention": 10.0}},
             "production": {"seconds": 12.0, "peak": 4 << 30, "bytes": 1_500_000_000,
-                           "kinds": {"linears": 3.0, "attention": 9.0}, "quantize_seconds": 16.0},
+                           "kinds": {"linears": 3.0, "attention": 9.0}, "make_seconds": 16.0,
+                           "errors": {"depth": 0.0123, "depth_psnr": 38.25, "pose_enc": 0.25}},
         },
         "frames": 2, "height": 392, "width": 518, "notes": ["mobile: no disk"],
-    },
+    }, {
+        "models": {"float32": {"seconds": 3.0, "peak": 2 << 30, "bytes": 1_000_000_000},
+                   "OpenVINO": {"seconds": 1.5, "peak": 1 << 30, "bytes": 999_000_000}},
+        "frames": 1, "height": 392, "width": 518, "blocks": "2 + 4 pairs of blocks", "notes": ["nncf: missing"],
+    }],
     "fusions": {"fusions": ["rotary"], "schemes": {"dynamic": {
         "seconds": {"float32": 3.0, "all": 1.0, "none": 1.5, "without rotary": 1.2}, "notes": {}}}},
     "notes": [], "durations": {"linears": 100.0},
@@ -148,7 +153,14 @@ def test_numbers_stand_where_they_belong() -> None:
         "4.00",
         "0.50",
         "16",
+        "38.2",
+        "1.23",
+        "",
+        "25.00",
     ]
+    assert row(page, "OpenVINO", "999")[2:6] == ["1.50", "2.00", "1.00", "0.50"]
+    assert "### 2 frames\n" in page and "### 1 frame, full width, 2 + 4 pairs of blocks\n" in page
+    assert "nncf: missing" in page
     assert row(page, "linears") == ["linears", "20.00", "3.00"]
     assert row(page, "vqt int8", "15.0") == ["vqt int8", "15.0", "4.00", "1.4 %", "1.6 %"]
     assert row(page, "vqt int8 with prologue") == ["vqt int8 with prologue", "16.0", "3.75", "", ""]
