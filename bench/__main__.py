@@ -25,7 +25,8 @@ ENVIRONMENT = {
     "GOMP_SPINCOUNT": "20000", "KMP_BLOCKTIME": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "17179869184",
     "MALLOC_TOP_PAD_": "268435456", "TF_CPP_MIN_LOG_LEVEL": "3", "OPENVINO_TELEMETRY_OPT_OUT": "1",
 }  # fmt: skip
-PARTS = ("rates", "linears", "sweep", "isa", "attention", "convolution", "model", "fusions")
+PARTS = ("rates", "linears", "sweep", "isa", "attention", "convolution", "model", "reduced", "fusions")
+DEMO = machine.ROOT / "examples/vggt/configs/demo_30m.json"  # what --quick measures
 
 
 def say(text: str) -> None:
@@ -107,8 +108,15 @@ def in_folder(work: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
 def measure_model(results: dict[str, Any], args: argparse.Namespace) -> None:
     from . import model
 
-    quick = {"config": machine.ROOT / "examples/vggt/configs/demo_30m.json", "size": (70, 98)} if args.quick else {}
+    quick = {"config": DEMO, "size": (70, 98)} if args.quick else {}
     results["model"] = in_folder(lambda f: model.whole(f, args.threads, say, args.frames, args.turns, **quick))
+
+
+def measure_reduced(results: dict[str, Any], args: argparse.Namespace) -> None:
+    from . import reduced
+
+    quick = {"config": json.loads(DEMO.read_text()), "size": (70, 98)} if args.quick else {}
+    results["reduced"] = in_folder(lambda f: reduced.measure(f, args.threads, say, turns=args.turns, **quick))
 
 
 def measure_fusions(results: dict[str, Any], args: argparse.Namespace) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 BUSY = 0.1  # the share of the CPUs that others may use while something is timed
-PACKAGES = ("torch", "torchao", "zentorch", "onnxruntime", "openvino", "onnx", "numpy")
+PACKAGES = ("torch", "torchao", "zentorch", "onnxruntime", "openvino", "nncf", "onnx", "numpy")
 
 # (first model, last model, name) of x86 families; https://en.wikichip.org/wiki/amd/cpuid and /wiki/intel/cpuid
 _AMD = {

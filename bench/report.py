@@ -111,7 +111,8 @@ def notes(results: Results) -> list[str]:
             said.setdefault(f"{peers.ALL[key].label}: {text}", []).append(e)
     lines = [f"- {text} ({len(found)} of the shapes and sizes)" for text, found in said.items()]
     lines += [f"- {text}" for text in results.get("notes", [])]
-    lines += [f"- {text}" for entry in whole_models(results) for text in entry.get("notes", [])]
+    measured = [*whole_models(results), results.get("reduced", {})]
+    lines += [f"- {text}" for entry in measured for text in entry.get("notes", [])]
     return lines
 
 
@@ -302,12 +303,21 @@ def model(results: Results, plots: dict[str, str]) -> list[str]:
     if imported:
         lines[-1:] = [f"Importing torch alone takes {imported / 2**30:.2f} GiB of each peak.", ""]
     for entry in found:
-        frames = f"{entry['frames']} frame{'s' if entry['frames'] > 1 else ''}"
-        blocks = f", full width, {entry['blocks']}" if "blocks" in entry else ""
-        lines += [f"### {frames}{blocks}", "", *times(entry), *kinds(entry)]
+        lines += [f"### {entry['frames']} frame{'s' if entry['frames'] > 1 else ''}", "", *times(entry), *kinds(entry)]
     if "model" in plots:
         lines += [f"![Seconds by kind of op]({plots['model']})", ""]
     return lines
+
+
+def reduced(results: Results) -> list[str]:
+    entry = results.get("reduced", {})
+    if not entry.get("models"):
+        return []
+    lines = ["## VGGT-1B's widths with few blocks, beside OpenVINO", "",
+        f"{entry['blocks']}, both dense heads; {entry['frames']} frames of {entry['width']} x {entry['height']}, measured as the whole model. OpenVINO has "
+        "fixed shapes; after NNCF's post-training quantization what is left in float has the precision that OpenVINO chooses.", "",
+    ]  # fmt: skip
+    return [*lines, *times(entry), *kinds(entry)]
 
 
 def fusions(results: Results) -> list[str]:
@@ -354,6 +364,7 @@ def page(results: Results, plots: dict[str, str]) -> str:
         *attention(results),
         *convolutions(results),
         *model(results, plots),
+        *reduced(results),
         *fusions(results),
     ]
     if said := notes(results):

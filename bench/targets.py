@@ -127,7 +127,7 @@ def _weight_only(results: Results) -> list[Target]:
 
 
 def _model(results: Results) -> list[Target]:
-    two = [e for e in whole_models(results) if e.get("frames") == 2 and "blocks" not in e]
+    two = [e for e in whole_models(results) if e.get("frames") == 2]
     models = two[0]["models"] if two else {}
     base, targets = models.get("float32"), []
     for preset, speed, memory in (("production", 2.0, 0.45), ("mobile", 1.9, 0.35)):

@@ -10,15 +10,6 @@ import torch
 from bench import forward, model
 from bench.model import Variant, add, errors, in_turns, whole_models
 
-TINY = {
-    "img_size": 56, "patch_size": 14, "embed_dim": 32,
-    "patch_embed": {"depth": 1, "num_heads": 2, "mlp_ratio": 2.0, "num_register_tokens": 1},
-    "aggregator": {"depth": 2, "num_heads": 2, "mlp_ratio": 2.0, "num_register_tokens": 1, "rope_freq": 100},
-    "camera_head": {"dim_in": 64, "trunk_depth": 1, "num_heads": 2, "mlp_ratio": 2.0, "num_iterations": 1},
-    "depth_head": {"dim_in": 64, "output_dim": 2, "activation": "exp", "conf_activation": "expp1", "features": 16,
-                   "out_channels": [16, 16, 16, 16], "intermediate_layer_idx": [0, 0, 1, 1]},
-}  # fmt: skip
-
 
 def silent(text: str) -> None: ...
 
@@ -78,9 +69,9 @@ def test_errors_by_hand() -> None:
     assert errors(want, want) == {"depth": 0.0, "pose_enc": 0.0}  # no PSNR: it is infinite
 
 
-def test_a_tiny_model_with_all_variants(tmp_path: Path) -> None:
+def test_a_tiny_model_with_all_variants(tmp_path: Path, tiny: dict[str, Any]) -> None:
     config = tmp_path / "tiny.json"
-    config.write_text(json.dumps(TINY))
+    config.write_text(json.dumps(tiny))
     one, three = model.whole(tmp_path, 1, silent, [1, 3], 1, config, (56, 70))
     assert (one["frames"], three["frames"], one["height"], one["width"]) == (1, 3, 56, 70)
     names = ["float32", "production", "mobile", "static"]

@@ -59,11 +59,12 @@ RESULTS: dict[str, Any] = {
                            "errors": {"depth": 0.0123, "depth_psnr": 38.25, "pose_enc": 0.25}},
         },
         "frames": 2, "height": 392, "width": 518, "notes": ["mobile: no disk"],
-    }, {
+    }],
+    "reduced": {
         "models": {"float32": {"seconds": 3.0, "peak": 2 << 30, "bytes": 1_000_000_000},
                    "OpenVINO": {"seconds": 1.5, "peak": 1 << 30, "bytes": 999_000_000}},
-        "frames": 1, "height": 392, "width": 518, "blocks": "2 + 4 pairs of blocks", "notes": ["nncf: missing"],
-    }],
+        "frames": 2, "height": 392, "width": 518, "blocks": "2 + 4 pairs of blocks", "notes": ["nncf: missing"],
+    },
     "fusions": {"fusions": ["rotary"], "schemes": {"dynamic": {
         "seconds": {"float32": 3.0, "all": 1.0, "none": 1.5, "without rotary": 1.2}, "notes": {}}}},
     "notes": [], "durations": {"linears": 100.0},
@@ -159,7 +160,7 @@ def test_numbers_stand_where_they_belong() -> None:
         "25.00",
     ]
     assert row(page, "OpenVINO", "999")[2:6] == ["1.50", "2.00", "1.00", "0.50"]
-    assert "### 2 frames\n" in page and "### 1 frame, full width, 2 + 4 pairs of blocks\n" in page
+    assert "### 2 frames\n" in page and "2 + 4 pairs of blocks, both dense heads; 2 frames of 518 x 392" in page
     assert "nncf: missing" in page
     assert row(page, "linears") == ["linears", "20.00", "3.00"]
     assert row(page, "vqt int8", "15.0") == ["vqt int8", "15.0", "4.00", "1.4 %", "1.6 %"]
