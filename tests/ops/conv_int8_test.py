@@ -1,5 +1,7 @@
 """conv2d_int8 and conv_transpose2d_int8: exactly the integer definition (conv_ref), and close to a float64 convolution."""
 
+from pathlib import Path
+
 import conv_ref
 import pytest
 import torch
@@ -143,6 +145,25 @@ def test_nothing_in_nothing_out() -> None:
         torch.empty(2, 64, 0, 6), packed(randn(64, 32, 2, 2), "transposed"), out_channels=32, kernel_size=[2]
     )
     assert y.shape == (2, 32, 0, 12)
+
+
+def flags_of_page(address: int) -> list[str]:
+    """VmFlags of the mapping that holds an address (proc(5)): hg is MADV_HUGEPAGE."""
+    inside = False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        word = line.split()[0]
+        if "-" in word:
+            begin, end = (int(part, 16) for part in word.split("-"))
+            inside = begin <= address < end
+        elif word == "VmFlags:" and inside:
+            return line.split()[1:]
+    return []
+
+
+@pytest.mark.skipif(not Path("/sys/kernel/mm/transparent_hugepage").exists(), reason="a system without huge pages")
+def test_large_results_are_on_huge_pages() -> None:
+    y = conv(randn(1, 32, 512, 512), randn(32, 32, 1, 1), None, "pointwise", [1], [0])  # 32 MiB
+    assert "hg" in flags_of_page(y.data_ptr() + y.nbytes // 2)
 
 
 def test_nan_stays_in_its_tiles() -> None:
