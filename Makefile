@@ -48,7 +48,7 @@ asan: setup ## the C++ tests under address and undefined-behaviour sanitizers
 	cmake --build build-asan -j$(JOBS)
 	ctest --preset asan
 
-bench: build ## speed compared with other runtimes on this machine: docs/benchmarks (15 to 20 minutes)
+bench: build ## speed compared with other runtimes on this machine: docs/benchmarks (30 to 45 minutes)
 	JOBS=$(JOBS) scripts/bench $(BENCH)
 
 install: build ## into PREFIX (default: ./install)

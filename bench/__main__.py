@@ -165,7 +165,9 @@ def numbers(text: str) -> list[int]:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Speed of vqt and baselines on this machine.")
-    parser.add_argument("--quick", action="store_true", help="tiny shapes, to check that everything works (a minute)")
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny shapes, to check that everything works (a few minutes)"
+    )
     parser.add_argument(
         "--only", nargs="+", choices=PARTS, default=list(PARTS), help="parts to measure; others stay as they are in OUT"
     )
