@@ -65,6 +65,42 @@ double number_value(const std::string& flag, const std::string& text, NumberRang
   return value;
 }
 
+std::vector<int64_t> integers_value(const std::string& flag, const std::string& text, IntegerRange range) {
+  std::vector<int64_t> values;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    values.push_back(integer_value(flag, text.substr(begin, end - begin), range));
+    begin = end + 1;
+  }
+  return values;
+}
+
+PixelSize pixel_size_value(const std::string& flag, const std::string& text) {
+  constexpr int64_t kMost = 1 << 16;
+  const size_t x = text.find('x');
+  PixelSize size{0, 0};
+  const bool read = x != std::string::npos && parse(text.substr(0, x), size.width) &&
+                    parse(text.substr(x + 1), size.height);
+  if (!read || std::min(size.width, size.height) < 1 || std::max(size.width, size.height) > kMost)
+    refuse_value(flag, "WIDTHxHEIGHT in pixels such as 518x392", text);
+  return size;
+}
+
+int64_t bytes_value(const std::string& flag, const std::string& text) {
+  static const ValueNames<double> kUnits = {{"", 1},         {"K", 1e3},      {"M", 1e6},
+                                            {"G", 1e9},      {"T", 1e12},     {"KiB", 0x1p10},
+                                            {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}};
+  const size_t digits = std::min(text.find_first_not_of("0123456789."), text.size());
+  const std::string unit = text.substr(digits);
+  double number = 0;
+  const auto known =
+      std::find_if(kUnits.begin(), kUnits.end(), [&](const auto& u) { return u.first == unit; });
+  if (!parse_number(text.substr(0, digits), number) || known == kUnits.end() || number * known->second < 1 ||
+      number * known->second > 1e18)
+    refuse_value(flag, "a number of bytes such as 8G, 500M or 7.5GiB", text);
+  return static_cast<int64_t>(number * known->second);
+}
+
 std::string hyphens(std::string name) {
   std::replace(name.begin(), name.end(), '_', '-');
   return name;

@@ -28,6 +28,16 @@ bool parse_number(const std::string& text, double& value);
 int64_t integer_value(const std::string& flag, const std::string& text, IntegerRange range);
 double number_value(const std::string& flag, const std::string& text, NumberRange range);
 
+// "1,2,4": at least one number.
+std::vector<int64_t> integers_value(const std::string& flag, const std::string& text, IntegerRange range);
+// "518x392".
+struct PixelSize {
+  int64_t width, height;
+};
+PixelSize pixel_size_value(const std::string& flag, const std::string& text);
+// "8G", "500M", "7.5GiB": bytes; K, M, G, T are powers of 1000, KiB, MiB, GiB, TiB of 1024.
+int64_t bytes_value(const std::string& flag, const std::string& text);
+
 // Underscores become hyphens: the spelling of a flag that is shown.
 std::string hyphens(std::string name);
 

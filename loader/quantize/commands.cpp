@@ -3,11 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "loader/cli/units.h"
+#include "loader/forecast/forecast.h"
 #include "loader/quantize/layer_table.h"
 #include "vqt/archive.h"
 #include "vqt/atomic_file.h"
@@ -44,7 +46,35 @@ int64_t saved_bytes(const torch::jit::Module& model, const std::vector<SiteRepor
   return saved;
 }
 
+void forecast_frames(const Options& options, ProgressBar& progress) {
+  const QuantizationConfig config = config_from(options);
+  check_options(options, config);
+  const auto report_progress = [&](const std::string& s, int64_t done, int64_t total) {
+    progress.stage(s, done, total);
+  };
+  Archive archive = load_archive(options.in, {false, report_progress});
+  ForecastRequest request;
+  request.name = std::filesystem::path(options.in).stem().string();
+  request.frames = options.frames;
+  request.height = options.size.height;
+  request.width = options.size.width;
+  request.max_memory = options.max_memory;
+  if (is_quantized(archive.module)) {
+    if (options.has_config())
+      progress.warn(options.in + " is already quantized; the config flags change nothing");
+  } else if (options.has_config()) {
+    request.configs.emplace_back(config.display_name(), config);
+  } else {
+    for (const std::string& name : preset_names())
+      request.configs.emplace_back(name, QuantizationConfig::preset(name));
+  }
+  const Forecast result = forecast(archive.module, request, report_progress);
+  progress.finish();
+  fmt::print("{}", options.json ? forecast_json(result).dump(1) + "\n" : forecast_text(result));
+}
+
 void list_layers(const Options& options, ProgressBar& progress) {
+  if (options.has_forecast()) return forecast_frames(options, progress);
   const QuantizationConfig config = config_from(options);
   check_options(options, config);
   std::vector<SiteReport> sites;

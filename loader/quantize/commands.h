@@ -15,6 +15,7 @@ namespace vqt::cli {
 // Bytes that a plan takes out of the file; a weight shared by several layers counts once.
 int64_t saved_bytes(const torch::jit::Module& model, const std::vector<SiteReport>& rows);
 
+void forecast_frames(const Options& options, ProgressBar& progress);  // --list with --frames or --max-memory
 void list_layers(const Options& options, ProgressBar& progress);
 void dry_run(const Options& options, ProgressBar& progress);
 void repack(const Options& options, ProgressBar& progress);

@@ -10,6 +10,7 @@
 #include "loader/cli/flags.h"
 #include "loader/cli/image_flags.h"
 #include "loader/cli/load_library.h"
+#include "loader/cli/max_memory_flag.h"
 #include "loader/cli/preset_flag.h"
 
 namespace vqt::cli {
@@ -19,7 +20,10 @@ namespace fs = std::filesystem;
 
 constexpr const char* kUsage =
     R"(vqt-quantize IN.pt -o OUT.pt [--config FILE | --preset NAME] [flags]
-       vqt-quantize IN.pt --list [--json] | --dry-run | --repack -o OUT.pt)";
+       vqt-quantize IN.pt --list [--json] | --dry-run | --repack -o OUT.pt
+       vqt-quantize IN.pt --list --frames 1,2,4 [--size WxH] [--max-memory 8G] [--json])";
+
+constexpr int64_t kMostFrames = 4096;  // of a forecast
 
 constexpr const char* kFooter =
     "Exit codes: 0 done, 1 the work failed (damaged file, no Linear layer to quantize, --verify below its "
@@ -29,7 +33,8 @@ constexpr const char* kFooter =
     "Examples:\n"
     "  vqt-quantize vggt.pt -o vggt-int8.pt --preset production --verify\n"
     "  vqt-quantize vggt.pt -o vggt-int4.pt --bits 4 --group-size 64 --ignore head\n"
-    "  vqt-quantize vggt.pt --list --preset smallest";
+    "  vqt-quantize vggt.pt --list --preset smallest\n"
+    "  vqt-quantize vggt.pt --list --frames 1,2,4,8 --max-memory 8G";
 
 void add_files(Flags& flags, Options& o) {
   flags.group("Model and config");
@@ -51,6 +56,29 @@ void add_modes(Flags& flags, Options& o) {
   flags.on("--json", o.json, "with --list: print JSON");
   flags.on("--dry-run", o.dry_run, "print the predicted sizes in bytes, write nothing");
   flags.on("--repack", o.repack, "repack the weights of a quantized model for this machine's kernels");
+}
+
+void add_forecast(Flags& flags, Options& o) {
+  flags.group("Memory and time of forward passes, with --list");
+  flags.add(
+      {{"--frames"},
+       Flag::Takes::kOneValue,
+       "N,N,...",
+       "integers of at least 1 such as 1,2,4",
+       "instead of the layers, print the peak memory and time of a forward pass with so many frames: of the "
+       "model and of the config given, or of every preset. Runs the model on one frame",
+       "",
+       [&o](const std::string& text) {
+         o.frames = integers_value("--frames", text, {1, kMostFrames});
+       }});
+  flags.add({{"--size"},
+             Flag::Takes::kOneValue,
+             "WxH",
+             "WIDTHxHEIGHT in pixels such as 518x392",
+             Flags::with_default("of a frame, in pixels", "518x392"),
+             "",
+             [&o](const std::string& text) { o.size = pixel_size_value("--size", text); }});
+  add_max_memory_flag(flags, o.max_memory);
 }
 
 void add_inputs(Flags& flags, Options& o, TypedChannels& typed) {
@@ -130,6 +158,14 @@ void check_combination(const Options& o) {
     throw UsageError("-o: expected the path of the TorchScript file to write (-o OUT.pt), got none");
 }
 
+void check_forecast(const std::vector<Flags::Parsed::Given>& given, const Options& o) {
+  for (const auto& [flag, unused] : given) {
+    if ((flag == "--frames" || flag == "--max-memory" || flag == "--size") && !o.list)
+      throw UsageError(flag + ": goes with --list");
+    if (flag == "--size" && !o.has_forecast()) throw UsageError("--size: goes with --frames or --max-memory");
+  }
+}
+
 // Flags that say how images are fed need images.
 void check_image_flags(const std::vector<Flags::Parsed::Given>& given, const Options& o) {
   for (const auto& [flag, unused] : given) {
@@ -146,6 +182,7 @@ std::optional<Options> parse_options(const std::vector<std::string>& arguments, 
       {"vqt-quantize", VQT_VERSION, "Quantizes the Linear layers of a TorchScript model.", kUsage, kFooter});
   add_files(flags, o);
   add_modes(flags, o);
+  add_forecast(flags, o);
   TypedChannels typed;
   add_inputs(flags, o, typed);
   add_checks(flags, o);
@@ -159,6 +196,7 @@ std::optional<Options> parse_options(const std::vector<std::string>& arguments, 
   if (o.in.empty())
     throw UsageError("IN.pt: expected the path of the TorchScript file to read, got none (see --help)");
   check_combination(o);
+  check_forecast(parsed.given, o);
   check_image_flags(parsed.given, o);
   return o;
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "loader/cli/values.h"
 #include "loader/images/image_options.h"
 #include "vqt/config.h"
 #include "vqt/error.h"
@@ -23,8 +24,12 @@ struct Options {
   std::vector<std::string> libraries;  // of operators, loaded before the model
   bool list = false, json = false, dry_run = false, repack = false, verify = false, speed_guard = false;
   bool quiet = false;
+  std::vector<int64_t> frames;  // of the forecast that --list prints; empty with max_memory empty: none
+  PixelSize size{518, 392};
+  std::optional<int64_t> max_memory;  // bytes
   double min_cosine = 0.9;
 
+  bool has_forecast() const { return !frames.empty() || max_memory.has_value(); }
   bool has_config() const { return !config.empty() || !preset.empty() || !fields.empty(); }
 };
 
