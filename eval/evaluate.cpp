@@ -13,6 +13,7 @@
 #include "eval/compare/score_ground_truth.h"
 #include "eval/drawing/report_maps.h"
 #include "eval/load_inputs.h"
+#include "eval/plan.h"
 #include "eval/runs/check_models.h"
 #include "eval/runs/environment.h"
 #include "eval/runs/model_runs.h"
@@ -264,6 +265,7 @@ void evaluate(const RunSettings& settings, cli::ProgressBar& console, Checkpoint
   check_models(settings);
   for (const std::string& text : settings.notes) add_note(report, console, text);
   const ImageFile images = load_images(settings, temp.file("pictures"), report, console);
+  refuse_what_does_not_fit(settings, images);
   const auto truth = load_ground_truth(settings, images, temp.file("truth"), report, console);
   const ModelRuns runs(settings, console, temp, images);
   warn_before_replacing(run, images);

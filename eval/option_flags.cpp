@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "loader/cli/load_library.h"
+#include "loader/cli/max_memory_flag.h"
 
 namespace vqt {
 namespace {
@@ -90,6 +91,15 @@ void add_measurement(Flags& flags, RunSettings& s) {
       "images are matched by file name");
 }
 
+void add_plan(Flags& flags, RunSettings& s) {
+  flags.group("Instead of comparing");
+  flags.on(
+      "--plan", s.plan,
+      "print the peak memory and time that a forward pass of each model would take with 1, 2, 4, ... images, up "
+      "to --frames (all), and end");
+  cli::add_max_memory_flag(flags, s.max_memory);
+}
+
 void add_results(Flags& flags, RunSettings& s) {
   flags.group("Results");
   flags.text("--output-dir", s.output_dir, kFolder, "folder of the results");
@@ -134,6 +144,7 @@ Flags option_flags(RunSettings& settings, TypedValues& typed) {
   add_search(flags, settings, typed);
   add_images(flags, settings, typed);
   add_measurement(flags, settings);
+  add_plan(flags, settings);
   add_results(flags, settings);
   add_repetition(flags, settings);
   return flags;

@@ -117,6 +117,8 @@ RunSettings parse_options(const std::vector<std::string>& arguments) {
   }
   const std::set<std::string> given = given_fields(parsed);
   if (!s.check.empty()) return repeated_run(read_results(s.check), s, given);
+  if (s.max_memory && !s.plan) throw UsageError("--max-memory: goes with --plan");
+  if (s.plan && s.progressive) throw UsageError("--plan: does not go with --progressive");
   if (given.count("tolerance") > 0) throw UsageError("--tolerance: of use with --check only");
   cli::read_channels(typed.channels, s.images);
   check_models(s);

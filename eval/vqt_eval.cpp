@@ -5,6 +5,7 @@
 #include "eval/compare/recorded_run.h"
 #include "eval/evaluate.h"
 #include "eval/options.h"
+#include "eval/plan.h"
 #include "eval/report/progressive_table.h"
 #include "eval/report/report_text.h"
 #include "eval/report/results_json.h"
@@ -34,6 +35,10 @@ int run(const vqt::RunSettings& options) {
   vqt::Json recorded;
   if (!options.check.empty()) recorded = vqt::read_results(options.check);
   vqt::cli::ProgressBar console("vqt-eval", options.quiet);
+  if (options.plan) {
+    vqt::print_plan(options, console);
+    return 0;
+  }
   const vqt::OutputFolder folder(options.output_dir);
   vqt::try_report(options.output_dir);
   vqt::Checkpoint checkpoint(options.output_dir, options.resume, console);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,8 @@ struct RunSettings {
   int64_t max_images = -1;                     // all
   int64_t frames = 0;                          // images per forward pass; 0: all in one
   ImageOptions images;
+  bool plan = false;                  // print what forward passes would need, run nothing else
+  std::optional<int64_t> max_memory;  // of the plan, bytes
   std::string output_dir = "results";
   std::string device = "cpu";
   int64_t warmup = 2, runs = 3;
