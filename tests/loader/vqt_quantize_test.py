@@ -563,7 +563,8 @@ def test_repack_keeps_table_extra_files_and_results(folder: Path, tmp_path: Path
 
 
 def test_fusions_are_chosen_counted_and_kept(folder: Path, tmp_path: Path) -> None:
-    every = ["activation", "residual", "rotary", "attention_prologue", "shared_input", "layer_norm", "static_output"]
+    every = ["activation", "residual", "rotary", "attention_prologue", "shared_input", "layer_norm", "static_output",
+             "convolution", "resize"]
     made = {}
     for flags, names in (([], every), (["--fusions", "none"], []), (["--fusions", "layer_norm,activation"], ["activation", "layer_norm"])):
         done = run(folder / "mlp.pt", "-o", tmp_path / "q.pt", "--skip-first-last", "false", *flags)

@@ -55,7 +55,8 @@ def check(
         loaded = save_and_load(fused)
         assert_same(loaded(*arguments), after)
         table = [(s.name, s.shape, s.action, s.scheme, s.calls) for s in vqt.report(fused).sites]
-        assert [(s.name, s.shape, s.action, s.scheme, s.calls) for s in vqt.list_sites(loaded)] == table
+        found = [s for s in vqt.list_sites(loaded) if s.kind != "attention"]  # some modules call vqt::attention
+        assert [(s.name, s.shape, s.action, s.scheme, s.calls) for s in found] == table
         assert [row[:4] for row in table] == [(s.name, s.shape, s.action, s.scheme) for s in vqt.report(plain).sites]
     return fused
 
