@@ -41,10 +41,9 @@ std::vector<SiteReport> describe_sites(const Module& model, const QuantizationCo
   std::vector<SiteReport> rows =
       planned ? planned_rows(analysis.table, plan_schemes(analysis.table.infos(), *config), config->device)
               : present_rows(analysis.table);
-  std::vector<SiteReport> attention;
-  if (!planned) attention = present_attention_rows(find_attention(*analysis.graphs));
-  if (planned && config->attention != "float")
-    attention = planned_attention_rows(find_attention(*analysis.graphs), config->attention);
+  const std::vector<SiteReport> attention =
+      planned ? planned_attention_rows(planned_attention(*analysis.graphs, *config), config->attention)
+              : present_attention_rows(find_attention(*analysis.graphs));
   rows.insert(rows.end(), attention.begin(), attention.end());
   return rows;
 }

@@ -54,12 +54,10 @@ torch::jit::Module quantize(torch::jit::Module model, const QuantizationConfig& 
   require_work(graphs, table, plan);
 
   // Before anything runs: a native fast path would run in place of the linears.
-  const bool attends = config.attention != "float";
-  std::vector<AttentionSite> attention;
-  if (attends) attention = find_attention(graphs);
+  std::vector<AttentionSite> attention = planned_attention(graphs, config);
   if (cut_planned_fast_paths(graphs, table, plan, attention)) {
     table = find_sites(graphs);
-    if (attends) attention = find_attention(graphs);
+    attention = planned_attention(graphs, config);
   }
   // On the float model. Sites that calibration does not reach are kept in floating point.
   const auto ranges = observe_activations(result, table, config, options, plan, report.warnings);

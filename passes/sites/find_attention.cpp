@@ -7,6 +7,8 @@
 #include <set>
 #include <unordered_map>
 
+#include "vqt/plan.h"
+
 namespace vqt {
 namespace {
 
@@ -219,5 +221,17 @@ std::vector<SiteReport> present_attention_rows(const std::vector<AttentionSite>&
 }
 
 std::vector<AttentionSite> find_attention(const ModelGraphs& model) { return AttentionFinder(model).run(); }
+
+std::vector<AttentionSite> planned_attention(const ModelGraphs& model, const QuantizationConfig& config) {
+  if (config.attention == "float") return {};
+  std::vector<AttentionSite> sites = find_attention(model);
+  for (AttentionSite& site : sites) {
+    for (const std::string& pattern : config.ignore) {
+      if (!site.problem.empty() || !matches(pattern, site.name)) continue;
+      site.problem = fmt::format("ignore \"{}\"", pattern);
+    }
+  }
+  return sites;
+}
 
 }  // namespace vqt

@@ -8,6 +8,7 @@
 
 #include "passes/ir/model_graph.h"
 #include "passes/sites/composed_attention.h"
+#include "vqt/config.h"
 #include "vqt/site_report.h"
 
 namespace vqt {
@@ -27,6 +28,8 @@ struct AttentionSite {
 
 // In the order of execution, then those that forward does not reach.
 std::vector<AttentionSite> find_attention(const ModelGraphs& model);
+// The same where the config's `attention` is not float; what `ignore` matches has that as its problem.
+std::vector<AttentionSite> planned_attention(const ModelGraphs& model, const QuantizationConfig& config);
 
 // Rows of a float model, of which all without a problem will be rewritten as `mode` (int8 or bf16) says.
 std::vector<SiteReport> planned_attention_rows(const std::vector<AttentionSite>& sites,

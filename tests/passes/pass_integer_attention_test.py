@@ -270,10 +270,17 @@ def test_attention_weights_that_are_returned_stay_floating_point() -> None:
     converted(Torchvision(need_weights=True), x)
 
 
+def test_ignore_keeps_torchs_op() -> None:
+    model = nn.Sequential(Fused(), Fused()).eval()
+    result = vqt.quantize(torch.jit.script(model), {**CONFIG, "ignore": ["1"]})
+    assert {name: row.reason for name, row in attention_rows(result).items()} == {"0": "", "1": 'ignore "1"'}
+    assert text_of(result).count("vqt::attention(") == 1
+
+
 def test_torchs_fast_path_does_not_run_in_its_place() -> None:
     """Its linears stay in floating point, so that only the attention asks for it."""
-    model = nn.Sequential(Torchvision(), nn.Linear(WIDTH, WIDTH)).eval()
-    result = vqt.quantize(torch.jit.script(model), {**CONFIG, "ignore": ["attention"]})
+    model = nn.Sequential(Torchvision(), nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, WIDTH)).eval()
+    result = vqt.quantize(torch.jit.script(model), {"attention": "int8", "ignore": ["re:.*out_proj"]})
     assert "aten::_native_multi_head_attention" not in text_of(result) and "vqt::attention(" in text_of(result)
     x = torch.randn(2, 37, WIDTH)
     with torch.no_grad():
