@@ -146,7 +146,8 @@ QuantizationConfig QuantizationConfig::preset(const std::string& given) {
     c.quant_type = preset.quant_type;
     if (preset.group_size != 0) c.group_size = preset.group_size;
     c.skip_first_last = preset.skip_first_last;
-    if (resolve_scheme(c).bits <= 8) c.convolutions = "int8";  // with 16 bits they stay in floating point
+    // With 16 bits both stay in floating point.
+    if (resolve_scheme(c).bits <= 8) c.attention = c.convolutions = "int8";
     return c;
   }
   throw UsageError(fmt::format("preset: expected one of {}, got \"{}\"; nearest: {}", preset_list(), given,

@@ -97,7 +97,7 @@ def test_presets() -> None:
     for alias, name in [("int4-g64", "mobile"), ("int8-per-tensor", "prototype")]:
         assert vqt.QuantizationConfig.preset(alias) == vqt.QuantizationConfig.preset(name)
     assert vqt.QuantizationConfig.preset("mobile").to_dict() == {
-        "name": "mobile", "quant_type": "int4_group", "group_size": 64, "convolutions": "int8"}
+        "name": "mobile", "quant_type": "int4_group", "group_size": 64, "attention": "int8", "convolutions": "int8"}
     with pytest.warns(UserWarning, match="preset max-accuracy: is int16, the most accurate preset"):
         assert vqt.QuantizationConfig.preset("max-accuracy") == vqt.QuantizationConfig.preset("int16")
 
@@ -118,8 +118,8 @@ def test_a_config_cannot_be_changed_but_replaced() -> None:
     assert config.to_json() == before
     smaller = config.replace(bits=4, ignore=["head"])
     assert smaller.to_dict() == {
-        "name": "production bits=4 ignore=head", "quant_type": "int4_group", "ignore": ["head"], "convolutions": "int8"}
-    assert smaller.replace(ignore=None, name=None, convolutions=None).to_dict() == {"quant_type": "int4_group"}
+        "name": "production bits=4 ignore=head", "quant_type": "int4_group", "ignore": ["head"], "attention": "int8", "convolutions": "int8"}
+    assert smaller.replace(ignore=None, name=None, attention=None, convolutions=None).to_dict() == {"quant_type": "int4_group"}
     assert smaller.replace() == smaller and config.to_json() == before
     assert vqt.QuantizationConfig(num_bits=4).num_bits == 4
     for fields, message in [

@@ -159,7 +159,9 @@ TEST(Config, PresetsAreWhatTheyAreSaidToBe) {
     EXPECT_EQ(resolve_scheme(config), cases[i].scheme) << cases[i].name;
     EXPECT_EQ(config.skip_first_last, cases[i].skip) << cases[i].name;
     EXPECT_EQ(config.activation, ActivationMode::kDynamic);
-    EXPECT_EQ(config.convolutions, cases[i].scheme.bits == 16 ? "float" : "int8") << cases[i].name;
+    const char* others = cases[i].scheme.bits == 16 ? "float" : "int8";
+    EXPECT_EQ(config.convolutions, others) << cases[i].name;
+    EXPECT_EQ(config.attention, others) << cases[i].name;
     EXPECT_EQ(config.display_name(), cases[i].name);
     EXPECT_NO_THROW(validate(config));
   }
@@ -792,11 +794,11 @@ TEST(Fields, TheListIsComplete) {
     EXPECT_FALSE(f.help.empty()) << f.name;
     EXPECT_FALSE(f.initial.empty()) << f.name;
   }
-  EXPECT_THAT(names, testing::ElementsAre("name", "quant_type", "bits", "symmetric", "per_channel",
-                                          "group_size", "skip_first_last", "activation",
-                                          "activation_symmetric", "calibration_samples", "calibration_method",
-                                          "device", "sensitive_layers", "sensitive_bits", "normal_bits",
-                                          "ignore", "attention", "convolutions", "algorithms", "fusions", "overrides"));
+  EXPECT_THAT(names, testing::ElementsAre(
+                         "name", "quant_type", "bits", "symmetric", "per_channel", "group_size",
+                         "skip_first_last", "activation", "activation_symmetric", "calibration_samples",
+                         "calibration_method", "device", "sensitive_layers", "sensitive_bits", "normal_bits",
+                         "ignore", "attention", "convolutions", "algorithms", "fusions", "overrides"));
 }
 
 // The defaults that --help prints are the ones a config has.
