@@ -26,8 +26,9 @@ struct MeasuredCall {
 at::Tensor in_float(const MeasuredCall& call) {
   if (!call.composed)
     return at::scaled_dot_product_attention(call.q, call.k, call.v, {}, 0.0, false, call.scale);
-  return at::matmul(at::softmax(at::matmul(at::mul(call.q, call.scale.value_or(1.0)), call.k.transpose(-2, -1)), -1),
-                    call.v);
+  return at::matmul(
+      at::softmax(at::matmul(at::mul(call.q, call.scale.value_or(1.0)), call.k.transpose(-2, -1)), -1),
+      call.v);
 }
 
 MeasuredSite measure(const MeasuredCall& call, const at::Tensor& y) {

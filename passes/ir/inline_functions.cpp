@@ -111,7 +111,8 @@ class Inliner {
     for_each_node(function.graph()->block(), [&](Node* node) {
       GraphFunction* inner = called_function(node);
       found = found || is_any_linear(node) || is_float_convolution(node) || is_quantized_convolution(node) ||
-              node->kind() == aten::scaled_dot_product_attention || (inner != nullptr && computes_layer(*inner));
+              node->kind() == aten::scaled_dot_product_attention ||
+              (inner != nullptr && computes_layer(*inner));
       product = product || node->kind() == aten::matmul || node->kind() == aten::bmm;
       softmax = softmax || node->kind() == aten::softmax || (inner != nullptr && inner->name() == "softmax");
     });

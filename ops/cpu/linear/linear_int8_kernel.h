@@ -43,7 +43,8 @@ void linear_int8_direct_avx2(const LinearInt8Job& a, Range rows, Range columns);
 void linear_int8_strassen_avx2(const LinearInt8Job& a, Range rows, Range columns);
 void linear_int8_avxvnni(const LinearInt8Job& a, Range rows, Range columns);
 void linear_int8_avx512vnni(const LinearInt8Job& a, Range rows, Range columns);
-void linear_int8_amx(const LinearInt8Job& a, Range rows, Range columns);  // other k than multiples of 64: AVX512-VNNI's
+void linear_int8_amx(const LinearInt8Job& a, Range rows,
+                     Range columns);  // other k than multiples of 64: AVX512-VNNI's
 
 // The function of a kernel, null where it is not one of these. The caller has
 // checked available(isa_of(kernel)).

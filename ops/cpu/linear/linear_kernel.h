@@ -14,7 +14,7 @@ enum class LinearKernel : uint8_t {
   kInt8StrassenAvx2,  // large m
   kInt8AvxVnni,
   kInt8Avx512Vnni,
-  kInt8Amx,  // x as for AVX512-VNNI
+  kInt8Amx,    // x as for AVX512-VNNI
   kInt8Torch,  // torch's _int_mm (ops/linear_amx.h)
   kInt4Ref,
   kInt4SmallMAvx2,
