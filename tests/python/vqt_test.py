@@ -366,7 +366,7 @@ def test_saved_archives_load_anywhere(tmp_path: Path) -> None:
     quantized, x, path = vqt.quantize(scripted(), "mobile"), example(), tmp_path / "q.pt"
     vqt.save(quantized, path, {"labels.txt": "a\nb", "raw.bin": b"\x00\xff"})
     described = stored(path)
-    assert described["config"] == {"name": "mobile", "quant_type": "int4_group", "group_size": 64, "convolutions": "int8"}
+    assert described["config"] == {"name": "mobile", "quant_type": "int4_group", "group_size": 64, "attention": "int8", "convolutions": "int8"}
     assert [s["name"] for s in described["sites"]] == SITES
     assert described["fusions_made"] == vqt.report(quantized).fusions_made
     assert described["fusions_made"] == {"activation": 2, "residual": 4, "rotary": 0, "attention_prologue": 0, "shared_input": 0, "layer_norm": 2,
