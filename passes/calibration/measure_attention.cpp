@@ -57,9 +57,9 @@ double product_of(const std::vector<ComposedAttention::Factor>& factors,
 
 }  // namespace
 
-void watch_attention(WatchedModel& model, const std::vector<AttentionSite>& sites,
-                     const MeasuredOne& measured_one, std::vector<MeasuredSite>& measured) {
-  const std::vector<AttentionSite> copies = find_attention(model.graphs());
+void watch_attention(WatchedModel& model, const std::vector<AttentionSite>& copies,
+                     const std::vector<AttentionSite>& sites, const MeasuredOne& measured_one,
+                     std::vector<MeasuredSite>& measured) {
   TORCH_INTERNAL_ASSERT(copies.size() == sites.size(), "the measured copy has other attentions");
   for (size_t i = 0; i < sites.size(); ++i) {
     if (!sites[i].problem.empty()) continue;

@@ -1,7 +1,6 @@
 // The effect of attention in integers: output SQNR, and the times of torch's ops and of ours on its q, k and v.
 #pragma once
 
-#include <functional>
 #include <vector>
 
 #include "passes/calibration/speed_guard.h"
@@ -10,10 +9,10 @@
 
 namespace vqt {
 
-using MeasuredOne = std::function<void()>;  // called after the first call of each site
-
-// Fills measured, one entry per site, while the model runs. sites: of the model that was copied.
-void watch_attention(WatchedModel& model, const std::vector<AttentionSite>& sites,
-                     const MeasuredOne& measured_one, std::vector<MeasuredSite>& measured);
+// Fills measured, one entry per site, while the model runs. copies: of the copy that is watched; sites: of the model
+// that was copied.
+void watch_attention(WatchedModel& model, const std::vector<AttentionSite>& copies,
+                     const std::vector<AttentionSite>& sites, const MeasuredOne& measured_one,
+                     std::vector<MeasuredSite>& measured);
 
 }  // namespace vqt

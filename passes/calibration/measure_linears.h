@@ -1,26 +1,28 @@
 // The effect of quantizing each site: output SQNR, and the time of both kernels on the site's activations.
 #pragma once
 
-#include <torch/csrc/jit/api/module.h>
-
+#include <string>
 #include <vector>
 
 #include "passes/calibration/speed_guard.h"
+#include "passes/calibration/watched_model.h"
 #include "passes/rewrite/quantize_linears.h"
 #include "passes/sites/find_sites.h"
 #include "vqt/plan.h"
-#include "vqt/quantize.h"
 
 namespace vqt {
 
-// Runs one input through a copy of the float model (own types, functions inlined) whose planned linears also
-// run quantized. One entry per site; all NaN without an input. A weight is packed for its measurement only,
-// so that the memory is that of the float model.
-std::vector<MeasuredSite> measure_linears(const torch::jit::Module& model, const SiteTable& table,
-                                          const std::vector<PlannedSite>& plan,
-                                          const std::vector<ActivationRange>& ranges,
-                                          const std::string& layout, const QuantizeOptions& options);
-// Adds them to the rows of the report, one entry per site.
-void add_measured(const std::vector<MeasuredSite>& measured, std::vector<SiteReport>& rows);
+// How the sites of a model are planned to be quantized. The references outlive the run.
+struct LinearPlans {
+  const SiteTable& table;
+  const std::vector<PlannedSite>& plan;
+  const std::vector<ActivationRange>& ranges;
+  const std::string& layout;  // as in pack_weight
+};
+
+// Fills measured, one entry per site, while the model runs. sites: of the copy that is watched; plans: of the model
+// that was copied. A weight is packed for its measurement only, so that the memory is that of the float model.
+void watch_linears(WatchedModel& model, const SiteTable& sites, const LinearPlans& plans,
+                   const MeasuredOne& measured_one, std::vector<MeasuredSite>& measured);
 
 }  // namespace vqt

@@ -12,27 +12,24 @@ Measurements measure_sites(const torch::jit::Module& model, const SiteTable& tab
                            const std::vector<PlannedSite>& plan, const std::vector<ActivationRange>& ranges,
                            const std::vector<AttentionSite>& attention, const std::string& layout,
                            const QuantizeOptions& options) {
+  Measurements measured{std::vector<MeasuredSite>(plan.size()), std::vector<MeasuredSite>(attention.size())};
   std::vector<c10::IValue> arguments;
-  const bool given = options.measure && options.measure(arguments);
-  QuantizeOptions same = options;  // both measure on the same input
-  same.measure = nullptr;
-  if (given) {
-    same.measure = [&](std::vector<c10::IValue>& copy) {
-      copy = arguments;
-      return true;
-    };
-  }
-  Measurements measured{measure_linears(model, table, plan, ranges, layout, same),
-                        std::vector<MeasuredSite>(attention.size())};
-  if (!given || attention.empty()) return measured;
-  int64_t done = 0;
-  const int64_t total = std::count_if(attention.begin(), attention.end(),
-                                      [](const AttentionSite& site) { return site.problem.empty(); });
+  if (!options.measure || !options.measure(arguments)) return measured;
   WatchedModel watched(model);
+  // Both before the graphs change.
+  const SiteTable sites = find_sites(watched.graphs());
+  const std::vector<AttentionSite> copies = attention.empty() ? attention : find_attention(watched.graphs());
+  const int64_t total =
+      std::count_if(plan.begin(), plan.end(), [](const PlannedSite& site) { return !site.keep_float; }) +
+      std::count_if(attention.begin(), attention.end(),
+                    [](const AttentionSite& site) { return site.problem.empty(); });
+  int64_t done = 0;
   const MeasuredOne measured_one = [&] {  // lives until the model has run
-    if (options.progress) options.progress("measuring attention", ++done, total);
+    if (options.progress) options.progress("measuring", ++done, total);
   };
-  watch_attention(watched, attention, measured_one, measured.attention);
+  const LinearPlans plans = {table, plan, ranges, layout};
+  watch_linears(watched, sites, plans, measured_one, measured.linears);
+  watch_attention(watched, copies, attention, measured_one, measured.attention);
   watched.run(std::move(arguments));
   return measured;
 }

@@ -1,4 +1,5 @@
-// What quantizing each site does to its output and its time, measured in forward passes of copies of the float model.
+// What quantizing each site does to its output and its time, measured in one forward pass of a copy of the
+// float model.
 #pragma once
 
 #include <string>

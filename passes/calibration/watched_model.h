@@ -10,6 +10,8 @@
 
 namespace vqt {
 
+using MeasuredOne = std::function<void()>;  // called after the first call of each site
+
 class WatchedModel {
  public:
   // Gets the values of the inputs that watch names, and the result of the node.
