@@ -1,10 +1,10 @@
-// The numbers of attention_kernel.h's definition, and how a packed head is cut into arrays. Internal linkage:
-// every instruction set has its own copy.
+// The numbers of attention_kernel.h's definition. Internal linkage: every instruction set has its own copy.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
+#include "cpu/arrays.h"
 #include "cpu/attention/attention_kernel.h"
 
 namespace vqt::cpu {
@@ -31,24 +31,6 @@ inline int attention_shift(int64_t d) {
 inline float attention_fold(const Attention& a) {
   return a.scale * 0x1.715476p+0f * static_cast<float>(1 << attention_shift(a.d));  // log2(e)
 }
-
-// Cuts memory into arrays at multiples of 64 bytes. From null it only counts.
-class Arrays {
- public:
-  explicit Arrays(const std::byte* memory) : memory_(const_cast<std::byte*>(memory)) {}
-
-  template <class T>
-  T* take(int64_t count) {
-    std::byte* begin = memory_ == nullptr ? nullptr : memory_ + bytes_;
-    bytes_ += (count * static_cast<int64_t>(sizeof(T)) + 63) / 64 * 64;
-    return reinterpret_cast<T*>(begin);
-  }
-  int64_t bytes() const { return bytes_; }
-
- private:
-  std::byte* memory_;
-  int64_t bytes_ = 0;
-};
 
 inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 

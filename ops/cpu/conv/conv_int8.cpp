@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "cpu/arrays.h"
 #include "cpu/conv/conv_steps.h"
 #include "cpu/conv/winograd_product.h"
 #include "cpu/layout/panel.h"
@@ -49,23 +50,6 @@ struct Place {
   int64_t frame, y, x;  // of the grid
 };
 
-// Parts of a thread's working memory, at multiples of 64 bytes.
-class Cutter {
- public:
-  template <class T>
-  T* take(int64_t count) {
-    const int64_t at = used_;
-    used_ += round_up(count * static_cast<int64_t>(sizeof(T)), 64);
-    return base_ == nullptr ? nullptr : reinterpret_cast<T*>(base_ + at);
-  }
-  void place(void* base) { base_ = static_cast<char*>(base), used_ = 0; }
-  int64_t used() const { return used_; }
-
- private:
-  char* base_ = nullptr;
-  int64_t used_ = 0;
-};
-
 // x's pixels of one rectangle of tiles, resized, in float32.
 struct Patch {
   float* pixels = nullptr;
@@ -76,10 +60,10 @@ class Block {
  public:
   Block(const ConvInt8Job& job, const ConvPlan& plan, int64_t block)
       : a_(job), plan_(plan), steps_(conv_steps(plan.isa)), depth_(depth(job)), columns_(columns(job)) {
-    Cutter cutter;
-    cut(cutter);
-    cutter.place(outer_scratch(static_cast<size_t>(cutter.used())));
-    cut(cutter);
+    Arrays counted(nullptr);
+    cut(counted);
+    Arrays arrays(static_cast<std::byte*>(outer_scratch(static_cast<size_t>(counted.bytes()))));
+    cut(arrays);
     std::memset(zeros_, 0, static_cast<size_t>(a_.x.channels) * sizeof(float));
     place_rows(block);
     place_stores();
@@ -121,19 +105,19 @@ class Block {
     return a_.form == ConvForm::kWinograd ? 4 : a_.form == ConvForm::kTransposed ? 0 : 1;
   }
 
-  void cut(Cutter& cutter) {
-    places_ = cutter.take<Place>(plan_.rows);
-    stores_ = cutter.take<PixelStore>(plan_.rows * stores_per_row());
-    lines_ = cutter.take<const char*>(plan_.rows * stores_per_row());
-    quantized_ = cutter.take<uint8_t>(positions(a_) * bytes_of_position());
+  void cut(Arrays& arrays) {
+    places_ = arrays.take<Place>(plan_.rows);
+    stores_ = arrays.take<PixelStore>(plan_.rows * stores_per_row());
+    lines_ = arrays.take<const char*>(plan_.rows * stores_per_row());
+    quantized_ = arrays.take<uint8_t>(positions(a_) * bytes_of_position());
     const bool tiles = a_.form == ConvForm::kWinograd;
-    floats_ = cutter.take<float>(tiles ? winograd_work(depth_) : kGroupRows * depth_);
-    sums_ = cutter.take<float>(positions(a_) * sums_of_position());
-    zeros_ = cutter.take<float>(a_.x.channels);
+    floats_ = arrays.take<float>(tiles ? winograd_work(depth_) : kGroupRows * depth_);
+    sums_ = arrays.take<float>(positions(a_) * sums_of_position());
+    zeros_ = arrays.take<float>(a_.x.channels);
     if (!a_.resizes()) return;
     const int64_t height = 2 * plan_.tile_rows + 2, width = 2 * plan_.tile_columns + 2;
-    patch_.pixels = cutter.take<float>(height * width * a_.x.channels);
-    low_row_ = cutter.take<float>(a_.x.width * a_.x.channels);
+    patch_.pixels = arrays.take<float>(height * width * a_.x.channels);
+    low_row_ = arrays.take<float>(a_.x.width * a_.x.channels);
   }
 
   // Rows that are quantized together lie in one tile of rows.
