@@ -174,7 +174,7 @@ cpu::Map map_of(const at::Tensor& map) {
 
 // The packed matrix, checked against x's channels.
 PackedBlock open_matrix(std::string_view op, const ConvSchemaArgs& a) {
-  PackedBlock packed = open_packed(op, "weight", a.weight);
+  PackedBlock packed = open_aligned(op, "weight", a.weight);
   const cpu::PackedHeader& h = packed.header;
   if (h.layout != cpu::Layout::kCpuInt8 || !h.symmetric) {
     fail_value(op, "weight",
@@ -192,10 +192,6 @@ PackedBlock open_matrix(std::string_view op, const ConvSchemaArgs& a) {
   const SumDepth sum = sum_depth(h.k, cpu::scheme_of(h), true, ActivationMode::kDynamic);
   if (!sum.exact())
     fail_value(op, "weight", "at most " + std::to_string(sum.limit) + " columns", std::to_string(h.k));
-  if (reinterpret_cast<uintptr_t>(packed.block) % alignof(float) != 0) {  // a view into somebody's storage
-    packed.bytes = packed.bytes.clone();
-    packed.block = packed.bytes.const_data_ptr<uint8_t>();
-  }
   return packed;
 }
 

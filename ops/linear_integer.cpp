@@ -88,11 +88,7 @@ at::Tensor row_sums(const cpu::PackedHeader& h, const cpu::QuantizedRows& x) {
 }
 
 PackedBlock open_weight(std::string_view op, int64_t bits, const at::Tensor& weight) {
-  PackedBlock packed = open_packed(op, "weight", weight);
-  if (reinterpret_cast<uintptr_t>(packed.block) % alignof(float) != 0) {  // a view into somebody's storage
-    packed.bytes = packed.bytes.clone();
-    packed.block = packed.bytes.const_data_ptr<uint8_t>();
-  }
+  PackedBlock packed = open_aligned(op, "weight", weight);
   const int64_t stored = packed.header.bits;
   if (stored != bits) {
     fail_value(op, "weight", "a packed weight of " + std::to_string(bits) + " bits",

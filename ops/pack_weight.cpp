@@ -170,6 +170,15 @@ PackedBlock open_packed(std::string_view op, std::string_view argument, const at
   return result;
 }
 
+PackedBlock open_aligned(std::string_view op, std::string_view argument, const at::Tensor& packed) {
+  PackedBlock result = open_packed(op, argument, packed);
+  if (reinterpret_cast<uintptr_t>(result.block) % alignof(float) != 0) {
+    result.bytes = result.bytes.clone();
+    result.block = result.bytes.const_data_ptr<uint8_t>();
+  }
+  return result;
+}
+
 PackedInfo packed_info(const at::Tensor& packed) {
   const cpu::PackedHeader header = open_packed("packed_info", "packed", packed).header;
   return {header.n,
