@@ -2,7 +2,6 @@
 //   u = resized(x); u[:, :c / 2] += ex[:, None, :]; u[:, c / 2:] += ey[:, :, None]
 #include "passes/fusion/fusions.h"
 
-#include <limits>
 #include <optional>
 
 #include "passes/ir/convolutions.h"
@@ -25,11 +24,6 @@ bool is_half_of_channels(const Value* value, const Value* map) {
          is_int(size->input(1), 1);
 }
 
-bool is_start(const Value* value) { return is_none(value) || is_int(value, 0); }
-bool is_end(const Value* value) {
-  return is_none(value) || is_int(value, std::numeric_limits<int64_t>::max());
-}
-
 // slice(map, 1, 0, half) += unsqueeze(table, 1), or slice(map, 1, half, end) += unsqueeze(table, 2)
 struct PositionStep {
   Node* sum = nullptr;
@@ -39,8 +33,9 @@ struct PositionStep {
 
 // map[:, a:b] slices the first dimension too.
 const Node* without_full_slice(const Node* slice) {
-  const bool full = slice->kind() == aten::slice && is_int(slice->input(1), 0) && is_start(slice->input(2)) &&
-                    is_end(slice->input(3)) && is_int(slice->input(4), 1);
+  const bool full = slice->kind() == aten::slice && is_int(slice->input(1), 0) &&
+                    is_slice_begin(slice->input(2)) && is_slice_end(slice->input(3)) &&
+                    is_int(slice->input(4), 1);
   const Node* user = full ? only_user(slice->output()) : nullptr;
   return user == nullptr ? slice : user;
 }
@@ -49,8 +44,8 @@ std::optional<PositionStep> position_step(const Node* slice, const Value* map) {
   slice = without_full_slice(slice);
   if (slice->kind() != aten::slice || !is_int(slice->input(1), 1) || !is_int(slice->input(4), 1))
     return std::nullopt;
-  const bool first = is_start(slice->input(2)) && is_half_of_channels(slice->input(3), map);
-  const bool second = is_half_of_channels(slice->input(2), map) && is_end(slice->input(3));
+  const bool first = is_slice_begin(slice->input(2)) && is_half_of_channels(slice->input(3), map);
+  const bool second = is_half_of_channels(slice->input(2), map) && is_slice_end(slice->input(3));
   if (!first && !second) return std::nullopt;
   Node* sum = only_user(slice->output());
   if (sum == nullptr || !is_op(sum, "aten::add_", "Tensor") || sum->input(0) != slice->output())

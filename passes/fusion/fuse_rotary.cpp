@@ -4,7 +4,6 @@
 #include <torch/csrc/jit/ir/constants.h>
 
 #include <algorithm>
-#include <limits>
 #include <set>
 
 #include "passes/fusion/fusions.h"
@@ -69,11 +68,6 @@ bool is_half(const Value* value, const Value* x, const Value* dim, std::optional
   return divides && is_two(node->input(1)) && is_size_of(node->input(0), x, dim);
 }
 
-bool is_begin(const Value* value) { return is_none(value) || is_int(value, 0); }
-bool is_end(const Value* value) {
-  return is_none(value) || is_int(value, std::numeric_limits<int64_t>::max());
-}
-
 // The last size of x, where x is the result of a norm over it.
 std::optional<int64_t> width_of(const Value* x) {
   if (x->node()->kind() != aten::layer_norm) return std::nullopt;
@@ -89,8 +83,8 @@ std::optional<Piece> piece_of_slice(const Value* value) {
   // A traced dim counts from the front. It is the last one: with another one cat would not have x's shape.
   if (!toIValue(dim)) return std::nullopt;
   const auto width = width_of(x);
-  if (is_begin(start) && is_half(end, x, dim, width)) return Piece{x, 0, 2};
-  if (is_half(start, x, dim, width) && is_end(end)) return Piece{x, 1, 2};
+  if (is_slice_begin(start) && is_half(end, x, dim, width)) return Piece{x, 0, 2};
+  if (is_half(start, x, dim, width) && is_slice_end(end)) return Piece{x, 1, 2};
   return std::nullopt;
 }
 

@@ -5,6 +5,7 @@
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 
+#include <limits>
 #include <set>
 
 #include "passes/ir/model_graph.h"
@@ -210,14 +211,10 @@ bool is_op(const Node* node, const char* kind, const char* overload) {
   return schema != nullptr && schema->overload_name() == overload;
 }
 
-bool is_int(const Value* value, int64_t expected) {
-  const auto constant = toIValue(value);
-  return constant && constant->isInt() && constant->toInt() == expected;
-}
+bool is_slice_begin(const Value* value) { return is_none(value) || is_int(value, 0); }
 
-bool is_none(const Value* value) {
-  const auto constant = toIValue(value);
-  return constant && constant->isNone();
+bool is_slice_end(const Value* value) {
+  return is_none(value) || is_int(value, std::numeric_limits<int64_t>::max());
 }
 
 }  // namespace vqt

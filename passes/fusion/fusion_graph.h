@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "passes/ir/constant_values.h"
+
 namespace torch::jit {
 class AliasDb;
 }
@@ -106,7 +108,8 @@ bool in_same_block(const torch::jit::Node* a, const torch::jit::Node* b);
 std::vector<std::optional<int64_t>> normalized_sizes(const torch::jit::Node* layer_norm);
 
 bool is_op(const torch::jit::Node* node, const char* kind, const char* overload);
-bool is_int(const torch::jit::Value* value, int64_t expected);
-bool is_none(const torch::jit::Value* value);
+// The start of aten::slice that leaves nothing out at the beginning, and the end that leaves nothing out at the end.
+bool is_slice_begin(const torch::jit::Value* value);
+bool is_slice_end(const torch::jit::Value* value);
 
 }  // namespace vqt

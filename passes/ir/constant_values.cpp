@@ -29,6 +29,16 @@ bool ConstantValues::is_assigned(int instance, const std::string& attribute) con
   return assigned_.count({instance, attribute}) != 0;
 }
 
+bool is_int(const Value* value, int64_t expected) {
+  const auto constant = toIValue(value);
+  return constant && constant->isInt() && constant->toInt() == expected;
+}
+
+bool is_none(const Value* value) {
+  const auto constant = toIValue(value);
+  return constant && constant->isNone();
+}
+
 std::string tensor_identity(const at::Tensor& t) {
   if (!t.has_storage()) return fmt::format("{}", static_cast<const void*>(t.unsafeGetTensorImpl()));
   return fmt::format("{} {} {} {}", static_cast<const void*>(t.storage().unsafeGetStorageImpl()),

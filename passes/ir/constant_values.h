@@ -26,6 +26,10 @@ class ConstantValues {
   std::set<std::pair<int, std::string>> assigned_;
 };
 
+// Is value this constant?
+bool is_int(const torch::jit::Value* value, int64_t expected);
+bool is_none(const torch::jit::Value* value);
+
 // Equal for two tensors with the same shape and the same memory.
 std::string tensor_identity(const at::Tensor& tensor);
 

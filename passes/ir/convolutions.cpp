@@ -6,6 +6,7 @@
 #include <set>
 #include <tuple>
 
+#include "passes/ir/constant_values.h"
 #include "passes/ir/trace_weight.h"
 
 namespace vqt {
@@ -35,11 +36,6 @@ bool padding_of(const std::string& mode, ConvShape& c) {
     c.padding[i] = both / 2;
   }
   return true;
-}
-
-bool is_none(const Value* value) {
-  const auto constant = toIValue(value);
-  return constant && constant->isNone();
 }
 
 // The call of _output_padding that computes this list, or null.
