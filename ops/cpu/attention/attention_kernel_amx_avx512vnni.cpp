@@ -9,8 +9,6 @@
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 
-#include <limits>
-
 #include "cpu/attention/attention_softmax_avx512.h"
 
 namespace vqt::cpu {
@@ -217,12 +215,7 @@ template <int kGroups>
 void group_of_rows(const Attention& a, int64_t head, const Head& h, Range queries, Range after, Work& work) {
   const int count = static_cast<int>(queries.size()), tiles = (count + kRows - 1) / kRows;
   pack_queries<kGroups, 0>(rows_of_head(a, a.q, head, queries, work.acc), count, a.d, *h.step, work.q);
-  for (int i = 0; i < tiles; ++i) {
-    _mm512_store_ps(work.state[i].m, _mm512_set1_ps(-std::numeric_limits<float>::infinity()));
-    _mm512_store_ps(work.state[i].l, _mm512_setzero_ps());
-  }
-  for (int64_t j = 0; j < tiles * kRows * h.columns; j += 16)
-    _mm512_store_ps(work.acc + j, _mm512_setzero_ps());
+  reset(work.state, tiles, work.acc, tiles * kRows * h.columns);
   const __m128i shift = _mm_cvtsi32_si128(attention_shift(a.d));
   NextRows next(a, head, after, (h.keys + kKeyBlock - 1) / kKeyBlock);
   for (int64_t key = 0; key < h.keys; key += kKeyBlock) {
@@ -245,23 +238,16 @@ void group_of_rows(const Attention& a, int64_t head, const Head& h, Range querie
                           work.acc + row * h.columns);
     }
   }
-  for (int r = 0; r < count; ++r) {
-    write_row(a, h, work.q.c[r], work.state[r / kRows].l[r % kRows], work.acc + r * h.columns,
-              a.out_row(head / a.heads, head % a.heads, queries.begin + r));
-  }
+  write_rows<kRows>(a, head, h, queries, work.q.c, work.state, work.acc);
 }
 
 void rows(const Attention& a, int64_t head, const std::byte* packed, Range queries) {
   const Head h(a, packed);
   Work work;
-  const auto range = [&](int64_t i) {
-    return Range{least(i, queries.end), least(i + kGroupRows, queries.end)};
-  };
   const TileShapes shapes(h.columns);
   with_groups(h.columns, [&](auto groups) {
-    for (int64_t i = queries.begin; i < queries.end; i += kGroupRows) {
-      group_of_rows<groups>(a, head, h, range(i), range(i + kGroupRows), work);
-    }
+    for_each_group<kGroupRows>(
+        queries, [&](Range group, Range after) { group_of_rows<groups>(a, head, h, group, after, work); });
   });
 }
 

@@ -10,62 +10,16 @@
 //   of 16 keys   panels of 8 keys in k   a: 0-3 8-11     b: 4-7 12-15
 //                scores, vpackssdw       0-15
 #include <cstring>
-#include <limits>
-#include <utility>
 
-#include "cpu/attention/attention_avx2.h"
+#include "cpu/attention/attention_tiles_avx2.h"
 
 namespace vqt::cpu {
 namespace {
 
-constexpr int64_t kPitch = kMaxAttentionHeadSize;
-constexpr int kRows = 6;
-constexpr int kTiles = 8;
 constexpr int kSteps = 4;  // of a product at once
-constexpr int kGroupRows = kRows * kTiles;
-constexpr int32_t kNoKey = -(1 << 30);
-
-struct Head {
-  int64_t keys;     // rounded up to 32
-  int64_t columns;  // d rounded up to 16
-  float* made;      // [N][d], of k where its rows are made
-  float* k_scale;   // [keys], as k's panels
-  float* mean;      // [columns], of k
-  float* step;      // smax * fold
-  int16_t* k;
-  int32_t* k_start;  // [keys], as k's panels: 0; kNoKey: there is none
-  int16_t* k_mult;   // [keys]
-  int16_t* there;    // [kKeyBlock] of the last block: 1 or 0
-  int16_t* v;
-  float* v_ratio;           // [blocks][columns]
-  float *v_scale, *v_mean;  // [columns]
-  int64_t bytes;
-
-  Head(const Attention& a, const std::byte* memory) {
-    Arrays arrays(memory);
-    keys = (a.keys + 31) / 32 * 32;
-    columns = (a.d + 15) / 16 * 16;
-    made = arrays.take<float>(a.k.make == nullptr ? 0 : a.keys * a.d);
-    k_scale = arrays.take<float>(keys);
-    mean = arrays.take<float>(columns);
-    step = arrays.take<float>(1);
-    k = arrays.take<int16_t>(keys * columns);
-    k_start = arrays.take<int32_t>(keys);
-    k_mult = arrays.take<int16_t>(keys);
-    there = arrays.take<int16_t>(kKeyBlock);
-    v = arrays.take<int16_t>(keys * columns);
-    v_ratio = arrays.take<float>((keys + kKeyBlock - 1) / kKeyBlock * columns);
-    v_scale = arrays.take<float>(columns);
-    v_mean = arrays.take<float>(columns);
-    bytes = arrays.bytes();
-  }
-};
 
 // Of 16 keys: the one in lane r of panel p.
 int64_t key_of_lane(int64_t p, int64_t r) { return 4 * p + r / 4 * 8 + r % 4; }
-
-inline __m256i load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
-inline void store(void* p, __m256i v) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
 
 // 8 rows of 8 words become 8 words of each row.
 inline void transpose(__m256i (&t)[8]) {
@@ -91,7 +45,7 @@ inline void transpose(__m256i (&t)[8]) {
   for (int i = 0; i < 8; ++i) t[i] = u[i];
 }
 
-void pack_keys(const Attention& a, int64_t head, Head& h) {
+void pack_keys(const Attention& a, int64_t head, Head<int16_t>& h) {
   const RowsOfHead k = rows_of_head(a, a.k, head, {0, a.keys}, h.made);
   mean_over_tokens(k, a.keys, a.d, h.columns, h.mean);
   __m256 largest = _mm256_setzero_ps();
@@ -136,7 +90,8 @@ void pack_keys(const Attention& a, int64_t head, Head& h) {
 }
 
 // The codes of v of a block whose keys are b to end, `size` with those that are not there.
-void pack_block_of_values(RowsOfHead v, Range tokens, int64_t size, const float* scale, int64_t d, Head& h) {
+void pack_block_of_values(RowsOfHead v, Range tokens, int64_t size, const float* scale, int64_t d,
+                          Head<int16_t>& h) {
   alignas(32) float inverse[kMaxAttentionHeadSize];
   for (int64_t j = 0; j < h.columns; j += 8) {
     _mm256_store_ps(inverse + j, inverse_of(_mm256_load_ps(scale + j)));
@@ -155,12 +110,12 @@ void pack_block_of_values(RowsOfHead v, Range tokens, int64_t size, const float*
   }
 }
 
-void pack_values(const Attention& a, int64_t head, Head& h) {
+void pack_values(const Attention& a, int64_t head, Head<int16_t>& h) {
   const RowsOfHead v = {a.v.row(head / a.heads, head % a.heads, 0), a.v.token};
   mean_over_tokens(v, a.keys, a.d, h.columns, h.v_mean);
   for (int64_t j = 0; j < h.columns; j += 8) _mm256_store_ps(h.v_scale + j, _mm256_setzero_ps());
   for (int64_t b = 0; b < h.keys; b += kKeyBlock) {
-    const int64_t size = h.keys - b < kKeyBlock ? h.keys - b : kKeyBlock;
+    const int64_t size = block_size(h, b);
     const Range tokens = {b, b + size < a.keys ? b + size : a.keys};
     float* scales = h.v_ratio + b / kKeyBlock * h.columns;  // for now
     for (int64_t j = 0; j < h.columns; j += 8) {
@@ -170,21 +125,8 @@ void pack_values(const Attention& a, int64_t head, Head& h) {
     }
     pack_block_of_values(v, tokens, size, scales, a.d, h);
   }
-  for (int64_t b = 0; b < h.keys; b += kKeyBlock) {
-    for (int64_t j = 0; j < h.columns; j += 8) {
-      float* ratio = h.v_ratio + b / kKeyBlock * h.columns + j;
-      _mm256_store_ps(ratio, _mm256_div_ps(_mm256_load_ps(ratio), _mm256_load_ps(h.v_scale + j)));
-    }
-  }
+  scales_to_ratios(h);
 }
-
-struct Work {
-  alignas(32) int16_t q[kGroupRows][kPitch];
-  Exponent exponent[kGroupRows];
-  Tile<kRows, int16_t> tile;
-  RowState state[kTiles];
-  alignas(32) float acc[kGroupRows * kMaxAttentionHeadSize];  // [row][columns]
-};
 
 inline void add_product(__m256i& acc, __m256i x, __m256i w) {
   __m256i product;
@@ -196,11 +138,7 @@ inline void add_product(__m256i& acc, __m256i x, __m256i w) {
 inline __attribute__((always_inline)) void product(__m256i s0, __m256i s1, const int16_t* x, const int16_t* w,
                                                    int64_t panel, int64_t steps, __m256i (&sum)[kRows][2]) {
   __m256i acc[kRows][2];
-#pragma GCC unroll 6
-  for (int r = 0; r < kRows; ++r) {
-    asm volatile("vmovdqa %1, %0" : "=x"(acc[r][0]) : "x"(s0));
-    asm volatile("vmovdqa %1, %0" : "=x"(acc[r][1]) : "x"(s1));
-  }
+  start(s0, s1, acc);
   for (const int16_t* const end = x + steps * 2; x != end; x += 2 * kSteps, w += 16 * kSteps) {
 #pragma GCC unroll 4
     for (int s = 0; s < kSteps; ++s) {
@@ -223,106 +161,45 @@ inline __attribute__((always_inline)) void product(__m256i s0, __m256i s1, const
   }
 }
 
-__attribute__((noinline)) void scores(const Head& h, const int16_t* q, int shift, int64_t key, int size,
-                                      Tile<kRows, int16_t>& tile) {
+__attribute__((noinline)) void scores(const Head<int16_t>& h, const int16_t* q, int shift, int64_t key,
+                                      int size, Tile<kRows, int16_t>& tile) {
   const __m128i by = _mm_cvtsi32_si128(shift);
   for (int i = 0; i < size; i += 16) {
     const int64_t at = key + i;
     __m256i sum[kRows][2];
     product(load(h.k_start + at), load(h.k_start + at + 8), q, h.k + at * h.columns, 8 * h.columns,
             h.columns / 2, sum);
-    const __m256i mult = load(h.k_mult + at);
-#pragma GCC unroll 6
-    for (int r = 0; r < kRows; ++r) {
-      const __m256i s = _mm256_packs_epi32(_mm256_sra_epi32(sum[r][0], by), _mm256_sra_epi32(sum[r][1], by));
-      store(tile.score[r] + i, _mm256_mulhrs_epi16(s, mult));
-    }
+    store_scores(sum, by, load(h.k_mult + at), i, tile);
   }
 }
 
-__attribute__((noinline)) void add_values(const Head& h, const Tile<kRows, int16_t>& tile, int64_t key,
-                                          int size, float* to) {
+__attribute__((noinline)) void add_values(const Head<int16_t>& h, const Tile<kRows, int16_t>& tile,
+                                          int64_t key, int size, float* to) {
   const float* ratios = h.v_ratio + key / kKeyBlock * h.columns;
   for (int64_t column = 0; column < h.columns; column += 16) {
     __m256i sum[kRows][2];
     product(_mm256_setzero_si256(), _mm256_setzero_si256(), tile.code[0],
             h.v + key * h.columns + column * size, 8 * size, size / 2, sum);
-#pragma GCC unroll 6
-    for (int r = 0; r < kRows; ++r) {
-      const __m256 alpha = _mm256_set1_ps(tile.alpha[r]), beta = _mm256_set1_ps(tile.beta[r]);
-#pragma GCC unroll 2
-      for (int p = 0; p < 2; ++p) {
-        float* acc = to + r * h.columns + column + 8 * p;
-        const __m256 factor = _mm256_mul_ps(beta, _mm256_load_ps(ratios + column + 8 * p));
-        _mm256_store_ps(acc, _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum[r][p]), factor,
-                                             _mm256_mul_ps(_mm256_load_ps(acc), alpha)));
-      }
-    }
+    add_columns(sum, tile, ratios + column, h.columns, to + column);
   }
 }
 
-int64_t packed_bytes(const Attention& a) { return Head(a, nullptr).bytes; }
-
-void pack(const Attention& a, int64_t head, std::byte* packed) {
-  Head h(a, packed);
-  pack_keys(a, head, h);
-  pack_values(a, head, h);
-}
-
-// At most kGroupRows.
-void group_of_rows(const Attention& a, int64_t head, const Head& h, Range queries, Work& work) {
-  const int count = static_cast<int>(queries.size()), tiles = (count + kRows - 1) / kRows,
-            shift = attention_shift(a.d);
-  const RowsOfHead q = rows_of_head(a, a.q, head, queries, work.acc);
-  for (int r = 0; r < tiles * kRows; ++r) {
-    work.exponent[r] = Exponent();
-    std::memset(work.q[r], 0, h.columns * sizeof(int16_t));
-    if (r < count) {
-      const float scale = scale_of_row(q[r], nullptr, a.d);
-      const __m256 inverse = inverse_of(_mm256_set1_ps(scale));
-      for (int64_t j = 0; j < h.columns; j += 16) {
-        store(work.q[r] + j, codes_of_row(q[r], nullptr, j, a.d, inverse));
-      }
-      work.exponent[r] = Exponent(scale, *h.step);
-    }
-    work.state[r / kRows].c[r % kRows] = work.exponent[r].c;
+struct Kernel {
+  using Key = int16_t;
+  using Code = int16_t;
+  static constexpr Code kZeroCode = 0;
+  static constexpr auto pack_keys = &cpu::pack_keys;
+  static constexpr auto pack_values = &cpu::pack_values;
+  static constexpr auto scores = &cpu::scores;
+  static constexpr auto add_values = &cpu::add_values;
+  static void pack_query(const float* row, int64_t d, int64_t columns, float scale, Code* to) {
+    const __m256 inverse = inverse_of(_mm256_set1_ps(scale));
+    for (int64_t j = 0; j < columns; j += 16) store(to + j, codes_of_row(row, nullptr, j, d, inverse));
   }
-  for (int i = 0; i < tiles; ++i) {
-    _mm256_store_ps(work.state[i].m, _mm256_set1_ps(-std::numeric_limits<float>::infinity()));
-    _mm256_store_ps(work.state[i].l, _mm256_setzero_ps());
-  }
-  for (int64_t j = 0; j < tiles * kRows * h.columns; j += 8)
-    _mm256_store_ps(work.acc + j, _mm256_setzero_ps());
-  for (int64_t key = 0; key < h.keys; key += kKeyBlock) {
-    const int size = static_cast<int>(h.keys - key < kKeyBlock ? h.keys - key : kKeyBlock);
-    for (int i = 0; i < tiles; ++i) {
-      const int row = i * kRows;
-      scores(h, work.q[row], shift, key, size, work.tile);
-      softmax(work.tile, work.state[i], work.exponent + row, size,
-              key + kKeyBlock <= a.keys ? nullptr : h.there);
-      add_values(h, work.tile, key, size, work.acc + row * h.columns);
-    }
-  }
-  for (int r = 0; r < count; ++r) {
-    const float c = work.exponent[r].c;
-    const __m256 share =
-        _mm256_set1_ps(128.0f / work.state[r / kRows].l[r % kRows] + (c - c));  // c - c: 0, or NaN
-    float* out = a.out_row(head / a.heads, head % a.heads, queries.begin + r);
-    for (int64_t j = 0; j < a.d; j += 8)
-      finish_columns(work.acc + r * h.columns, share, h.v_scale, h.v_mean, out, j, a.d);
-  }
-}
-
-void rows(const Attention& a, int64_t head, const std::byte* packed, Range queries) {
-  const Head h(a, packed);
-  Work work;
-  for (int64_t i = queries.begin; i < queries.end; i += kGroupRows) {
-    group_of_rows(a, head, h, {i, i + kGroupRows < queries.end ? i + kGroupRows : queries.end}, work);
-  }
-}
+};
 
 }  // namespace
 
-const AttentionKernel kAttentionAvx2 = {packed_bytes, pack, rows};
+const AttentionKernel kAttentionAvx2 = {packed_bytes<Kernel>, pack<Kernel>, rows<Kernel>};
 
 }  // namespace vqt::cpu

@@ -11,62 +11,15 @@
 //                scores, vpackssdw        a: 0-7 16-23               b: 8-15 24-31
 //                codes, vpackuswb         0-31
 #include <cstring>
-#include <limits>
-#include <utility>
 
-#include "cpu/attention/attention_avx2.h"
+#include "cpu/attention/attention_tiles_avx2.h"
 
 namespace vqt::cpu {
 namespace {
 
-constexpr int64_t kPitch = kMaxAttentionHeadSize;
-constexpr int kRows = 6;
-constexpr int kTiles = 8;
-constexpr int kGroupRows = kRows * kTiles;
-constexpr int32_t kNoKey = -(1 << 30);
-
-struct Head {
-  int64_t keys;     // rounded up to 32
-  int64_t columns;  // d rounded up to 16
-  float* made;      // [N][d], of k where its rows are made
-  float* k_scale;   // [keys], as k's panels
-  float* mean;      // [columns], of k
-  float* step;      // smax * fold
-  int8_t* k;
-  int32_t* k_start;  // [keys], as k's panels: -128 * sum of codes, against q's 128; kNoKey: there is none
-  int16_t* k_mult;   // [keys], as scores
-  int16_t* there;    // [kKeyBlock] of the last block, as scores: 1 or 0
-  int8_t* v;
-  float* v_ratio;           // [blocks][columns]
-  float *v_scale, *v_mean;  // [columns]
-  int64_t bytes;
-
-  Head(const Attention& a, const std::byte* memory) {
-    Arrays arrays(memory);
-    keys = (a.keys + 31) / 32 * 32;
-    columns = (a.d + 15) / 16 * 16;
-    made = arrays.take<float>(a.k.make == nullptr ? 0 : a.keys * a.d);
-    k_scale = arrays.take<float>(keys);
-    mean = arrays.take<float>(columns);
-    step = arrays.take<float>(1);
-    k = arrays.take<int8_t>(keys * columns);
-    k_start = arrays.take<int32_t>(keys);
-    k_mult = arrays.take<int16_t>(keys);
-    there = arrays.take<int16_t>(kKeyBlock);
-    v = arrays.take<int8_t>(keys * columns);
-    v_ratio = arrays.take<float>((keys + kKeyBlock - 1) / kKeyBlock * columns);
-    v_scale = arrays.take<float>(columns);
-    v_mean = arrays.take<float>(columns);
-    bytes = arrays.bytes();
-  }
-};
-
 // Of 32 keys: the one in lane r of panel p; and where a key has its score.
 int64_t key_of_lane(int64_t p, int64_t r) { return 8 * p + r / 8 * 4 + r / 4 % 2 * 16 + r % 4; }
 int64_t score_position(int64_t key) { return key / 16 * 8 + key % 8 + key / 8 % 2 * 16; }
-
-inline __m256i load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
-inline void store(void* p, __m256i v) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
 
 inline void dot4(__m256i& acc, __m256i x, __m256i w) {
   asm volatile("%{vex%} vpdpbusd %2, %1, %0" : "+x"(acc) : "x"(x), "x"(w));
@@ -86,7 +39,7 @@ void row_to_bytes(const float* row, const float* mean, int64_t d, int64_t column
   }
 }
 
-void pack_keys(const Attention& a, int64_t head, Head& h) {
+void pack_keys(const Attention& a, int64_t head, Head<int8_t>& h) {
   const RowsOfHead k = rows_of_head(a, a.k, head, {0, a.keys}, h.made);
   mean_over_tokens(k, a.keys, a.d, h.columns, h.mean);
   alignas(32) int8_t codes[16][kPitch];
@@ -135,7 +88,7 @@ void pack_keys(const Attention& a, int64_t head, Head& h) {
   for (int64_t i = last; i < h.keys; ++i) h.there[i / 32 * 32 - last + score_position(i % 32)] = i < a.keys;
 }
 
-void pack_values(const Attention& a, int64_t head, Head& h) {
+void pack_values(const Attention& a, int64_t head, Head<int8_t>& h) {
   const RowsOfHead v = {a.v.row(head / a.heads, head % a.heads, 0), a.v.token};
   mean_over_tokens(v, a.keys, a.d, h.columns, h.v_mean);
   // a0..3 b0..3 c0..3 d0..3 of each lane -> a0 b0 c0 d0 a1 ..
@@ -143,7 +96,7 @@ void pack_values(const Attention& a, int64_t head, Head& h) {
       _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
   for (int64_t j = 0; j < h.columns; j += 8) _mm256_store_ps(h.v_scale + j, _mm256_setzero_ps());
   for (int64_t b = 0; b < h.keys; b += kKeyBlock) {
-    const int64_t size = h.keys - b < kKeyBlock ? h.keys - b : kKeyBlock;
+    const int64_t size = block_size(h, b);
     const int64_t end = b + size < a.keys ? b + size : a.keys;
     for (int64_t j = 0; j < h.columns; j += 8) {
       const __m256 scale = scale_of_columns(v, {b, end}, h.v_mean, j, a.d), inverse = inverse_of(scale);
@@ -164,31 +117,14 @@ void pack_values(const Attention& a, int64_t head, Head& h) {
       }
     }
   }
-  for (int64_t b = 0; b < h.keys; b += kKeyBlock) {
-    for (int64_t j = 0; j < h.columns; j += 8) {
-      float* ratio = h.v_ratio + b / kKeyBlock * h.columns + j;
-      _mm256_store_ps(ratio, _mm256_div_ps(_mm256_load_ps(ratio), _mm256_load_ps(h.v_scale + j)));
-    }
-  }
+  scales_to_ratios(h);
 }
-
-struct Work {
-  alignas(32) uint8_t q[kGroupRows][kPitch];
-  Exponent exponent[kGroupRows];
-  Tile<kRows, uint8_t> tile;
-  RowState state[kTiles];
-  alignas(32) float acc[kGroupRows * kMaxAttentionHeadSize];  // [row][columns]
-};
 
 // sum = {s0, s1} + 6 rows of x, kPitch bytes apart, times a panel of w [steps][16][4].
 inline __attribute__((always_inline)) void product(__m256i s0, __m256i s1, const uint8_t* x, const int8_t* w,
                                                    int64_t steps, __m256i (&sum)[kRows][2]) {
   __m256i acc[kRows][2];
-#pragma GCC unroll 6
-  for (int r = 0; r < kRows; ++r) {
-    asm volatile("vmovdqa %1, %0" : "=x"(acc[r][0]) : "x"(s0));
-    asm volatile("vmovdqa %1, %0" : "=x"(acc[r][1]) : "x"(s1));
-  }
+  start(s0, s1, acc);
   for (const uint8_t* const end = x + steps * 4; x != end; x += 4, w += 64) {
     const __m256i w0 = load(w), w1 = load(w + 32);
 #pragma GCC unroll 6
@@ -208,102 +144,43 @@ inline __attribute__((always_inline)) void product(__m256i s0, __m256i s1, const
   }
 }
 
-__attribute__((noinline)) void scores(const Head& h, const uint8_t* q, int shift, int64_t key, int size,
-                                      Tile<kRows, uint8_t>& tile) {
+__attribute__((noinline)) void scores(const Head<int8_t>& h, const uint8_t* q, int shift, int64_t key,
+                                      int size, Tile<kRows, uint8_t>& tile) {
   const __m128i by = _mm_cvtsi32_si128(shift);
   for (int i = 0; i < size; i += 16) {
     const int64_t at = key + i;
     __m256i sum[kRows][2];
     product(load(h.k_start + at), load(h.k_start + at + 8), q, h.k + at * h.columns, h.columns / 4, sum);
-    const __m256i mult = load(h.k_mult + at);
-#pragma GCC unroll 6
-    for (int r = 0; r < kRows; ++r) {
-      const __m256i s = _mm256_packs_epi32(_mm256_sra_epi32(sum[r][0], by), _mm256_sra_epi32(sum[r][1], by));
-      store(tile.score[r] + i, _mm256_mulhrs_epi16(s, mult));
-    }
+    store_scores(sum, by, load(h.k_mult + at), i, tile);
   }
 }
 
-__attribute__((noinline)) void add_values(const Head& h, const Tile<kRows, uint8_t>& tile, int64_t key,
-                                          int size, float* to) {
+__attribute__((noinline)) void add_values(const Head<int8_t>& h, const Tile<kRows, uint8_t>& tile,
+                                          int64_t key, int size, float* to) {
   const float* ratios = h.v_ratio + key / kKeyBlock * h.columns;
   for (int64_t column = 0; column < h.columns; column += 16) {
     __m256i sum[kRows][2];
     product(_mm256_setzero_si256(), _mm256_setzero_si256(), tile.code[0],
             h.v + key * h.columns + column * size, size / 4, sum);
-#pragma GCC unroll 6
-    for (int r = 0; r < kRows; ++r) {
-      const __m256 alpha = _mm256_set1_ps(tile.alpha[r]), beta = _mm256_set1_ps(tile.beta[r]);
-#pragma GCC unroll 2
-      for (int p = 0; p < 2; ++p) {
-        float* acc = to + r * h.columns + column + 8 * p;
-        const __m256 factor = _mm256_mul_ps(beta, _mm256_load_ps(ratios + column + 8 * p));
-        _mm256_store_ps(acc, _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum[r][p]), factor,
-                                             _mm256_mul_ps(_mm256_load_ps(acc), alpha)));
-      }
-    }
+    add_columns(sum, tile, ratios + column, h.columns, to + column);
   }
 }
 
-int64_t packed_bytes(const Attention& a) { return Head(a, nullptr).bytes; }
-
-void pack(const Attention& a, int64_t head, std::byte* packed) {
-  Head h(a, packed);
-  pack_keys(a, head, h);
-  pack_values(a, head, h);
-}
-
-// At most kGroupRows.
-void group_of_rows(const Attention& a, int64_t head, const Head& h, Range queries, Work& work) {
-  const int count = static_cast<int>(queries.size()), tiles = (count + kRows - 1) / kRows,
-            shift = attention_shift(a.d);
-  const RowsOfHead q = rows_of_head(a, a.q, head, queries, work.acc);
-  for (int r = 0; r < tiles * kRows; ++r) {
-    work.exponent[r] = Exponent();
-    std::memset(work.q[r], 128, kPitch);
-    if (r < count) {
-      const float scale = scale_of_row(q[r], nullptr, a.d);
-      row_to_bytes(q[r], nullptr, a.d, h.columns, scale, -128, work.q[r]);
-      work.exponent[r] = Exponent(scale, *h.step);
-    }
-    work.state[r / kRows].c[r % kRows] = work.exponent[r].c;
+struct Kernel {
+  using Key = int8_t;
+  using Code = uint8_t;
+  static constexpr Code kZeroCode = 128;
+  static constexpr auto pack_keys = &cpu::pack_keys;
+  static constexpr auto pack_values = &cpu::pack_values;
+  static constexpr auto scores = &cpu::scores;
+  static constexpr auto add_values = &cpu::add_values;
+  static void pack_query(const float* row, int64_t d, int64_t columns, float scale, Code* to) {
+    row_to_bytes(row, nullptr, d, columns, scale, -128, to);
   }
-  for (int i = 0; i < tiles; ++i) {
-    _mm256_store_ps(work.state[i].m, _mm256_set1_ps(-std::numeric_limits<float>::infinity()));
-    _mm256_store_ps(work.state[i].l, _mm256_setzero_ps());
-  }
-  for (int64_t j = 0; j < tiles * kRows * h.columns; j += 8)
-    _mm256_store_ps(work.acc + j, _mm256_setzero_ps());
-  for (int64_t key = 0; key < h.keys; key += kKeyBlock) {
-    const int size = static_cast<int>(h.keys - key < kKeyBlock ? h.keys - key : kKeyBlock);
-    for (int i = 0; i < tiles; ++i) {
-      const int row = i * kRows;
-      scores(h, work.q[row], shift, key, size, work.tile);
-      softmax(work.tile, work.state[i], work.exponent + row, size,
-              key + kKeyBlock <= a.keys ? nullptr : h.there);
-      add_values(h, work.tile, key, size, work.acc + row * h.columns);
-    }
-  }
-  for (int r = 0; r < count; ++r) {
-    const float c = work.exponent[r].c;
-    const __m256 share =
-        _mm256_set1_ps(128.0f / work.state[r / kRows].l[r % kRows] + (c - c));  // c - c: 0, or NaN
-    float* out = a.out_row(head / a.heads, head % a.heads, queries.begin + r);
-    for (int64_t j = 0; j < a.d; j += 8)
-      finish_columns(work.acc + r * h.columns, share, h.v_scale, h.v_mean, out, j, a.d);
-  }
-}
-
-void rows(const Attention& a, int64_t head, const std::byte* packed, Range queries) {
-  const Head h(a, packed);
-  Work work;
-  for (int64_t i = queries.begin; i < queries.end; i += kGroupRows) {
-    group_of_rows(a, head, h, {i, i + kGroupRows < queries.end ? i + kGroupRows : queries.end}, work);
-  }
-}
+};
 
 }  // namespace
 
-const AttentionKernel kAttentionAvxVnni = {packed_bytes, pack, rows};
+const AttentionKernel kAttentionAvxVnni = {packed_bytes<Kernel>, pack<Kernel>, rows<Kernel>};
 
 }  // namespace vqt::cpu

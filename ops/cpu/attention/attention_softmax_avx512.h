@@ -5,6 +5,8 @@
 // across the products and spills the products' accumulators.
 #pragma once
 
+#include <limits>
+
 #include "cpu/attention/attention_avx512.h"
 
 namespace vqt::cpu {
@@ -149,6 +151,34 @@ __attribute__((noinline)) void softmax(Tile<kRows>& tile, RowState& state, const
     find_codes<kRows, false>(tile, mults, shifts, there, size);
   }
   take_in_block<kRows>(tile.top, tile.sum, c, state, tile.alpha, tile.beta);
+}
+
+// Before the first block. values: of acc.
+inline void reset(RowState* states, int tiles, float* acc, int64_t values) {
+  for (int i = 0; i < tiles; ++i) {
+    _mm512_store_ps(states[i].m, _mm512_set1_ps(-std::numeric_limits<float>::infinity()));
+    _mm512_store_ps(states[i].l, _mm512_setzero_ps());
+  }
+  for (int64_t j = 0; j < values; j += 16) _mm512_store_ps(acc + j, _mm512_setzero_ps());
+}
+
+// After the last one: the result's rows. c: of each row; acc: [row][columns].
+template <int kRows>
+inline void write_rows(const Attention& a, int64_t head, const Head& h, Range queries, const float* c,
+                       const RowState* states, const float* acc) {
+  for (int64_t r = 0; r < queries.size(); ++r) {
+    write_row(a, h, c[r], states[r / kRows].l[r % kRows], acc + r * h.columns,
+              a.out_row(head / a.heads, head % a.heads, queries.begin + r));
+  }
+}
+
+// visit(rows, the rows that follow) for groups of at most kGroupRows.
+template <int kGroupRows, class Visit>
+inline void for_each_group(Range queries, Visit visit) {
+  const auto range = [&](int64_t i) {
+    return Range{least(i, queries.end), least(i + kGroupRows, queries.end)};
+  };
+  for (int64_t i = queries.begin; i < queries.end; i += kGroupRows) visit(range(i), range(i + kGroupRows));
 }
 
 }  // namespace
