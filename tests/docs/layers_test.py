@@ -1,5 +1,6 @@
-"""The table "may include" of docs/design.md holds for every #include of the tree's C++ files."""
+"""The tree's order: the table "may include" of docs/design.md holds, and each module of the tests has its own name."""
 
+import collections
 import graphlib
 import re
 import subprocess
@@ -64,6 +65,15 @@ def test_the_table_names_what_exists_and_has_no_circle() -> None:
             assert (ROOT / name.removesuffix("/**")).exists(), f"docs/design.md: {row}: {name} does not exist"
     below = {row: [r for r in TABLE if r != row and any(covers(a, r + "/x") for a in TABLE[row])] for row in TABLE}
     list(graphlib.TopologicalSorter(below).static_order())  # raises CycleError, which names the circle
+
+
+def test_modules_of_the_tests_have_names_of_their_own() -> None:
+    # pytest imports them by name alone; a run of one folder does not see that another folder has the name, too.
+    places = collections.defaultdict(list)
+    for path in (ROOT / "tests").rglob("*.py"):
+        places[path.name].append(str(path.relative_to(ROOT)))
+    del places["conftest.py"]
+    assert not [paths for paths in places.values() if len(paths) > 1]
 
 
 @pytest.mark.parametrize(
