@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <vector>
 
 #include "ops/check.h"
 #include "ops/kernel_scope.h"
@@ -49,7 +50,14 @@ cpu::Layout choose_layout(std::string_view layout, int64_t k, const Scheme& sche
   if (layout == "canonical") return cpu::Layout::kCanonical;
   const cpu::Layout fast = cpu::fast_layout(k, scheme);
   if (layout == "auto") return fast;
-  if (layout != "cpu") fail_value(kOp, "layout", "auto, cpu or canonical", quoted(layout));
+  if (layout == "cuda") {
+    const cpu::Layout tiles = cpu::cuda_layout(k, scheme);
+    if (tiles != cpu::Layout::kCanonical) return tiles;
+    fail_value(kOp, "layout",
+               "canonical or auto, as the CUDA kernels have tiles for 8 bits per channel or per tensor alone",
+               "\"cuda\"");
+  }
+  if (layout != "cpu") fail_value(kOp, "layout", "auto, cpu, cuda or canonical", quoted(layout));
   if (fast != cpu::Layout::kCanonical) return fast;
   fail_value(kOp, "layout",
              "canonical or auto, as the CPU's kernels have no panels for " +
@@ -146,6 +154,27 @@ Unpacked unpack_weight_cpu(const at::Tensor& packed, int64_t k, int64_t bits, bo
   return out;
 }
 
+// A weight in the CUDA kernels' layout, packed again for the CPU's: in every call, so the user should hear of it.
+PackedBlock repacked_for_cpu(const PackedBlock& source) {
+  TORCH_WARN_ONCE(
+      "vqt: a weight that was packed for CUDA is packed again for the CPU in every call, which is slow; "
+      "vqt.repack(model), or vqt-quantize --repack, lays a model's weights out for this machine");
+  const cpu::PackedHeader& h = source.header;
+  const cpu::PackedSections s = cpu::sections(h);
+  std::vector<uint8_t> canonical(cpu::canonical_bytes(h.n, h.k, h.bits));
+  std::vector<float> scale(s.scales);
+  std::vector<int32_t> zero(s.scales);
+  cpu::unpack(source.block, canonical.data(), scale.data(), zero.data());
+  const Scheme scheme = cpu::scheme_of(h);
+  PackedBlock result;
+  result.header = cpu::make_header(h.n, h.k, scheme, cpu::fast_layout(h.k, scheme));
+  result.bytes = at::empty({result.header.bytes}, source.bytes.options());
+  cpu::pack(result.header, canonical.data(), scale.data(), zero.data(),
+            result.bytes.mutable_data_ptr<uint8_t>());
+  result.block = result.bytes.const_data_ptr<uint8_t>();
+  return result;
+}
+
 }  // namespace
 
 at::Tensor zeros_unless_given(const std::optional<at::Tensor>& zero_point, const at::Tensor& scale) {
@@ -172,6 +201,7 @@ PackedBlock open_packed(std::string_view op, std::string_view argument, const at
 
 PackedBlock open_aligned(std::string_view op, std::string_view argument, const at::Tensor& packed) {
   PackedBlock result = open_packed(op, argument, packed);
+  if (cpu::is_for_cuda(result.header.layout)) return repacked_for_cpu(result);
   if (reinterpret_cast<uintptr_t>(result.block) % alignof(float) != 0) {
     result.bytes = result.bytes.clone();
     result.block = result.bytes.const_data_ptr<uint8_t>();
@@ -184,7 +214,9 @@ PackedInfo packed_info(const at::Tensor& packed) {
   return {header.n,
           header.k,
           cpu::scheme_of(header),
-          header.layout == cpu::Layout::kCanonical ? "canonical" : "cpu",
+          header.layout == cpu::Layout::kCanonical ? "canonical"
+          : cpu::is_for_cuda(header.layout)        ? "cuda"
+                                                   : "cpu",
           header.reserved[0] == 0 ? 4 : header.reserved[0],
           cpu::groups_cross_rows(header)};
 }

@@ -26,7 +26,8 @@ struct PackedBlock {
 
 // Checks the header against the tensor.
 PackedBlock open_packed(std::string_view op, std::string_view argument, const at::Tensor& packed);
-// The same for kernels, which read floats in place: copied where it is a view into somebody's storage and not aligned.
+// The same for the CPU's kernels, which read floats in place: copied where it is a view into somebody's storage and
+// not aligned; packed again, with a warning once, where it is in the layout of the CUDA kernels.
 PackedBlock open_aligned(std::string_view op, std::string_view argument, const at::Tensor& packed);
 
 }  // namespace vqt

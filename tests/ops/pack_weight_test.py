@@ -23,12 +23,17 @@ def has_panels(s: Scheme, k: int) -> bool:
     )
 
 
+def has_tiles(s: Scheme, k: int) -> bool:
+    """Where the CUDA kernels apply."""
+    return s.bits == 8 and has_panels(s, k)
+
+
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("s", qref.SCHEMES, ids=str)
 def test_round_trip(s: Scheme, shape: tuple[int, int]) -> None:
     n, k = shape
     weight = quantized(s, n, k)
-    for layout in ["auto", "canonical"] + (["cpu"] if has_panels(s, k) else []):
+    for layout in ["auto", "canonical"] + ["cpu"] * has_panels(s, k) + ["cuda"] * has_tiles(s, k):
         packed = ops.pack_weight(*weight, *s.args, k=k, layout=layout)
         assert packed.dtype == torch.uint8
         assert packed.shape[0] == n  # the linears read N off the shape
@@ -42,6 +47,24 @@ def test_round_trip(s: Scheme, shape: tuple[int, int]) -> None:
 def test_cpu_layout_is_refused_where_it_does_not_apply(s: Scheme) -> None:
     with pytest.raises(ValueError, match=r'layout: expected canonical or auto, as .*, got "cpu"'):
         ops.pack_weight(*quantized(s, 3, 9), *s.args, k=9, layout="cpu")
+
+
+@pytest.mark.parametrize("s", [s for s in qref.SCHEMES if not has_tiles(s, 9)], ids=str)
+def test_cuda_layout_is_refused_where_it_does_not_apply(s: Scheme) -> None:
+    with pytest.raises(ValueError, match=r'layout: expected canonical or auto, as the CUDA kernels .*, got "cuda"'):
+        ops.pack_weight(*quantized(s, 3, 9), *s.args, k=9, layout="cuda")
+
+
+@pytest.mark.parametrize("activation", ["dynamic", "none"])
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_the_cpu_runs_a_weight_packed_for_cuda(symmetric: bool, activation: str) -> None:
+    s = Scheme(8, symmetric)
+    weight = quantized(s, 70, 130)
+    x = torch.randn(5, 130)
+    cuda, cpu = (ops.pack_weight(*weight, *s.args, layout=layout) for layout in ("cuda", "cpu"))
+    assert not torch.equal(cuda.flatten()[: cpu.numel()], cpu.flatten())
+    expected = ops.linear_int8(x, cpu, activation=activation, row_begin=3, row_end=68)
+    assert torch.equal(ops.linear_int8(x, cuda, activation=activation, row_begin=3, row_end=68), expected)
 
 
 def test_a_row_may_be_called_a_group_of_k() -> None:
@@ -125,9 +148,9 @@ ERRORS = [
         "weight: expected at least one row and column, got int8 [0, 10]",
     ),
     (
-        lambda: ops.pack_weight(Q, S, Z, *GOOD.args, layout="cuda"),
+        lambda: ops.pack_weight(Q, S, Z, *GOOD.args, layout="tpu"),
         ValueError,
-        'layout: expected auto, cpu or canonical, got "cuda"',
+        'layout: expected auto, cpu, cuda or canonical, got "tpu"',
     ),
     (
         lambda: ops.unpack_weight(PACKED.float(), 10, *GOOD.args),

@@ -473,6 +473,28 @@ def test_repack_finds_archives_of_this_machine_packed_already(tmp_path: Path) ->
         assert torch.equal(canonical(example()), before)
 
 
+class PackedForCuda(torch.nn.Module):
+    def __init__(self, weight: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.ops.vqt.linear_int8(x, self.weight)
+
+
+def test_an_archive_packed_for_cuda_runs_on_the_cpu_and_is_repacked(tmp_path: Path) -> None:
+    scheme = (8, False, "per_channel")
+    q = torch.randint(0, 256, (70, 130), dtype=torch.uint8)
+    scale, zero = torch.rand(70) + 0.1, torch.randint(0, 256, (70,), dtype=torch.int32)
+    cuda, cpu = (torch.ops.vqt.pack_weight(q, scale, zero, *scheme, layout=layout) for layout in ("cuda", "cpu"))
+    torch.jit.script(PackedForCuda(cuda)).save(tmp_path / "cuda.pt")
+    model, x = torch.jit.load(tmp_path / "cuda.pt"), torch.randn(3, 130)
+    expected = torch.ops.vqt.linear_int8(x, cpu)
+    assert torch.equal(model(x), expected)
+    assert vqt.repack(model) == 1
+    assert torch.equal(model.weight, cpu) and torch.equal(model(x), expected)
+
+
 def test_repack_changes_the_report_as_the_program_does(tmp_path: Path) -> None:
     torch.jit.save(scripted(), str(tmp_path / "float.pt"))
     flags = ["--device", "cuda", "--quiet"]

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cpu/layout/canonical.h"
+#include "cpu/layout/cuda_tiles.h"
 
 namespace vqt::cpu {
 namespace {
@@ -36,6 +37,11 @@ struct ScaleZero {
 // Which of the canonical scales column n uses in a layout that holds one scale a column.
 int64_t column_scale(const PackedHeader& h, int64_t column) {
   return h.granularity == Granularity::kPerTensor ? 0 : column;
+}
+
+// Whether no row has two scales.
+bool is_row_wise(int64_t k, const Scheme& scheme) {
+  return scheme.granularity != Granularity::kGroup || scheme.group_size < 0 || scheme.group_size >= k;
 }
 
 // ---- 4 bits ----
@@ -136,20 +142,28 @@ ScaleZero scale_at4(const PackedHeader& h, const PackedSections& s, const uint8_
 
 // ---- 8 bits ----
 
+// Where the weights k .. k + 3 of a column stand in panels or tiles; k is a multiple of 4.
+int64_t place8(const PackedHeader& h, const PackedSections& s, int64_t column, int64_t k) {
+  if (h.layout == Layout::kCpuInt8)
+    return s.weight + column / kPanel * kPanel * s.k_pad + k * kPanel + column % kPanel * 4;
+  const int64_t row = column / cuda::kTileRows * cuda::kTileRows +
+                      cuda::tile_row_of(static_cast<int>(column % cuda::kTileRows));
+  return s.weight + cuda::tiled_offset(row, k, s.n_pad, s.k_pad);
+}
+
 void pack_panel8(const PackedHeader& h, const PackedSections& s, const uint8_t* canonical, const float* scale,
                  const int32_t* zero, int64_t panel, uint8_t* block) {
   const int64_t columns = std::min(kPanel, h.n - panel * kPanel);
   const uint32_t flip = h.symmetric ? 0 : 0x80808080u;  // q - 128
-  uint8_t* out = block + s.weight + panel * kPanel * s.k_pad;
   for (int64_t c = 0; c < columns; ++c) {
     const int64_t column = panel * kPanel + c;
     const uint8_t* row = canonical + column * h.k;
     int32_t sum = 0;
     for (int64_t k = 0; k < h.k; ++k) sum += static_cast<int8_t>(row[k] ^ (flip & 0xff));
-    for (int64_t k = 0; k + 4 <= h.k; k += 4) store(out + k * kPanel + c * 4, load<uint32_t>(row + k) ^ flip);
-    for (int64_t k = h.k / 4 * 4; k < h.k; ++k) {
-      out[k / 4 * 4 * kPanel + c * 4 + k % 4] = static_cast<uint8_t>(row[k] ^ (flip & 0xff));
-    }
+    int64_t k = 0;
+    for (; k + 4 <= h.k; k += 4) store(block + place8(h, s, column, k), load<uint32_t>(row + k) ^ flip);
+    for (int64_t i = k; i < h.k; ++i)
+      block[place8(h, s, column, k) + i - k] = static_cast<uint8_t>(row[i] ^ (flip & 0xff));
     const int64_t index = column_scale(h, column);
     const int64_t at = column * static_cast<int64_t>(sizeof(float));
     store(block + s.scale + at, scale[index]);
@@ -161,8 +175,8 @@ void pack_panel8(const PackedHeader& h, const PackedSections& s, const uint8_t* 
 void unpack_row8(const PackedHeader& h, const PackedSections& s, const uint8_t* block, int64_t column,
                  uint8_t* row) {
   const uint8_t flip = h.symmetric ? 0 : 0x80;
-  const uint8_t* in = block + s.weight + column / kPanel * kPanel * s.k_pad + column % kPanel * 4;
-  for (int64_t k = 0; k < h.k; ++k) row[k] = static_cast<uint8_t>(in[k / 4 * 4 * kPanel + k % 4] ^ flip);
+  for (int64_t k = 0; k < h.k; ++k)
+    row[k] = static_cast<uint8_t>(block[place8(h, s, column, k / 4 * 4) + k % 4] ^ flip);
 }
 
 ScaleZero scale_at8(const PackedHeader& h, const PackedSections& s, const uint8_t* block, int64_t index) {
@@ -181,6 +195,7 @@ void unpack_row(const PackedHeader& h, const PackedSections& s, const uint8_t* b
       return;
     }
     case Layout::kCpuInt8:
+    case Layout::kCudaInt8:
       return unpack_row8(h, s, block, column, row);
     case Layout::kCpuInt4:
       return unpack_row4(h, s, block, column, row);
@@ -192,6 +207,7 @@ ScaleZero scale_at(const PackedHeader& h, const PackedSections& s, const uint8_t
     case Layout::kCanonical:
       break;
     case Layout::kCpuInt8:
+    case Layout::kCudaInt8:
       return scale_at8(h, s, block, index);
     case Layout::kCpuInt4:
       return scale_at4(h, s, block, index);
@@ -226,12 +242,17 @@ bool has_short_groups(const PackedHeader& h) {
 bool groups_cross_rows(const PackedHeader& h) { return h.version == kPackedVersion && has_short_groups(h); }
 
 Layout fast_layout(int64_t k, const Scheme& scheme) {
-  const bool groups = scheme.granularity == Granularity::kGroup;
-  const bool row_wise = !groups || scheme.group_size < 0 || scheme.group_size >= k;
+  const bool row_wise = is_row_wise(k, scheme);
   if (scheme.bits == 8 && row_wise) return Layout::kCpuInt8;
   if (scheme.bits == 4 && (row_wise || scheme.group_size % 8 == 0)) return Layout::kCpuInt4;
   return Layout::kCanonical;
 }
+
+Layout cuda_layout(int64_t k, const Scheme& scheme) {
+  return scheme.bits == 8 && is_row_wise(k, scheme) ? Layout::kCudaInt8 : Layout::kCanonical;
+}
+
+bool is_for_cuda(Layout layout) { return layout == Layout::kCudaInt8; }
 
 PackedSections sections(const PackedHeader& h) {
   PackedSections s;
@@ -252,7 +273,9 @@ PackedSections sections(const PackedHeader& h) {
       s.total = s.weight + canonical_bytes(h.n, h.k, h.bits);
       break;
     case Layout::kCpuInt8:
-      s.k_pad = round_up(h.k, 4);
+    case Layout::kCudaInt8:
+      s.k_pad = h.layout == Layout::kCpuInt8 ? round_up(h.k, 4) : cuda::tile_depth(h.k);
+      if (h.layout == Layout::kCudaInt8) s.n_pad = cuda::tile_rows(h.n);
       s.scale = start;
       s.zero = s.scale + s.n_pad * 4;
       s.sum = s.zero + s.n_pad * 4;
@@ -295,9 +318,7 @@ const char* check_header(const PackedHeader& h, int64_t bytes) {
   if (std::memcmp(h.magic, "VQTW", 4) != 0) return "it does not start with VQTW";
   if (h.version != kPackedVersion && h.version != kPackedVersionShortGroups)
     return "it was packed by another version of vqt; pack it again";
-  if (h.layout != Layout::kCanonical && h.layout != Layout::kCpuInt8 && h.layout != Layout::kCpuInt4) {
-    return "its layout is unknown";
-  }
+  if (h.layout > Layout::kCudaInt8) return "its layout is unknown";
   if (h.n < 1 || h.k < 1 || h.n > kMaxSide || h.k > kMaxSide) return "its sizes are out of range";
   if (h.bits != 4 && h.bits != 8 && h.bits != 16) return "its bits are not 4, 8 or 16";
   if (h.symmetric > 1 || (h.bits == 16 && h.symmetric != 1)) return "its symmetric flag is damaged";
@@ -308,7 +329,8 @@ const char* check_header(const PackedHeader& h, int64_t bytes) {
   if (h.version == kPackedVersionShortGroups && !has_short_groups(h))
     return "its version does not go with its groups";
   if (h.layout != Layout::kCanonical &&
-      (groups_cross_rows(h) || h.layout != fast_layout(h.k, scheme_of(h)))) {
+      (groups_cross_rows(h) ||
+       h.layout != (is_for_cuda(h.layout) ? cuda_layout : fast_layout)(h.k, scheme_of(h)))) {
     return "its layout does not go with its scheme";
   }
   if (h.bytes != sections(h).total) return "its size does not follow from its scheme";
@@ -340,7 +362,7 @@ void pack_panels(const PackedHeader& h, const void* canonical, const float* scal
     return;
   }
   for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
-    const auto pack_panel = h.layout == Layout::kCpuInt8 ? pack_panel8 : pack_panel4;
+    const auto pack_panel = h.bits == 8 ? pack_panel8 : pack_panel4;
     pack_panel(h, s, bytes, scale, zero, panel, block);
   }
 }

@@ -19,6 +19,11 @@
 //                  Fast kernels need group % 8 == 0, or one group per row (group_pad then rounds up to 8). 4 bits
 //                  without groups: one group per row; a per-tensor scale is repeated.
 //
+//   kCudaInt8    header | scale f32[n_pad] | zero i32[n_pad] | sum i32[n_pad] | tiles
+//                  As kCpuInt8, but n_pad is n rounded up to a multiple of 64 and k_pad is k rounded up to a multiple of
+//                  128; tiles: s8 [n_pad/64][k_pad/128][64][128], a tile as cuda_tiles.h draws it. Scales, zeros and
+//                  sums are in y's order of columns. No kernel of the CPU reads it: ops pack it again in every call.
+//
 // n is the number of columns of y (rows of the weight). Every section starts at a multiple of 64 bytes from
 // the block's start; the block may start anywhere.
 #pragma once
@@ -31,7 +36,7 @@
 
 namespace vqt::cpu {
 
-enum class Layout : uint16_t { kCanonical = 0, kCpuInt8 = 1, kCpuInt4 = 2 };
+enum class Layout : uint16_t { kCanonical = 0, kCpuInt8 = 1, kCpuInt4 = 2, kCudaInt8 = 3 };
 
 struct PackedHeader {  // 64 bytes at the start of the block
   char magic[4];       // "VQTW"
@@ -64,6 +69,10 @@ PackedSections sections(const PackedHeader& header);
 PackedHeader make_header(int64_t n, int64_t k, const Scheme& scheme, Layout layout);
 // The layout of the CPU's fast kernels, or kCanonical where there is none (groups of 20, 16 bits, ...).
 Layout fast_layout(int64_t k, const Scheme& scheme);
+// The layout of the CUDA kernels, or kCanonical where there is none yet: 8 bits, per tensor or per channel.
+Layout cuda_layout(int64_t k, const Scheme& scheme);
+// Whether the CUDA kernels alone read this layout in place.
+bool is_for_cuda(Layout layout);
 // The scheme the header was made for; a group that is a whole row comes back as group_size -1.
 Scheme scheme_of(const PackedHeader& header);
 // Values of one row that share a scale in kCpuInt4: group_size, or k without groups or with larger ones.

@@ -29,8 +29,8 @@ at::Tensor dequantize_tensor(const at::Tensor& q, const at::Tensor& scale, const
 std::tuple<at::Tensor, at::Tensor, at::Tensor> quantize_per_token(const at::Tensor& x, bool symmetric);
 
 // uint8 [N, bytes per row]: header, scales, zero points, sums and weights in one self-describing tensor
-// (packed_weight.h). layout: "cpu" (panels for the CPU kernels; an error where they do not apply),
-// "canonical", or "auto" (cpu where the fast kernels apply, canonical elsewhere).
+// (packed_weight.h). layout: "cpu" (panels for the CPU kernels; an error where they do not apply), "cuda"
+// (likewise tiles for the CUDA kernels; made on the CPU, then moved), "canonical", or "auto" (cpu where the fast kernels apply, canonical elsewhere).
 at::Tensor pack_weight(const at::Tensor& weight, const at::Tensor& scale, const at::Tensor& zero_point,
                        int64_t bits, bool symmetric, std::string_view granularity, int64_t group_size,
                        int64_t k, std::string_view layout);
@@ -45,7 +45,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> unpack_weight(const at::Tensor& p
 struct PackedInfo {
   int64_t n = 0, k = 0;
   Scheme scheme;
-  std::string layout;        // "cpu" or "canonical"
+  std::string layout;        // "cpu", "cuda" or "canonical"
   int64_t source_bytes = 4;  // per weight of the float tensor it was made of
   // Made by an earlier version: runs on the reference kernel, unpack_weight refuses it.
   bool groups_cross_rows = false;

@@ -89,7 +89,7 @@ std::vector<uint8_t> packed(const Weight& w, Layout layout) {
 
 TEST(PackedWeight, RoundTripsEveryScheme) {
   for (const Weight& w : weights()) {
-    for (const Layout layout : {Layout::kCanonical, fast_layout(w.k, w.scheme)}) {
+    for (const Layout layout : {Layout::kCanonical, fast_layout(w.k, w.scheme), cuda_layout(w.k, w.scheme)}) {
       const std::vector<uint8_t> block = packed(w, layout);
       std::vector<uint8_t> canonical(w.canonical.size(), 0xdd);
       std::vector<float> scale(w.scale.size());
@@ -104,7 +104,7 @@ TEST(PackedWeight, RoundTripsEveryScheme) {
 
 TEST(PackedWeight, DequantizesAnyRowsOfEveryScheme) {
   for (const Weight& w : weights()) {
-    for (const Layout layout : {Layout::kCanonical, fast_layout(w.k, w.scheme)}) {
+    for (const Layout layout : {Layout::kCanonical, fast_layout(w.k, w.scheme), cuda_layout(w.k, w.scheme)}) {
       const std::vector<uint8_t> block = packed(w, layout);
       const int64_t begin = w.n / 3;
       std::vector<float> got((w.n - begin) * w.k, -1), want;
@@ -146,6 +146,58 @@ TEST(PackedWeight, Int8PanelsAreAsDrawn) {
       ASSERT_EQ(zero[r], r < w.n && !w.scheme.symmetric ? w.zero[i] - 128 : 0);
     }
   }
+}
+
+// The thread that gets row 8 j + 2 t + e of W's tile from a tensor core holds columns 8 t .. 8 t + 7 of y, and 32 more.
+TEST(PackedWeight, Int8TilesAreAsDrawn) {
+  for (const int64_t n : {1, 63, 64, 65, 130}) {
+    for (const int64_t k : {1, 3, 16, 127, 128, 129, 300}) {
+      for (const bool symmetric : {true, false}) {
+        const Weight w = random_weight(n, k, {8, symmetric, Granularity::kPerChannel, 0});
+        const std::vector<uint8_t> block = packed(w, Layout::kCudaInt8);
+        const PackedSections s = sections(make_header(n, k, w.scheme, Layout::kCudaInt8));
+        ASSERT_EQ(s.n_pad, (n + 63) / 64 * 64);
+        ASSERT_EQ(s.k_pad, (k + 127) / 128 * 128);
+        ASSERT_EQ(s.weight % 64, 0);
+        ASSERT_EQ(s.total, static_cast<int64_t>(block.size()));
+        ASSERT_EQ(s.total, s.weight + s.n_pad * s.k_pad);
+        const auto* weight = reinterpret_cast<const int8_t*>(block.data() + s.weight);
+        const auto* scale = reinterpret_cast<const float*>(block.data() + s.scale);
+        const auto* zero = reinterpret_cast<const int32_t*>(block.data() + s.zero);
+        const auto* sums = reinterpret_cast<const int32_t*>(block.data() + s.sum);
+        for (int64_t tile = 0; tile < s.n_pad / 64; ++tile) {
+          for (int half = 0; half < 2; ++half) {
+            for (int t = 0; t < 4; ++t) {
+              for (int i = 0; i < 8; ++i) {  // of the thread's columns: two of each 8 rows
+                const int64_t column = tile * 64 + half * 32 + 8 * t + i;
+                const int64_t row = 8 * (half * 4 + i / 2) + 2 * t + i % 2;
+                int sum = 0;
+                for (int64_t c = 0; c < s.k_pad; ++c) {
+                  const int64_t at = (tile * (s.k_pad / 128) + c / 128) * 8192 + row * 128 +
+                                     (c % 128 / 16 ^ row % 8) * 16 + c % 16;
+                  ASSERT_EQ(weight[at], column < n && c < k ? w.value(column, c) - (symmetric ? 0 : 128) : 0)
+                      << describe(w, Layout::kCudaInt8) << " column " << column << " k " << c;
+                  sum += weight[at];
+                }
+                ASSERT_EQ(sums[column], sum);
+                ASSERT_EQ(scale[column], column < n ? w.scale[column] : 0.0f);
+                ASSERT_EQ(zero[column], column < n && !symmetric ? w.zero[column] - 128 : 0);
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(PackedWeight, CudaHasTilesForEightBitsWithAScaleARow) {
+  EXPECT_EQ(cuda_layout(9, {8, true, Granularity::kPerChannel, 0}), Layout::kCudaInt8);
+  EXPECT_EQ(cuda_layout(9, {8, false, Granularity::kPerTensor, 0}), Layout::kCudaInt8);
+  EXPECT_EQ(cuda_layout(9, {8, true, Granularity::kGroup, -1}), Layout::kCudaInt8);
+  EXPECT_EQ(cuda_layout(9, {8, true, Granularity::kGroup, 3}), Layout::kCanonical);
+  EXPECT_EQ(cuda_layout(9, {4, true, Granularity::kPerChannel, 0}), Layout::kCanonical);
+  EXPECT_EQ(cuda_layout(9, {16, true, Granularity::kPerChannel, 0}), Layout::kCanonical);
 }
 
 TEST(PackedWeight, Int4PanelsAreAsDrawn) {
@@ -212,13 +264,15 @@ TEST(PackedWeight, FastLayoutsNeedGroupsOfWholeBytes) {
 
 TEST(PackedWeight, PanelsInAnyOrderGiveTheSameBlock) {
   for (const Weight& w : weights()) {
-    const PackedHeader h = make_header(w.n, w.k, w.scheme, fast_layout(w.k, w.scheme));
-    std::vector<uint8_t> block(h.bytes, 0xee);
-    pack_head(h, w.scale.data(), w.zero.data(), block.data());
-    for (int64_t panel = (w.n - 1) / kPanel; panel >= 0; --panel) {
-      pack_panels(h, w.canonical.data(), w.scale.data(), w.zero.data(), panel, panel + 1, block.data());
+    for (const Layout layout : {fast_layout(w.k, w.scheme), cuda_layout(w.k, w.scheme)}) {
+      const PackedHeader h = make_header(w.n, w.k, w.scheme, layout);
+      std::vector<uint8_t> block(h.bytes, 0xee);
+      pack_head(h, w.scale.data(), w.zero.data(), block.data());
+      for (int64_t panel = (w.n - 1) / kPanel; panel >= 0; --panel) {
+        pack_panels(h, w.canonical.data(), w.scale.data(), w.zero.data(), panel, panel + 1, block.data());
+      }
+      ASSERT_EQ(block, packed(w, h.layout)) << describe(w, h.layout);
     }
-    ASSERT_EQ(block, packed(w, h.layout)) << describe(w, h.layout);
   }
 }
 
@@ -249,6 +303,8 @@ TEST(PackedWeight, ADamagedHeaderIsNamed) {
             }),
             "its layout does not go with its scheme");
   EXPECT_EQ(verdict([](PackedHeader& h) { h.layout = Layout::kCpuInt8; }),
+            "its layout does not go with its scheme");
+  EXPECT_EQ(verdict([](PackedHeader& h) { h.layout = Layout::kCudaInt8; }),
             "its layout does not go with its scheme");
   EXPECT_EQ(verdict([](PackedHeader& h) { h.n = 48; }), "its size does not follow from its scheme");
   EXPECT_STREQ(check_header(good, good.bytes - 1), "it is cut short");
