@@ -127,7 +127,7 @@ constexpr int64_t kRowsPerUnit = 48;
 // equal shares; it packs the heads that it meets. Where heads are few a head is packed by each of its tasks, at
 // the same time, which takes no longer than one task packing it while the others wait.
 void run_kernel(const cpu::Attention& job) {
-  const cpu::AttentionKernel kernel = cpu::best_attention_kernel();
+  const cpu::AttentionKernel kernel = cpu::best_attention_kernel(job.keys);
   constexpr int64_t kProductsPerTask = 1 << 20;
   const int64_t units = (job.queries + kRowsPerUnit - 1) / kRowsPerUnit;
   const int64_t grain = kProductsPerTask / (kRowsPerUnit * job.keys * job.d) + 1;

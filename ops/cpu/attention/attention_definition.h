@@ -1,6 +1,7 @@
 // The numbers of attention_kernel.h's definition. Internal linkage: every instruction set has its own copy.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
@@ -19,6 +20,15 @@ constexpr int kPower[] = {32583, 21738, 5504};
 constexpr float kExp2[] = {0x1.000002p+0f, 0x1.62e428p-1f, 0x1.ebf918p-3f,
                            0x1.c6b6e4p-5f, 0x1.3d0c52p-7f, 0x1.5c08e4p-10f};
 constexpr float kRoundToInt = 0x1.8p23f;  // x + this - this is round(x); its last bits are the integer
+constexpr float kLog2E = 0x1.715476p+0f;  // log2(e)
+
+inline float exp2_of(float x) {
+  x = x > -126.0f ? x : -126.0f;
+  const float z = x + kRoundToInt, f = x - (z - kRoundToInt);
+  float p = kExp2[5];
+  for (int i = 4; i >= 0; --i) p = std::fma(p, f, kExp2[i]);
+  return std::ldexp(p, static_cast<int>(z - kRoundToInt));
+}
 
 // How far a sum of d products of -127..127 is shifted to fit in 16 bits: 127^2 * 2^shift+1 >= 127^2 d.
 inline int attention_shift(int64_t d) {
@@ -29,7 +39,7 @@ inline int attention_shift(int64_t d) {
 
 // From a step of a score to log2 units, but for the scales of q and k.
 inline float attention_fold(const Attention& a) {
-  return a.scale * 0x1.715476p+0f * static_cast<float>(1 << attention_shift(a.d));  // log2(e)
+  return a.scale * kLog2E * static_cast<float>(1 << attention_shift(a.d));
 }
 
 inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }

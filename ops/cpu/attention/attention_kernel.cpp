@@ -2,7 +2,8 @@
 
 namespace vqt::cpu {
 
-AttentionKernel attention_kernel(Isa isa) {
+AttentionKernel attention_kernel(Isa isa, int64_t keys) {
+  if (keys <= kFewKeys) return kAttentionFewKeys;
   switch (isa) {
     case Isa::kAvx2:
       return kAttentionAvx2;
@@ -18,9 +19,9 @@ AttentionKernel attention_kernel(Isa isa) {
 }
 
 // VQT_ISA=amx is allowed on any CPU: torch has other instructions then, these kernels do not.
-AttentionKernel best_attention_kernel() {
+AttentionKernel best_attention_kernel(int64_t keys) {
   const bool amx = amx_use() != AmxUse::kNever && available(Isa::kAmx);
-  return attention_kernel(amx ? Isa::kAmx : best_isa());
+  return attention_kernel(amx ? Isa::kAmx : best_isa(), keys);
 }
 
 }  // namespace vqt::cpu

@@ -1,7 +1,7 @@
 // Attention of heads in integers: out = softmax(scale * q k^T) v, with q [M][d], k and v [N][d], d <= 128.
-// docs/attention.md says why each step is as it is.
+// docs/attention.md says why each step is as it is. Heads of up to 16 keys are computed in float32: see the end.
 //
-// This is the definition. attention_kernel_ref.cpp is the same in scalar code, and every kernel gives its bits,
+// This is the definition for more keys. attention_kernel_ref.cpp is the same in scalar code, and every kernel gives its bits,
 // however heads and rows are cut into tasks. Rounding is to nearest, ties to even; every float32 operation is
 // rounded once. Keys form blocks of 128 (the last one is shorter).
 //
@@ -40,6 +40,14 @@
 // then counts as the mean of v. A row is NaN where its c is not finite: q not finite, k not finite anywhere in
 // the head, or scores beyond float32's range. A column is NaN where v is not finite anywhere in it. Which NaN
 // is not promised.
+//
+// Up to 16 keys: every sum is taken in order, from 0, and every product and every sum is rounded to float32
+//
+//   t_i       = (sum_j q_j k_ij) * (scale * log2(e))
+//   e_i       = exp2(t_i - max t),  w_i = e_i / sum e
+//   out_j     = sum_i w_i v_ij
+//
+// A row is NaN where a t_i is not finite, a column where v is not: as above, but that no mean is taken.
 #pragma once
 
 #include <cstddef>
@@ -52,6 +60,8 @@
 namespace vqt::cpu {
 
 constexpr int64_t kMaxAttentionHeadSize = 128;
+// Few keys average nothing out (the camera head of VGGT: 4, an error of 2.2 %), and have little to save.
+constexpr int64_t kFewKeys = 16;
 
 // Writes the rows of `tokens` of a head, d dense floats each, to `to`.
 using MakeRowsFn = void (*)(const void* context, int64_t batch, int64_t head, Range tokens, float* to);
@@ -88,16 +98,17 @@ struct AttentionKernel {
   void (*rows)(const Attention& a, int64_t head, const std::byte* packed, Range queries);
 };
 
+extern const AttentionKernel kAttentionFewKeys;  // of every instruction set, up to kFewKeys
 extern const AttentionKernel kAttentionRef;
 extern const AttentionKernel kAttentionAvx2;
 extern const AttentionKernel kAttentionAvxVnni;
 extern const AttentionKernel kAttentionAvx512Vnni;
 extern const AttentionKernel kAttentionAmx;
 
-// The kernel of an instruction set, or of the best one below it that has a kernel.
-AttentionKernel attention_kernel(Isa isa);
+// The kernel of an instruction set, or of the best one below it that has a kernel, for a number of keys.
+AttentionKernel attention_kernel(Isa isa, int64_t keys);
 
 // The one that this process uses: AMX where it may, else best_isa()'s.
-AttentionKernel best_attention_kernel();
+AttentionKernel best_attention_kernel(int64_t keys);
 
 }  // namespace vqt::cpu

@@ -102,14 +102,6 @@ int high(int a, int b) {
   return static_cast<int>((static_cast<uint32_t>(a) * static_cast<uint32_t>(b)) >> 16);
 }
 
-float exp2_of(float x) {
-  x = x > -126.0f ? x : -126.0f;
-  const float z = x + kRoundToInt, f = x - (z - kRoundToInt);
-  float p = kExp2[5];
-  for (int i = 4; i >= 0; --i) p = std::fma(p, f, kExp2[i]);
-  return std::ldexp(p, static_cast<int>(z - kRoundToInt));
-}
-
 struct Row {
   int8_t codes[kMaxAttentionHeadSize];
   float c = 0.0f;

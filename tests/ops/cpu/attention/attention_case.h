@@ -67,7 +67,7 @@ struct AttentionCase {
     a.out_batch = queries * heads * d;
     a.out_head = d;
     a.out_token = heads * d;
-    const AttentionKernel kernel = attention_kernel(isa);
+    const AttentionKernel kernel = attention_kernel(isa, keys);
     const int64_t bytes = kernel.packed_bytes(a), rows = cut == 0 ? queries : cut;
     const std::unique_ptr<void, void (*)(void*)> memory(std::aligned_alloc(64, bytes), std::free);
     auto* packed = static_cast<std::byte*>(memory.get());

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/case_random.h"
@@ -17,6 +18,31 @@ namespace {
 
 constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+// Values that reach every branch: sharp and flat rows, keys and blocks of other sizes, zeros.
+AttentionCase varied(int64_t m, int64_t n, int64_t d, CaseRandom& random) {
+  AttentionCase c(m, n, d);
+  c.batch = 2;
+  c.heads = 2;
+  c.fill_normal(random);
+  std::uniform_real_distribution<float> exponent(-6.0f, 3.0f);
+  const int64_t row = 3 * c.heads * d;
+  const auto scale_rows = [&](std::vector<float>& x, int64_t every) {
+    for (size_t i = 0; i < x.size(); i += row) {
+      if (random() % every != 0) continue;
+      const float by = random() % 4 == 0 ? 0.0f : std::exp2(exponent(random));
+      for (int64_t j = 0; j < row; ++j) x[i + j] *= by;
+    }
+  };
+  scale_rows(c.q, 2);
+  scale_rows(c.k, 5);
+  scale_rows(c.v, 9);
+  return c;
+}
 
 class AttentionKernelTest : public testing::TestWithParam<Isa> {
  protected:
@@ -36,16 +62,14 @@ TEST_P(AttentionKernelTest, OneKeyIsItsValue) {
   EXPECT_EQ(out.back(), AttentionCase::kUntouched);
 }
 
-// Two keys, 1 and -1 in the first value, so that the mean is 0 and codes are 127 and -127. d = 16: shift 3.
+// Keys of two kinds, as many of each, 1 and -1 in the first value, so that the mean is 0 and codes are 127 and
+// -127. d = 16: shift 3.
 TEST_P(AttentionKernelTest, ByHand) {
-  AttentionCase c(3, 2, 16);
+  AttentionCase c(3, 64, 16);
   c.fill();
   c.scale = 1.0f;
-  c.k_at(0, 0) = 1.0f;
-  c.k_at(1, 0) = -1.0f;
-  c.v_at(0, 0) = 1.0f;
-  c.v_at(1, 0) = -1.0f;
-  c.q_at(0, 0) = 100.0f;  // the second key is e^-200
+  for (int64_t i = 0; i < c.keys; ++i) c.k_at(i, 0) = c.v_at(i, 0) = i % 2 == 0 ? 1.0f : -1.0f;
+  c.q_at(0, 0) = 100.0f;  // the second kind is e^-200
   // The third row: 127^2 >> 3 = 2016 and -2017, 4033 apart: a step is 2 / 4033 of log2(2), as near as one
   // gets to the weights 1 and 1/4.
   c.q_at(2, 0) = static_cast<float>(std::log(2.0));
@@ -57,6 +81,36 @@ TEST_P(AttentionKernelTest, ByHand) {
   EXPECT_FLOAT_EQ(out[32], (255.0f - 64.0f) * 128.0f / (32583.0f + 8145.0f));
   for (int64_t i = 0; i < 3; ++i) {
     for (int64_t j = 1; j < 16; ++j) EXPECT_EQ(out[i * 16 + j], 0.0f);
+  }
+}
+
+// Up to kFewKeys keys are float32; scores of ln 3, so that weights are 3/4 and 1/4.
+TEST_P(AttentionKernelTest, FewKeysByHand) {
+  AttentionCase c(1, 2, 16);
+  c.fill();
+  c.scale = 0.5f;
+  c.q_at(0, 0) = static_cast<float>(2.0 * std::log(3.0));
+  c.k_at(0, 0) = 1.0f;
+  c.v_at(0, 0) = 8.0f;
+  c.v_at(1, 0) = 16.0f;
+  EXPECT_FLOAT_EQ(c.run(GetParam())[0], 10.0f);
+}
+
+TEST_P(AttentionKernelTest, FewKeysAreFloat) {
+  for (const int64_t n : {int64_t{1}, int64_t{2}, int64_t{4}, int64_t{15}, kFewKeys, kFewKeys + 1}) {
+    for (const int64_t d : {1, 32, 50, 128}) {
+      CaseRandom random({n, d});
+      AttentionCase c = varied(9, n, d, random);
+      c.made_q = n == 4;
+      c.made_k = n == 15;
+      const double error = relative_error(c.run(GetParam(), n % 3), c.exact());
+      if (n <= kFewKeys) {
+        EXPECT_LT(error, 1e-5) << n << " keys of " << d;
+      } else {
+        EXPECT_GT(error, 1e-3) << n << " keys of " << d;
+      }
+      EXPECT_TRUE(same_bits(c.run(GetParam(), 2), c.run(Isa::kRef))) << n << " keys of " << d;
+    }
   }
 }
 
@@ -123,9 +177,10 @@ TEST_P(AttentionKernelTest, ValuesOfAnySize) {
 
 TEST_P(AttentionKernelTest, NaNAndInfinityStayWhereTheyBelong) {
   for (const float bad : {kNaN, kInf, -kInf}) {
-    for (const int64_t at : {0, 63, 64, 130}) {
-      AttentionCase good(150, 133, 64);
-      CaseRandom random({at});
+    for (const auto& [at, keys] :
+         {std::pair{0, 133}, {63, 133}, {64, 133}, {130, 133}, {0, 1}, {3, 4}, {15, 16}}) {
+      AttentionCase good(150, keys, 64);
+      CaseRandom random({at, keys});
       good.fill_normal(random);
       const std::vector<float> expected = good.run(GetParam());
       AttentionCase q = good, k = good, v = good;
@@ -142,33 +197,8 @@ TEST_P(AttentionKernelTest, NaNAndInfinityStayWhereTheyBelong) {
   }
 }
 
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
-}
-
-// Values that reach every branch: sharp and flat rows, keys and blocks of other sizes, zeros.
-AttentionCase varied(int64_t m, int64_t n, int64_t d, CaseRandom& random) {
-  AttentionCase c(m, n, d);
-  c.batch = 2;
-  c.heads = 2;
-  c.fill_normal(random);
-  std::uniform_real_distribution<float> exponent(-6.0f, 3.0f);
-  const int64_t row = 3 * c.heads * d;
-  const auto scale_rows = [&](std::vector<float>& x, int64_t every) {
-    for (size_t i = 0; i < x.size(); i += row) {
-      if (random() % every != 0) continue;
-      const float by = random() % 4 == 0 ? 0.0f : std::exp2(exponent(random));
-      for (int64_t j = 0; j < row; ++j) x[i + j] *= by;
-    }
-  };
-  scale_rows(c.q, 2);
-  scale_rows(c.k, 5);
-  scale_rows(c.v, 9);
-  return c;
-}
-
 TEST_P(AttentionKernelTest, EveryNumberOfKeysGivesTheReferencesBits) {
-  if (attention_kernel(GetParam()).rows == kAttentionRef.rows) GTEST_SKIP() << "is the reference";
+  if (attention_kernel(GetParam(), 128).rows == kAttentionRef.rows) GTEST_SKIP() << "is the reference";
   for (int64_t n = 1; n <= 300; ++n) {
     CaseRandom random({n});
     if (random.left_out()) continue;
@@ -178,7 +208,7 @@ TEST_P(AttentionKernelTest, EveryNumberOfKeysGivesTheReferencesBits) {
 }
 
 TEST_P(AttentionKernelTest, EveryHeadSizeGivesTheReferencesBits) {
-  if (attention_kernel(GetParam()).rows == kAttentionRef.rows) GTEST_SKIP() << "is the reference";
+  if (attention_kernel(GetParam(), 128).rows == kAttentionRef.rows) GTEST_SKIP() << "is the reference";
   for (int64_t d = 1; d <= kMaxAttentionHeadSize; ++d) {
     CaseRandom random({d});
     if (random.left_out()) continue;
@@ -190,7 +220,7 @@ TEST_P(AttentionKernelTest, EveryHeadSizeGivesTheReferencesBits) {
 }
 
 TEST_P(AttentionKernelTest, EveryNumberOfRowsAndCutGivesTheReferencesBits) {
-  if (attention_kernel(GetParam()).rows == kAttentionRef.rows) GTEST_SKIP() << "is the reference";
+  if (attention_kernel(GetParam(), 128).rows == kAttentionRef.rows) GTEST_SKIP() << "is the reference";
   for (int64_t m = 1; m <= 150; ++m) {
     CaseRandom random({m});
     if (random.left_out()) continue;
@@ -205,7 +235,7 @@ TEST_P(AttentionKernelTest, EveryNumberOfRowsAndCutGivesTheReferencesBits) {
 TEST(AttentionKernelChoice, AmxWhereTheProcessMayUseIt) {
   const auto chosen_with = [](Isa isa) {
     set_isa_for_testing(isa);
-    const auto rows = best_attention_kernel().rows;
+    const auto rows = best_attention_kernel(128).rows;
     reset_isa_for_testing();
     return rows;
   };
@@ -223,8 +253,8 @@ TEST(AttentionKernelChoice, AmxWhereTheProcessMayUseIt) {
 TEST(AttentionKernelChoice, EveryInstructionSetHasItsOwn) {
   std::vector<void (*)(const Attention&, int64_t, const std::byte*, Range)> kernels;
   for (const Isa isa : {Isa::kRef, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kAmx}) {
-    EXPECT_THAT(kernels, testing::Not(testing::Contains(attention_kernel(isa).rows))) << to_string(isa);
-    kernels.push_back(attention_kernel(isa).rows);
+    EXPECT_THAT(kernels, testing::Not(testing::Contains(attention_kernel(isa, 128).rows))) << to_string(isa);
+    kernels.push_back(attention_kernel(isa, 128).rows);
   }
 }
 
