@@ -51,23 +51,23 @@ torch::jit::Module quantize(torch::jit::Module model, const QuantizationConfig& 
   note_lost_names(table, report.warnings);
   // Pure: all errors of the config show before a weight is read.
   std::vector<PlannedSite> plan = plan_schemes(table.infos(), config);
-  require_work(graphs, table, plan);
+  std::vector<AttentionSite> attention = planned_attention(graphs, config);
+  require_work(graphs, table, plan, attention);
 
   // Before anything runs: a native fast path would run in place of the linears.
-  std::vector<AttentionSite> attention = planned_attention(graphs, config);
   if (cut_planned_fast_paths(graphs, table, plan, attention)) {
     table = find_sites(graphs);
     attention = planned_attention(graphs, config);
   }
   // On the float model. Sites that calibration does not reach are kept in floating point.
   const auto ranges = observe_activations(result, table, config, options, plan, report.warnings);
-  require_work(graphs, table, plan);
+  require_work(graphs, table, plan, attention);
   // Before the float weights are replaced.
   const Measurements measured = measure_sites(result, table, plan, ranges, attention, layout, options);
   if (options.speed_guard) {
     keep_slower_float(table.infos(), measured.linears, plan);
     keep_slower_attention(measured.attention, attention);
-    require_work(graphs, table, plan);
+    require_work(graphs, table, plan, attention);
   }
   warn_of_slow(table, plan, report.warnings);
   report.sites = planned_rows(table, plan, config.device);

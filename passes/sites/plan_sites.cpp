@@ -53,8 +53,14 @@ void warn_of_slow(const SiteTable& table, const std::vector<PlannedSite>& plan,
       slow, plan.size(), plan[first].slow, table.sites[first].info.name));
 }
 
-void require_work(const ModelGraphs& model, const SiteTable& table, const std::vector<PlannedSite>& plan) {
+void require_work(const ModelGraphs& model, const SiteTable& table, const std::vector<PlannedSite>& plan,
+                  const std::vector<AttentionSite>& attention) {
   std::map<std::string, std::pair<int, std::string>> reasons;  // reason: how many, first name
+  for (const AttentionSite& site : attention) {
+    if (site.problem.empty()) return;
+    auto& [count, name] = reasons[site.problem];
+    if (count++ == 0) name = site.name;
+  }
   for (size_t i = 0; i < plan.size(); ++i) {
     if (!plan[i].keep_float) return;
     auto& [count, name] = reasons[plan[i].reason];

@@ -353,3 +353,29 @@ def test_speed_guard_keeps_what_is_slower() -> None:
     assert (row.action == "float") == slower
     if slower:
         assert row.reason.startswith("slower than float here: ")
+
+
+@pytest.mark.parametrize("linears", [False, True], ids=["none in the model", "all ignored"])
+def test_attention_alone_is_work(linears: bool) -> None:
+    class Alone(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.LayerNorm(WIDTH)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.norm(x)
+            return attend(x, x, x)
+
+    x = torch.randn(2, 37, WIDTH)
+    model = Hooked(Fused()) if linears else Alone()
+    script = torch.jit.script(model.eval())
+    config = {**CONFIG, "ignore": ["re:.*(qkv|proj)"]} if linears else CONFIG
+    result = save_and_load(vqt.quantize(script, config))
+    assert text_of(result).count("vqt::attention(") == 1 and "vqt::linear" not in text_of(result)
+    with torch.no_grad():
+        assert 25 < sqnr_db(model(x), result(x)) < 80
+    with pytest.raises(vqt.QuantizeError, match="already quantized"):
+        vqt.quantize(result, CONFIG)
+    if linears:
+        with pytest.raises(vqt.QuantizeError, match="(?s)no Linear layer to quantize.*ignore"):
+            vqt.quantize(script, {**CONFIG, "ignore": ["re:.*"]})
