@@ -145,6 +145,7 @@ std::string summary(const std::vector<SiteReport>& sites) {
 
 std::string weights_line(const std::vector<SiteReport>& sites) {
   const Totals t = totals(sites);
+  if (t.bytes_before == 0) return "";  // attention alone
   return fmt::format("  of it weights of {}: {} -> {} ({})\n",
                      has_kind(sites, "convolution") ? "these layers" : "Linear layers",
                      bytes_text(t.bytes_before), bytes_text(t.bytes_after),
