@@ -7,11 +7,20 @@ namespace vqt::cuda {
 namespace {
 
 constexpr LinearTiles kCandidates[] = {
-    {LinearKernel::kWgmma, 128, 256, 4},
-    {LinearKernel::kWgmma, 128, 128, 6},
-    {LinearKernel::kMma, 128, 128, 3},
-    {LinearKernel::kMma, 64, 64, 4},
+    {LinearKernel::kWgmma, 128, 256, 4}, {LinearKernel::kWgmma, 128, 128, 6},
+    {LinearKernel::kMma, 128, 128, 3},   {LinearKernel::kMma, 64, 64, 4},
+    {LinearKernel::kSmallM, 64, 64, 4},  {LinearKernel::kSmallM, 16, 64, 6},
 };
+
+// Few rows have a kernel of their own, which takes all of them at a time; no other takes so few.
+constexpr int64_t kMostRowsSmallM = 64;
+
+bool applies(const LinearTiles& t, int64_t rows, const Device& device) {
+  if (shared_bytes(t) > device.shared_bytes) return false;
+  if (t.kernel == LinearKernel::kWgmma && device.capability != 90) return false;
+  return rows <= kMostRowsSmallM ? t.kernel == LinearKernel::kSmallM && rows <= t.rows
+                                 : t.kernel != LinearKernel::kSmallM;
+}
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -40,6 +49,8 @@ const char* name_of(LinearKernel kernel) {
   switch (kernel) {
     case LinearKernel::kMma:
       return "linear_int8_mma";
+    case LinearKernel::kSmallM:
+      return "linear_int8_small_m";
     case LinearKernel::kWgmma:
       return "linear_int8_wgmma";
   }
@@ -52,8 +63,7 @@ LinearPlan plan_linear(int64_t rows, int64_t columns, int64_t k, const Device& d
   LinearPlan best;
   double least = 0;
   for (const LinearTiles& t : kCandidates) {
-    if (t.kernel == LinearKernel::kWgmma && device.capability != 90) continue;
-    if (shared_bytes(t) > device.shared_bytes) continue;
+    if (!applies(t, rows, device)) continue;
     LinearPlan plan = {rows, columns, k, t};
     plan.blocks = divide_up(rows, t.rows) * divide_up(columns, t.columns);
     plan.waves = divide_up(plan.blocks, device.processors);

@@ -13,7 +13,7 @@ struct Device {
   int shared_bytes = 232448;  // that one block may have
 };
 
-enum class LinearKernel : uint8_t { kMma, kWgmma };
+enum class LinearKernel : uint8_t { kMma, kSmallM, kWgmma };
 
 // What a block computes at a time and how it is launched.
 struct LinearTiles {

@@ -25,7 +25,7 @@ std::string plans() {
       for (const int64_t frames : {1, 2, 8, 20})
         text += to_string(plan_linear(1374 * frames, columns, k, device)) + "\n";
     }
-    for (const int64_t rows : {1, 16, 64, 130})
+    for (const int64_t rows : {1, 16, 17, 64, 65, 130})
       text += to_string(plan_linear(rows, 4096, 1024, device)) + "\n";
     text += to_string(plan_linear(7, 3, 5, device)) + "\n";
   }
@@ -44,6 +44,18 @@ TEST(CudaLinearPlan, WgmmaIsForCapability90Alone) {
   EXPECT_EQ(plan_linear(10992, 4096, 1024, kH200).tiles.kernel, LinearKernel::kWgmma);
   for (const int capability : {80, 86, 89, 100, 120}) {
     EXPECT_EQ(plan_linear(10992, 4096, 1024, {capability, 132, 232448}).tiles.kernel, LinearKernel::kMma);
+  }
+}
+
+TEST(CudaLinearPlan, FewRowsHaveAKernelOfTheirOwn) {
+  for (const Device& device : {kH200, kA100, kRtx4090}) {
+    for (int64_t rows = 1; rows <= 130; ++rows) {
+      const LinearTiles tiles = plan_linear(rows, 4096, 1024, device).tiles;
+      ASSERT_EQ(tiles.kernel == LinearKernel::kSmallM, rows <= 64) << rows;
+      if (rows <= 64) {
+        ASSERT_EQ(tiles.rows, rows <= 16 ? 16 : 64) << rows;
+      }
+    }
   }
 }
 
