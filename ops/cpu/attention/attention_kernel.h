@@ -1,9 +1,9 @@
 // Attention of heads in integers: out = softmax(scale * q k^T) v, with q [M][d], k and v [N][d], d <= 128.
 // docs/attention.md says why each step is as it is. Heads of up to 16 keys are computed in float32: see the end.
 //
-// This is the definition for more keys. attention_kernel_ref.cpp is the same in scalar code, and every kernel gives its bits,
-// however heads and rows are cut into tasks. Rounding is to nearest, ties to even; every float32 operation is
-// rounded once. Keys form blocks of 128 (the last one is shorter).
+// This is the definition for more keys. attention_kernel_ref.cpp is the same in scalar code, and every kernel
+// gives its bits, however heads and rows are cut into tasks. Rounding is to nearest, ties to even; every float32
+// operation is rounded once. Keys form blocks of 128 (the last one is shorter).
 //
 //   mean_j    of k and of v, over tokens: within a block sum = fma(x_j, 1 / N, sum) in order, from 0; then
 //             the blocks' sums are added in order, to 0
