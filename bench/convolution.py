@@ -209,11 +209,10 @@ def in_openvino(p: Problem, threads: int) -> Callable[[], Tensor]:
         "PERFORMANCE_HINT": "LATENCY",
     }
     request = ov.Core().compile_model(ov.Model([y], [node]), "CPU", config).create_infer_request()
-    values = p.x.contiguous().numpy()
-    request.set_input_tensor(ov.Tensor(values, shared_memory=True))
+    request.set_input_tensor(ov.Tensor(p.x.contiguous().numpy()))  # a copy: a shared one would not keep x alive
 
     def run() -> Tensor:
-        request.infer(share_inputs=True, share_outputs=True)
+        request.infer(share_outputs=True)
         return torch.from_numpy(request.get_output_tensor(0).data)
 
     return run
