@@ -5,7 +5,6 @@
 #include <ATen/ops/relu.h>
 #include <ATen/ops/upsample_bilinear2d.h>
 #include <c10/core/ScalarType.h>
-#include <sys/mman.h>
 
 #include <sstream>
 #include <string>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "cpu/conv/conv_int8.h"
+#include "ops/huge_pages.h"
 #include "ops/kernel_scope.h"
 #include "ops/optional_floats.h"
 #include "ops/pack_weight.h"
@@ -144,16 +144,6 @@ at::Tensor with_torchs_sums(std::string_view op, ConvSchemaArgs a) {
 
 at::Tensor empty_result(const ConvSchemaArgs& a, const c10::SymDimVector& sizes, at::ScalarType dtype) {
   return at::empty_symint(sizes, a.x.options().dtype(dtype), at::MemoryFormat::ChannelsLast);
-}
-
-// A fresh result of many megabytes costs a page fault for each 4 KiB, up to half of the time of a convolution: huge
-// pages, where the system has them.
-void use_huge_pages(const at::Tensor& y) {
-  constexpr uintptr_t kPage = uintptr_t{2} << 20;
-  const uintptr_t data = reinterpret_cast<uintptr_t>(y.data_ptr());
-  const uintptr_t begin = (data + kPage - 1) / kPage * kPage, end = (data + y.nbytes()) / kPage * kPage;
-  if (begin + kPage < end)
-    madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);  // advice: may fail
 }
 
 // float32 or bfloat16 with the channels of a pixel side by side: a view where possible.
