@@ -17,6 +17,7 @@
 #include "ops/broadcast.h"
 #include "ops/check.h"
 #include "ops/heads.h"
+#include "ops/huge_pages.h"
 #include "ops/kernel_scope.h"
 #include "ops/optional_floats.h"
 #include "ops/parallel.h"
@@ -186,6 +187,7 @@ at::Tensor attention_cpu(const at::Tensor& q, const at::Tensor& k, const at::Ten
   const at::Tensor result = empty_result(v, sizes, in_integers ? at::kFloat : v.scalar_type());
   // Torch's op divides by zero where there is nothing to do.
   if (result.numel() == 0 || v.numel() == 0) return result.zero_().to(v.scalar_type());
+  use_huge_pages(result);
   return in_integers ? attention_in_integers(args, result) : attention_in_torch(args, result);
 }
 
