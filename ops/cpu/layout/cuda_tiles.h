@@ -48,7 +48,7 @@ VQT_TILE_FN int64_t tiled_offset(int64_t row, int64_t k, int64_t rows, int64_t k
          byte_in_tile(static_cast<int>(row % kTileRows), static_cast<int>(k % kTileDepth));
 }
 
-// W: the row of a tile that holds its column n = 0..63 of y.
+// W: the row of a tile that holds its column n = 0..63 of y; the other way round too, as it is its own inverse.
 VQT_TILE_FN int tile_row_of(int n) { return n / 32 * 32 + n % 8 / 2 * 8 + n % 32 / 8 * 2 + n % 2; }
 
 }  // namespace vqt::cuda
