@@ -31,6 +31,23 @@ struct StackSwitch {
 
 constexpr size_t kStackBytes = 64 << 10;
 
+// Notes where a fiber's stack is.
+struct FiberStack {
+  Thread* thread;
+
+  context::stack_context allocate() const {
+    const context::stack_context made = context::fixedsize_stack(kStackBytes).allocate();
+    thread->stack = static_cast<char*>(made.sp) - made.size;  // it grows downwards
+    thread->stack_bytes = made.size;
+    return made;
+  }
+  void deallocate(context::stack_context& made) const noexcept {
+    context::fixedsize_stack(kStackBytes).deallocate(made);
+  }
+};
+
+struct Unwind {};  // thrown in threads that wait where another one failed
+
 void end_thread(Thread& t) {
   t.done = true;
   --t.warp->live;
@@ -43,44 +60,55 @@ void end_thread(Thread& t) {
   }
 }
 
+void run_thread(Thread& t, const std::function<void()>& kernel) {
+  try {
+    if (running->failure) return;
+    kernel();
+    if (!t.open.empty() || !t.committed.empty()) fail("the thread ended with copies in flight");
+  } catch (const Unwind&) {
+  } catch (...) {
+    running->failure = std::current_exception();
+  }
+}
+
 void start(Thread& t, const std::function<void()>& kernel) {
-  t.fiber = context::fiber(std::allocator_arg, context::fixedsize_stack(kStackBytes),
-                           [&t, &kernel](context::fiber&& scheduler) {
-                             StackSwitch().end(&running->main_stack, &running->main_stack_bytes);
-                             running->scheduler = std::move(scheduler);
-                             try {
-                               kernel();
-                               if (!t.open.empty() || !t.committed.empty())
-                                 fail("the thread ended with copies in flight");
-                             } catch (const context::detail::forced_unwind&) {
-                               throw;
-                             } catch (...) {
-                               running->failure = std::current_exception();
-                             }
-                             end_thread(t);
-                             StackSwitch().begin_last(running->main_stack, running->main_stack_bytes);
-                             return std::move(running->scheduler);
-                           });
+  t.fiber = context::fiber(std::allocator_arg, FiberStack{&t}, [&t, &kernel](context::fiber&& scheduler) {
+    StackSwitch().end(&running->main_stack, &running->main_stack_bytes);
+    running->scheduler = std::move(scheduler);
+    run_thread(t, kernel);
+    end_thread(t);
+    StackSwitch().begin_last(running->main_stack, running->main_stack_bytes);
+    return std::move(running->scheduler);
+  });
 }
 
 void resume(Thread& t) {
   running->current = &t;
   StackSwitch stack;
-  stack.begin(nullptr, 0);
+  stack.begin(t.stack, t.stack_bytes);
   t.fiber = std::move(t.fiber).resume();
   stack.end(nullptr, nullptr);
   running->current = nullptr;
-  if (running->failure) std::rethrow_exception(running->failure);
 }
 
-[[noreturn]] void fail_deadlock() {
+// Ends all threads where one failed.
+void rethrow_failure() {
+  if (!running->failure) return;
+  for (Thread& t : running->threads) {
+    if (!t.done) resume(t);
+  }
+  std::rethrow_exception(running->failure);
+}
+
+void fail_deadlock() {
   std::map<std::string, int> places;
   for (const Thread& t : running->threads) places[t.waits_at] += !t.done;
   std::string text = "deadlock:";
   for (const auto& [place, count] : places) {
     if (count > 0) text += " " + std::to_string(count) + " threads wait at " + place + ";";
   }
-  fail(text);
+  running->failure = std::make_exception_ptr(Fault("block " + std::to_string(running->block) + ": " + text));
+  rethrow_failure();
 }
 
 bool can_run(const Thread& t) { return t.ready && !t.done; }
@@ -93,6 +121,7 @@ void run_warp(const Warp& warp) {
       Thread& t = running->threads[i];
       if (!can_run(t)) continue;
       resume(t);
+      rethrow_failure();
       again = true;
     }
   }
@@ -200,6 +229,7 @@ void wait_until(const char* place, const std::function<bool()>& done) {
     running->scheduler = std::move(running->scheduler).resume();
     stack.end(&running->main_stack, &running->main_stack_bytes);
     running->current = self;
+    if (running->failure) throw Unwind();
   }
 }
 

@@ -52,6 +52,8 @@ struct Thread {
   int id = 0;
   Warp* warp = nullptr;
   boost::context::fiber fiber;
+  const void* stack = nullptr;  // its lowest address
+  size_t stack_bytes = 0;
   bool ready = true, done = false;
   const char* waits_at = "";
   uint64_t accesses = 0;
