@@ -68,8 +68,7 @@ bool is_onednn(const Node* node) {
 
 bool is_quantized(const Module& model) {
   const auto is_ours = [](const Node* node) {
-    static const c10::Symbol kAttention = c10::Symbol::fromQualString("vqt::attention");
-    return is_quantized_linear(node) || is_quantized_convolution(node) || node->kind() == kAttention;
+    return is_quantized_linear(node) || is_quantized_convolution(node);
   };
   return NodeSearch(is_ours).in_module(model) != nullptr;
 }

@@ -57,6 +57,7 @@ void require_work(const ModelGraphs& model, const SiteTable& table, const std::v
                   const std::vector<AttentionSite>& attention) {
   std::map<std::string, std::pair<int, std::string>> reasons;  // reason: how many, first name
   for (const AttentionSite& site : attention) {
+    if (site.integer) continue;  // a model may call vqt::attention itself
     if (site.problem.empty()) return;
     auto& [count, name] = reasons[site.problem];
     if (count++ == 0) name = site.name;
